@@ -1,0 +1,285 @@
+"""Plug SinkTrack and recording into a transformers model for the length of a `with` block.
+
+Inside the block the decoder runs on the attention function of `sinktrack.attention`. A hook before
+each decoder layer reads the context features and tells that function, by a keyword argument that
+the layer passes on, where to write and what to record. On leaving, everything is as it was.
+"""
+
+import inspect
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from sinktrack.attention import IMPLEMENTATION, Injection, SinkTap
+from sinktrack.errors import AttachError, MethodError
+from sinktrack.method import SinkTrack
+from sinktrack.recorder import Recorder
+from sinktrack.segments import PromptSegments
+
+Methods = SinkTrack | None | Sequence[SinkTrack | None]
+
+
+@contextmanager
+def attach(
+    model: Any,
+    method: Methods = None,
+    *,
+    context_mask: torch.Tensor | None = None,
+    record: bool = True,
+) -> Iterator[Recorder]:
+    """Run a model's own `generate` or `forward` with SinkTrack, and record its attention.
+
+    Works for batches, with left padding, and for text-only models. One block at a time holds a
+    model: another thread waits for its turn, because models keep state between the steps of a
+    generation. Inside the block the decoder runs on SDPA, whatever it was loaded with.
+
+    Args:
+        model: A transformers model whose decoder calls transformers' AttentionInterface.
+        method: The method for every row, None for the plain model, or a sequence with one a row.
+        context_mask: bool (B, T) or (1, T), True on the instruction; needed by methods whose
+            context holds it. `sinktrack.prompts` makes it.
+        record: False skips recording, and `recorder.trace()` raises.
+
+    Yields:
+        The recorder. Its `trace()` gives the last generation's `AttentionTrace`.
+
+    Raises:
+        MethodError: If the method does not fit the model or the batch.
+        AttachError: If this thread holds the model already, or the model cannot be attached to.
+        PromptError: From `generate` or `forward`, if a prompt lacks the context.
+    """
+    attachment = Attachment(model, method, context_mask=context_mask, record=record)
+    with attachment.active():
+        yield attachment.recorder
+
+
+class Attachment:
+    """The hooks of one block, and what the forward pass under way needs of them.
+
+    Args:
+        model: As for `attach`.
+        method: As for `attach`.
+        context_mask: As for `attach`.
+        record: As for `attach`.
+        shared_prompt: Read one prompt for all methods: the prefill has a single row, which becomes
+            one row a method at the first layer that injects. Up to there they are the same.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        method: Methods,
+        *,
+        context_mask: torch.Tensor | None = None,
+        record: bool = True,
+        shared_prompt: bool = False,
+    ) -> None:
+        """Check that the methods fit the model; nothing is changed yet."""
+        self.model = model
+        self.layers = decoder_layers(model)
+        self.methods = method
+        self.context_mask = context_mask
+        self.shared_prompt = shared_prompt
+        chosen = list(method) if isinstance(method, Sequence) else [method]
+        for one in chosen:
+            if one is not None:
+                one.check_fits(len(self.layers))
+        injecting = [layer for one in chosen if one is not None for layer in one.layers]
+        self.part_at = min(injecting, default=len(self.layers))
+        self.recorder = Recorder(len(self.layers), enabled=record, eos_ids=_eos_ids(model))
+        self._signature = inspect.signature(model.forward)
+        self._prefill: _Prefill | None = None
+        self._in_forward = False
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Hold the model and keep the hooks on it until the block ends."""
+        with ExitStack() as undo:
+            undo.enter_context(_hold(self.model))
+            undo.enter_context(_implementation(self.model))
+            hooks = [self.model.register_forward_pre_hook(self._before_model, with_kwargs=True)]
+            hooks += [
+                layer.register_forward_pre_hook(self._before_layer(index), with_kwargs=True)
+                for index, layer in enumerate(self.layers)
+            ]
+            hooks.append(self.model.register_forward_hook(self._after_model, always_call=True))
+            for hook in hooks:
+                undo.callback(hook.remove)
+            yield
+
+    def _before_model(self, _: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
+        call = self._signature.bind_partial(*args, **kwargs).arguments
+        call |= call.pop("kwargs", {})
+        cache, input_ids = call.get("past_key_values"), call.get("input_ids")
+        self._prefill = None
+        if cache is None or cache.get_seq_length() == 0:
+            self._prefill = self._start(call, input_ids)
+        if self.recorder.enabled:
+            self.recorder.begin_step(None if self._prefill else input_ids)
+        self._in_forward = True
+
+    def _start(self, call: dict[str, Any], input_ids: torch.Tensor | None) -> "_Prefill":
+        if input_ids is None:
+            raise AttachError(
+                "The model was called without input_ids, so the image tokens cannot be found: pass "
+                "input_ids instead of inputs_embeds."
+            )
+        methods = self._methods_for(len(input_ids))
+        if self.shared_prompt:
+            input_ids = input_ids.expand(len(methods), -1)
+        grids = [call.get(name) for name in ("image_grid_thw", "video_grid_thw")]
+        prompt = PromptSegments.of(
+            self.model.config,
+            input_ids,
+            call.get("attention_mask"),
+            self.context_mask,
+            next((grid for grid in grids if grid is not None), None),
+        )
+        if self.recorder.enabled:
+            self.recorder.start(prompt, methods)
+        return _Prefill(prompt, methods)
+
+    def _methods_for(self, rows: int) -> list[SinkTrack | None]:
+        if not isinstance(self.methods, Sequence):
+            return [self.methods] * rows
+        if self.shared_prompt or len(self.methods) == rows:
+            return list(self.methods)
+        raise MethodError(
+            f"There are {len(self.methods)} methods for a batch of {rows} rows: give one method "
+            "for all rows, or one a row."
+        )
+
+    def _before_layer(self, index: int) -> Any:
+        layer = self.layers[index]
+        input_norm = getattr(layer, "input_layernorm", None)
+
+        def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if not self._in_forward:
+                return None
+            injections: list[Injection] = []
+            if self._prefill is not None:
+                if self.shared_prompt and index == self.part_at:
+                    rows = len(self._prefill.methods)
+                    args = (args[0].repeat_interleave(rows, dim=0), *args[1:])
+                self._prefill.read_features(index, args[0])
+                injections = self._prefill.injections(index)
+            recorder = self.recorder if self.recorder.enabled else None
+            kwargs["sink_tap"] = SinkTap(index, input_norm, injections, recorder)
+            return args, kwargs
+
+        return hook
+
+    def _after_model(self, _: nn.Module, args: Any, output: Any) -> None:
+        self._in_forward, self._prefill = False, None
+        if self.recorder.enabled and output is not None:
+            self.recorder.end_step(getattr(output, "logits", None))
+
+
+class _Prefill:
+    """The context features of every row while the prompt is read."""
+
+    def __init__(self, prompt: PromptSegments, methods: list[SinkTrack | None]) -> None:
+        self.methods = methods
+        self._sinks: list[int] = prompt.sinks.tolist()
+        self._features: dict[int, torch.Tensor] = {}
+        # A prompt of a single token has nothing to write but itself.
+        self._writing = {
+            row: (method, prompt.context_positions(method, row))
+            for row, method in enumerate(methods)
+            if method is not None and method.layers and prompt.input_ids.shape[1] > 1
+        }
+
+    def read_features(self, layer_idx: int, hidden_states: torch.Tensor) -> None:
+        """Take the rows' features from the residual stream (B or 1, T, D) entering a layer."""
+        for row, (method, positions) in self._writing.items():
+            if layer_idx == 0 or layer_idx - 1 in method.refresh_after:
+                states = hidden_states[row if len(hidden_states) > 1 else 0]
+                self._features[row] = states[positions.to(states.device)]
+
+    def injections(self, layer_idx: int) -> list[Injection]:
+        """Return what the rows write at a layer."""
+        return [
+            Injection(row, self._sinks[row], self._features[row], method)
+            for row, (method, _) in self._writing.items()
+            if layer_idx in method.inject_at
+        ]
+
+
+def decoder_layers(model: Any) -> nn.ModuleList:
+    """Return the decoder layers of a causal language model or of a model around one.
+
+    Raises:
+        AttachError: If the model has none that take part in transformers' AttentionInterface.
+    """
+    decoder = model.get_decoder() if hasattr(model, "get_decoder") else None
+    layers = getattr(decoder, "layers", None)
+    if not isinstance(layers, nn.ModuleList) or not all(
+        hasattr(getattr(layer, "self_attn", None), name)
+        for layer in layers
+        for name in ("k_proj", "v_proj")
+    ):
+        raise AttachError(
+            f"{type(model).__name__} has no decoder layers with a self_attn of separate k_proj and "
+            "v_proj, so SinkTrack cannot be attached to it."
+        )
+    return layers
+
+
+def _eos_ids(model: Any) -> list[int]:
+    """Return the ids that end an answer by the model's generation config."""
+    eos = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    return [] if eos is None else [eos] if isinstance(eos, int) else list(eos)
+
+
+@contextmanager
+def _implementation(model: Any) -> Iterator[None]:
+    """Switch the decoder's attention function, and back."""
+    text_config = model.config.get_text_config()
+    before = text_config._attn_implementation
+    nested = text_config is not model.config
+
+    def switch(name: str) -> None:
+        model.set_attn_implementation({"text_config": name} if nested else name)
+
+    switch(IMPLEMENTATION)
+    try:
+        if text_config._attn_implementation != IMPLEMENTATION:
+            raise AttachError(
+                f"{type(model).__name__} does not use transformers' AttentionInterface, so "
+                "SinkTrack cannot be attached to it."
+            )
+        yield
+    finally:
+        switch(before)
+
+
+class _Holder:
+    """The lock of one model, and the thread that took it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.thread: int | None = None
+
+
+_HOLDERS: "weakref.WeakKeyDictionary[Any, _Holder]" = weakref.WeakKeyDictionary()
+_HOLDERS_LOCK = threading.Lock()
+
+
+@contextmanager
+def _hold(model: Any) -> Iterator[None]:
+    """Let one block at a time use a model; others wait, but the same thread would wait for ever."""
+    with _HOLDERS_LOCK:
+        holder = _HOLDERS.setdefault(model, _Holder())
+    if holder.lock.locked() and holder.thread == threading.get_ident():
+        raise AttachError(
+            "The model is attached to already in this thread: leave the other block, or finish or "
+            "close the other stream, first."
+        )
+    with holder.lock:
+        holder.thread = threading.get_ident()
+        yield

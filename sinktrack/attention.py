@@ -1,0 +1,253 @@
+"""The attention function that transformers calls inside `attach`.
+
+It delegates to SDPA. Where a `SinkTap` comes with the call it then replaces the attention output of
+the sink and measures where the last query looked. The tap arrives as a keyword argument of the
+decoder layer, so nothing is kept in globals or on modules. Knows nothing about models and hooks.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+from sinktrack.method import SinkTrack
+from sinktrack.trace import SINK
+
+IMPLEMENTATION = "sinktrack"
+
+# An additive mask this low hides a key: transformers writes the least number of the dtype there.
+_HIDDEN = -1e4
+
+
+@dataclass(frozen=True)
+class Injection:
+    """What one row of the batch writes into its sink at one layer.
+
+    Args:
+        row: The row of the batch.
+        sink: The sink's position in the prompt.
+        features: (N, D), residual-stream states at the context positions.
+        method: How to write them.
+    """
+
+    row: int
+    sink: int
+    features: torch.Tensor
+    method: SinkTrack
+
+
+@dataclass(frozen=True)
+class LastQuery:
+    """Where the last query of one layer looked.
+
+    Args:
+        share: float32 (B, H, 5), attention probability on each of `SEGMENTS`.
+        delivered: float32 (B, H), ||p_s v_s|| / ||sum_j p_j v_j||; NaN where the sink is unseen.
+        keys: float32 (B, K), attention probability on each key, mean over heads.
+    """
+
+    share: torch.Tensor
+    delivered: torch.Tensor
+    keys: torch.Tensor
+
+
+class LayerRecorder(Protocol):
+    """What a tap reports to."""
+
+    def segments(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return float32 (B, K, 5), one-hot segment of every key, and int64 (B,), the sinks."""
+
+    def attended(self, layer_idx: int, last_query: LastQuery) -> None:
+        """Take where the last query of a layer looked."""
+
+    def absorbed(self, layer_idx: int, row: int, probabilities: torch.Tensor) -> None:
+        """Take float32 (H, N), what a sink drew from its context."""
+
+
+@dataclass(frozen=True)
+class SinkTap:
+    """What is asked of one attention call.
+
+    Args:
+        layer_idx: The decoder layer.
+        input_norm: The layer's input norm, for methods that normalise their context.
+        injections: The rows that write into their sink here.
+        recorder: Where measurements go, or None.
+    """
+
+    layer_idx: int
+    input_norm: nn.Module | None = None
+    injections: list[Injection] = field(default_factory=list)
+    recorder: LayerRecorder | None = None
+
+
+def sink_attention(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    sink_tap: SinkTap | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attend as SDPA does, then do what the tap asks for.
+
+    Args:
+        module: The attention module, with `k_proj` and `v_proj`.
+        query: (B, H, Q, d), after the rotary embedding.
+        key: (B, H_kv, K, d), after the cache update.
+        value: (B, H_kv, K, d).
+        attention_mask: (B or 1, 1, Q, K), bool or additive; None means plainly causal.
+        scaling: The factor on query-key products.
+        sink_tap: What to inject and record; None for ordinary attention.
+        **kwargs: Passed on to SDPA.
+
+    Returns:
+        The attention output before `o_proj`, (B, Q, H, d), and None for the weights.
+    """
+    output, _ = sdpa_attention_forward(
+        module, query, key, value, attention_mask, scaling=scaling, **kwargs
+    )
+    if sink_tap is None:
+        return output, None
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    shifted = [
+        injection.row
+        for injection in sink_tap.injections
+        if injection.method.causal == "official" and attention_mask is None
+    ]
+    if sink_tap.injections:
+        output = output.clone()  # SDPA keeps its own output for the backward pass
+    if shifted:
+        # The public code runs the T-1 positions after the sink as their own SDPA call, whose causal
+        # mask PyTorch aligns with the upper left: position p sees the keys 0..p-1.
+        output[shifted, 1:], _ = sdpa_attention_forward(
+            module,
+            query[shifted, :, 1:],
+            key[shifted],
+            value[shifted],
+            None,
+            scaling=scaling,
+            **kwargs,
+        )
+    for injection in sink_tap.injections:
+        row, sink = injection.row, injection.sink
+        written, probabilities = sink_over_context(
+            module, query[row, :, sink], injection, scaling, sink_tap.input_norm
+        )
+        output[row, sink] = torch.lerp(output[row, sink], written, injection.method.strength)
+        if sink_tap.recorder is not None:
+            sink_tap.recorder.absorbed(sink_tap.layer_idx, row, probabilities.detach())
+    if sink_tap.recorder is not None:
+        with torch.no_grad():
+            segments, sinks = sink_tap.recorder.segments(query.device)
+            seen = last_query(
+                query, key, value, output, attention_mask, scaling, segments, sinks, shifted
+            )
+        sink_tap.recorder.attended(sink_tap.layer_idx, seen)
+    return output, None
+
+
+def sink_over_context(
+    module: Any,
+    query: torch.Tensor,
+    injection: Injection,
+    scaling: float,
+    input_norm: nn.Module | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Let the sink's query attend to the context features instead of to itself.
+
+    The context keys carry no rotary embedding and there is no mask among them.
+
+    Args:
+        module: The attention module.
+        query: (H, d), the sink's query as the layer computed it.
+        injection: Holds the features, (N, D).
+        scaling: The factor on query-key products.
+        input_norm: The layer's input norm.
+
+    Returns:
+        The sink's new attention output (H, d), and the probabilities float32 (H, N) behind it.
+    """
+    features = injection.features
+    if injection.method.normalize_context and input_norm is not None:
+        features = input_norm(features)
+    head_size = query.shape[-1]
+    keys = module.k_proj(features).view(len(features), -1, head_size)
+    if hasattr(module, "k_norm"):
+        keys = module.k_norm(keys)
+    values = module.v_proj(features).view(len(features), -1, head_size)
+    grouped = query.view(keys.shape[1], -1, head_size)  # (H_kv, H / H_kv, d)
+    scores = grouped @ keys.permute(1, 2, 0) * scaling
+    probabilities = scores.softmax(-1, dtype=torch.float32)
+    written = probabilities.to(values.dtype) @ values.transpose(0, 1)
+    return written.reshape(query.shape), probabilities.reshape(len(query), -1)
+
+
+def last_query(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    output: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    segments: torch.Tensor,
+    sinks: torch.Tensor,
+    shifted: list[int],
+) -> LastQuery:
+    """Measure where the last query looked, without any (Q, K) array.
+
+    Args:
+        query: (B, H, Q, d).
+        key: (B, H_kv, K, d). A sliding-window layer holds the last K positions only; a static cache
+            holds room for more.
+        value: (B, H_kv, K, d).
+        output: (B, Q, H, d), the attention output.
+        attention_mask: As for `sink_attention`.
+        scaling: The factor on query-key products.
+        segments: float32 (B, positions, 5), one-hot segment of every position so far.
+        sinks: int64 (B,), the sinks' positions.
+        shifted: Rows in which the last query does not see its own key.
+
+    Returns:
+        Shares, delivered shares and the mean row of attention, the latter over all positions.
+    """
+    batch, heads, _, head_size = query.shape
+    positions = segments.shape[1]
+    segments, sinks = segments[:batch], sinks[:batch]
+    key, value = key[:, :, :positions], value[:, :, :positions]
+    gone = positions - key.shape[2]
+
+    grouped = query[:, :, -1].view(batch, key.shape[1], -1, head_size)
+    scores = grouped @ key.transpose(-1, -2) * scaling  # (B, H_kv, H / H_kv, K)
+    if attention_mask is not None:
+        mask = attention_mask[:, :, -1:, : key.shape[2]]
+        hidden = ~mask if mask.dtype == torch.bool else mask <= _HIDDEN
+        scores = scores if mask.dtype == torch.bool else scores + mask
+        scores = scores.masked_fill(hidden, float("-inf"))
+    if shifted:
+        scores[shifted, ..., -1] = float("-inf")
+    probabilities = scores.softmax(-1, dtype=torch.float32).view(batch, heads, -1)
+
+    share = probabilities @ segments[:, gone:]
+    columns = (sinks - gone).clamp(min=0)
+    rows = torch.arange(batch, device=query.device)
+    sink_norm = value[rows, :, columns].float().norm(dim=-1)  # (B, H_kv)
+    sink_norm = sink_norm.repeat_interleave(heads // sink_norm.shape[1], dim=1)
+    delivered = share[..., SINK] * sink_norm / output[:, -1].float().norm(dim=-1).clamp(min=1e-12)
+    unseen = (sinks < gone)[:, None].expand(batch, heads)
+    if attention_mask is not None:
+        unseen = unseen | hidden.expand(batch, 1, 1, -1)[rows, 0, 0, columns][:, None]
+    delivered = delivered.masked_fill(unseen, float("nan"))
+    keys = nn.functional.pad(probabilities.mean(1), (gone, 0))
+    return LastQuery(share=share, delivered=delivered, keys=keys)
+
+
+AttentionInterface.register(IMPLEMENTATION, sink_attention)
+# Without a mask of its own a registered function gets None, and left-padded rows go wrong silently.
+AttentionMaskInterface.register(IMPLEMENTATION, sdpa_mask)

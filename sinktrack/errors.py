@@ -1,0 +1,46 @@
+"""Everything this library raises on purpose.
+
+    SinkTrackError
+    ├── MethodError        a method that is not valid or does not fit the model
+    ├── AttachError        the model cannot be attached to, or is attached to already
+    ├── PromptError        a question or prompt that cannot be used
+    ├── PictureError       a picture that cannot be read or is outside the limits
+    ├── ModelError         a checkpoint that is missing, incomplete or of an unknown architecture
+    ├── DeviceMemoryError  the device ran out of memory
+    └── TraceError         a trace that does not exist, or whose file cannot be read or written
+
+Every message is a whole sentence that names the value, the limit and what to do, so that it can be
+shown to a person as it is.
+"""
+
+
+class SinkTrackError(Exception):
+    """Base of all errors that this library raises on purpose."""
+
+
+class MethodError(SinkTrackError):
+    """A method that is not valid, or does not fit the model it is used with."""
+
+
+class AttachError(SinkTrackError):
+    """A model that cannot be attached to now."""
+
+
+class PromptError(SinkTrackError):
+    """A question or prompt that cannot be used."""
+
+
+class PictureError(SinkTrackError):
+    """A picture that cannot be read or is outside the limits."""
+
+
+class ModelError(SinkTrackError):
+    """A checkpoint that cannot be loaded."""
+
+
+class DeviceMemoryError(SinkTrackError):
+    """The device ran out of memory while answering."""
+
+
+class TraceError(SinkTrackError):
+    """A trace that does not exist, or whose file cannot be read or written."""

@@ -1,0 +1,260 @@
+"""Several methods answer one question side by side, as rows of one batch.
+
+The picture is encoded once and the prompt read once: until the first layer that injects, all lanes
+are the same computation and stay one row. From there on each lane is a row, and every decode step
+serves them all. Knows nothing about files, pages or how a method works.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import transformers
+from transformers import DynamicCache
+
+from sinktrack.attach import Attachment
+from sinktrack.comparison import Answer, Comparison, Finish, Step
+from sinktrack.decoding import Chooser
+from sinktrack.errors import DeviceMemoryError, MethodError
+from sinktrack.images import load_picture
+from sinktrack.method import SinkTrack
+from sinktrack.prompts import MAX_QUESTION_TOKENS, Prompt, build_prompt
+from sinktrack.recorder import Recorder
+from sinktrack.trace import Token
+from sinktrack.version import VERSION
+
+Methods = Mapping[str, SinkTrack | None]
+
+
+def compare(model: Any, processor: Any, **arguments: Any) -> Comparison:
+    """Answer a question with several methods at once.
+
+    Args:
+        model: As for `stream`.
+        processor: As for `stream`.
+        **arguments: As for `stream`.
+
+    Returns:
+        One answer a lane.
+
+    Raises:
+        SinkTrackError: As for `stream`.
+    """
+    comparison = None
+    for step in stream(model, processor, **arguments):
+        comparison = step.comparison
+    assert comparison is not None  # the last step of a stream carries it
+    return comparison
+
+
+def stream(
+    model: Any,
+    processor: Any,
+    *,
+    question: str,
+    image: Any = None,
+    methods: Methods | None = None,
+    max_new_tokens: int = 128,
+    do_sample: bool = False,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    top_k: int | None = None,
+    seed: int = 0,
+    record: bool = True,
+    stop: Callable[[], bool] | None = None,
+    max_question_tokens: int = MAX_QUESTION_TOKENS,
+) -> Iterator[Step]:
+    """Answer a question with several methods at once, a token at a time.
+
+    The model is held from the first step to the last, or until the iterator is closed; other
+    streams of the same model wait. All lanes decode the same way, and when sampling they share
+    their noise: lanes with equal distributions say equal words, so a difference is the method's.
+
+    Args:
+        model: From `sinktrack.load`, or any transformers model of a family in
+            `sinktrack.method.FAMILIES`.
+        processor: Its processor; the tokenizer of a text-only model.
+        question: The user's text.
+        image: A path, bytes, PIL image or `Picture`, or a sequence of them; None for text models.
+        methods: Lane names to methods, None being the plain model. By default "baseline" is plain
+            and "sinktrack" follows the family's published schedule.
+        max_new_tokens: The longest answer.
+        do_sample: Sample; else each token is the most likely one.
+        temperature: Above 0; by default the checkpoint's own. Like the next two for sampling alone.
+        top_p: Above 0, at most 1; by default the checkpoint's own.
+        top_k: At least 1; by default the checkpoint's own.
+        seed: Of the sampling noise.
+        record: Whether to record attention. It changes no token.
+        stop: Asked after every step; True ends all answers there.
+        max_question_tokens: The longest question.
+
+    Yields:
+        One step a token; the last one carries the comparison.
+
+    Raises:
+        MethodError: If a method or a decoding argument is out of range.
+        PictureError: If a picture cannot be used.
+        PromptError: If the question cannot be used.
+        DeviceMemoryError: If the device is too small for this prompt.
+    """
+    if methods is None:
+        methods = {"baseline": None, "sinktrack": SinkTrack.for_model(model)}
+    if not methods:
+        raise MethodError("There are no lanes: name at least one method.")
+    if max_new_tokens < 1:
+        raise MethodError(f"max_new_tokens is {max_new_tokens}, but must be at least 1.")
+    choose = Chooser(
+        model.generation_config,
+        do_sample=do_sample,
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k,
+        seed=seed,
+    )
+    several = isinstance(image, Sequence) and not isinstance(image, str | bytes)
+    sources = list(image) if several else [] if image is None else [image]
+    pictures = tuple(load_picture(source) for source in sources)
+    prompt = build_prompt(
+        model, processor, question, pictures, max_question_tokens=max_question_tokens
+    )
+    attachment = Attachment(
+        model,
+        list(methods.values()),
+        context_mask=prompt.instruction_mask,
+        record=record,
+        shared_prompt=True,
+    )
+    tokenizer = getattr(processor, "tokenizer", processor)
+    eos = attachment.recorder.eos_ids
+    lanes = [_Lane(name, method, tokenizer) for name, method in methods.items()]
+    with attachment.active(), _memory_sentence(prompt, len(lanes)):
+        started = time.perf_counter()
+        inputs = {name: value.to(model.device) for name, value in prompt.inputs.items()}
+        inputs.pop("attention_mask", None)  # all ones: a single prompt has no padding
+        ids = inputs["input_ids"].expand(len(lanes), -1)
+        cache = DynamicCache(config=model.config.get_text_config())
+        logits = _read_prompt(model, inputs, cache, attachment.part_at, len(lanes))
+        for index in range(max_new_tokens):
+            if index:
+                logits = _read_tokens(model, ids[:, -1:], cache)
+            chosen = choose(ids, logits)
+            ids = torch.cat([ids, chosen[:, None]], dim=1)
+            tokens = {
+                lane.name: lane.take(token_id, eos, time.perf_counter() - started)
+                for lane, token_id in zip(lanes, chosen.tolist(), strict=True)
+                if lane.finish is None
+            }
+            if index + 1 == max_new_tokens or (stop is not None and stop()):
+                for lane in lanes:
+                    lane.finish = lane.finish or (
+                        "length" if index + 1 == max_new_tokens else "stopped"
+                    )
+            texts = {lane.name: lane.text for lane in lanes}
+            if all(lane.finish for lane in lanes):
+                break
+            yield Step(index=index, tokens=tokens, texts=texts)
+        answers = {
+            lane.name: lane.answer(attachment.recorder, row) for row, lane in enumerate(lanes)
+        }
+    settings = {
+        "max_new_tokens": max_new_tokens,
+        **choose.settings,
+        "device": str(model.device),
+        "dtype": str(model.dtype).removeprefix("torch."),
+    }
+    comparison = Comparison(
+        answers=answers,
+        question=prompt.question,
+        pictures=pictures,
+        settings=settings,
+        model_name=model.config.name_or_path or type(model).__name__,
+        versions=_versions(),
+    )
+    yield Step(index=index, tokens=tokens, texts=texts, comparison=comparison)
+
+
+class _Lane:
+    """One lane while it is being answered."""
+
+    def __init__(self, name: str, method: SinkTrack | None, tokenizer: Any) -> None:
+        self.name = name
+        self.method = method
+        self.tokenizer = tokenizer
+        self.ids: list[int] = []
+        self.text = ""
+        self.finish: Finish | None = None
+        self.first_at = self.last_at = 0.0
+
+    def take(self, token_id: int, eos: frozenset[int], seconds: float) -> Token:
+        """Add a token that was chosen `seconds` after the start; return it with its text."""
+        self.ids.append(token_id)
+        self.first_at, self.last_at = self.first_at or seconds, seconds
+        if token_id in eos:
+            self.finish = "eos"
+        text = self.tokenizer.decode(self.ids, skip_special_tokens=True)
+        if self.finish is None:
+            text = text.rstrip("\ufffd")  # a character whose other bytes are still to come
+        added, self.text = text[len(self.text) :], text
+        return Token(token_id, added)
+
+    def answer(self, recorder: Recorder, row: int) -> Answer:
+        """Return the finished answer with its trace."""
+        assert self.finish is not None
+        later = self.last_at - self.first_at
+        return Answer(
+            name=self.name,
+            text=self.text.strip(),
+            token_ids=tuple(self.ids),
+            method=self.method,
+            finish=self.finish,
+            trace=recorder.trace(row, token_ids=self.ids, tokenizer=self.tokenizer)
+            if recorder.enabled
+            else None,
+            seconds_to_first_token=self.first_at,
+            tokens_per_second=(len(self.ids) - 1) / later if later > 0 else 0.0,
+        )
+
+
+@torch.no_grad()
+def _read_prompt(
+    model: Any, inputs: dict[str, torch.Tensor], cache: Any, part_at: int, lanes: int
+) -> torch.Tensor:
+    """Read one prompt for all lanes; return the next token's logits (lanes, V)."""
+    output = model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    logits: torch.Tensor = output.logits[:, -1]
+    for layer in cache.layers[:part_at]:
+        layer.batch_repeat_interleave(lanes)  # up to here the lanes were one row
+    return logits.expand(lanes, -1)
+
+
+@torch.no_grad()
+def _read_tokens(model: Any, tokens: torch.Tensor, cache: Any) -> torch.Tensor:
+    """Read the lanes' last tokens (lanes, 1); return the next ones' logits (lanes, V)."""
+    output = model(input_ids=tokens, past_key_values=cache, use_cache=True)
+    logits: torch.Tensor = output.logits[:, -1]
+    return logits
+
+
+@contextmanager
+def _memory_sentence(prompt: Prompt, lanes: int) -> Iterator[None]:
+    """Say in one sentence that the device is too small, and for what."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        raise DeviceMemoryError(
+            f"The device ran out of memory on {prompt.image_tokens} image tokens and {lanes} "
+            "lanes: take a smaller picture, fewer new tokens or fewer lanes."
+        ) from error
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of the packages that decide the numbers."""
+    return {
+        "sinktrack": VERSION,
+        "torch": str(torch.__version__),
+        "transformers": str(transformers.__version__),
+    }

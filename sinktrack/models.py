@@ -1,0 +1,130 @@
+"""A checkpoint's name to a model and its processor, or a sentence that says why not."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+)
+
+from sinktrack.attach import decoder_layers
+from sinktrack.errors import ModelError, SinkTrackError
+from sinktrack.method import FAMILIES
+
+
+def load(
+    name: str | Path,
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    four_bit: bool = False,
+) -> tuple[Any, Any]:
+    """Load a model and what turns text and pictures into its inputs.
+
+    Only safetensors weights are read, and no code from the checkpoint runs.
+
+    Args:
+        name: A local folder in the hub's layout, or a hub name such as
+            "Qwen/Qwen2.5-VL-7B-Instruct".
+        device: Where to put the model; by default the first CUDA GPU, else Apple's, else the CPU.
+        dtype: Of the weights; by default float32 on the CPU and bfloat16 elsewhere.
+        four_bit: Quantise to 4 bits with bitsandbytes, for GPUs with little memory.
+
+    Returns:
+        The model in eval mode, and its processor; for a text-only model its tokenizer.
+
+    Raises:
+        ModelError: If the folder or name does not exist, the hub cannot be reached, files are
+            missing or damaged, the architecture is not one that SinkTrack works with, or the device
+            is too small.
+    """
+    name = str(name)
+    folder = Path(name)
+    if folder.exists() and not (folder / "config.json").is_file():
+        raise ModelError(f"{name} has no config.json: give a folder with a whole checkpoint.")
+    if not folder.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
+        raise ModelError(f"There is no model folder {name}: check the path.")
+    place = torch.device(device) if device is not None else default_device()
+    if dtype is None:
+        dtype = torch.float32 if place.type == "cpu" else torch.bfloat16
+    config = _attempt(name, "its config.json", AutoConfig.from_pretrained)
+    if config.model_type not in FAMILIES:
+        raise ModelError(
+            f"{name} is of the model type {config.model_type!r}, which SinkTrack does not know; "
+            f"choose one of the types {', '.join(FAMILIES)}."
+        )
+    sees = getattr(config, "vision_config", None) is not None
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
+    if four_bit:
+        options["quantization_config"] = _four_bit(place, dtype)
+        options["device_map"] = {"": place}
+    loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
+    model = _attempt(
+        name, "its weights", loader.from_pretrained, output_loading_info=True, **options
+    )
+    model, report = model
+    if report["missing_keys"]:
+        raise ModelError(
+            f"{name} lacks {len(report['missing_keys'])} weights, {min(report['missing_keys'])} "
+            "first: download or copy the checkpoint again."
+        )
+    reader = _attempt(
+        name, "its processor", (AutoProcessor if sees else AutoTokenizer).from_pretrained
+    )
+    decoder_layers(model)
+    if not four_bit:
+        model = _to_device(model, name, place)
+    return model.eval(), reader
+
+
+def default_device() -> torch.device:
+    """Return the first CUDA GPU, else Apple's GPU, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _attempt(name: str, what: str, load_it: Any, **options: Any) -> Any:
+    """Call a `from_pretrained` and say in one sentence what went wrong."""
+    try:
+        return load_it(name, trust_remote_code=False, **options)
+    except SinkTrackError:
+        raise
+    except Exception as error:  # the loaders raise whatever their file formats raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        where = (
+            "check that the folder holds a whole checkpoint with safetensors weights"
+            if Path(name).exists()
+            else "check the name and the connection to the hub, or give a local folder"
+        )
+        reason = reason if len(reason) <= 200 else reason[:200] + "…"
+        raise ModelError(f"{name}: {what} cannot be loaded; {where}. ({reason})") from error
+
+
+def _four_bit(place: torch.device, dtype: torch.dtype) -> BitsAndBytesConfig:
+    """Return the settings for 4-bit weights."""
+    if place.type != "cuda":
+        raise ModelError(
+            f"4-bit weights need a CUDA GPU, but the device is {place}: leave 4-bit off."
+        )
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+    )
+
+
+def _to_device(model: Any, name: str, place: torch.device) -> Any:
+    """Move a model, and say in one sentence if there is no room."""
+    try:
+        return model.to(place)
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"{name} does not fit on {place}: choose a smaller model, 4-bit weights or the CPU."
+        ) from error
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"The device {place} cannot be used: choose another. ({error})") from error

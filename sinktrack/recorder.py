@@ -1,0 +1,213 @@
+"""Collects what the layers report during one generation and turns it into traces.
+
+Everything stays on the model's device until a trace is asked for, and no array grows with the
+square of the sequence. Knows nothing about hooks.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from sinktrack.attention import LastQuery
+from sinktrack.errors import TraceError
+from sinktrack.method import SinkTrack
+from sinktrack.segments import PADDING, PromptSegments
+from sinktrack.trace import GENERATED, SEGMENTS, SINK, AttentionTrace, Token
+
+
+class Recorder:
+    """Records one generation after another; `trace()` gives the last one.
+
+    Args:
+        num_layers: L, the decoder's layers.
+        enabled: False records nothing and `trace()` raises.
+        eos_ids: Ids that end an answer; what a batch generates for a row after one is dropped.
+    """
+
+    def __init__(self, num_layers: int, enabled: bool = True, eos_ids: Sequence[int] = ()) -> None:
+        """Start with nothing recorded."""
+        self.enabled = enabled
+        self._num_layers = num_layers
+        self.eos_ids = frozenset(eos_ids)
+        self._prompt: PromptSegments | None = None
+
+    def start(self, prompt: PromptSegments, methods: Sequence[SinkTrack | None]) -> None:
+        """Forget the last generation and begin one with B rows."""
+        self._prompt = prompt
+        self._methods = list(methods)
+        self._one_hot = _one_hot(prompt.labels)
+        positions = [prompt.image_positions(row) for row in range(len(self._methods))]
+        self._image = torch.nn.utils.rnn.pad_sequence(positions, batch_first=True)  # (B, N)
+        self._ids: list[torch.Tensor] = []
+        self._steps: list[_Step] = []
+        self._absorbed: dict[tuple[int, int], torch.Tensor] = {}
+        self._last_logits: torch.Tensor | None = None
+
+    def begin_step(self, input_ids: torch.Tensor | None) -> None:
+        """Begin a forward pass; `input_ids` (B, Q) are the tokens it adds, None in the prefill."""
+        if input_ids is not None:
+            self._ids.append(input_ids[:, -1])
+            added = torch.full_like(input_ids, GENERATED)
+            self._one_hot = torch.cat([self._one_hot, _one_hot(added)], dim=1)
+        self._steps.append(_Step())
+
+    def end_step(self, logits: torch.Tensor | None) -> None:
+        """End a forward pass that gave `logits` (B, Q, V)."""
+        self._last_logits = None if logits is None else logits[:, -1]
+        self._steps[-1].pack_image()
+
+    def segments(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return float32 (B, positions so far, 5), one-hot segments, and int64 (B,), the sinks."""
+        if self._prompt is None:
+            raise TraceError("Nothing is being recorded.")
+        return self._one_hot.to(device), self._prompt.sinks.to(device)
+
+    def attended(self, layer_idx: int, last_query: LastQuery) -> None:
+        """Take where the last query of a layer looked; one row stands for all until rows part."""
+        rows, heads = len(self._methods), last_query.share.shape[1]
+        step = self._steps[-1]
+        if step.share is None or step.delivered is None or step.image is None:
+            step.share = last_query.share.new_empty(self._num_layers, rows, heads, len(SEGMENTS))
+            step.delivered = last_query.delivered.new_empty(self._num_layers, rows, heads)
+            step.image = last_query.keys.new_empty(self._num_layers, rows, self._image.shape[1])
+        step.share[layer_idx] = last_query.share.to(step.share.device)
+        step.delivered[layer_idx] = last_query.delivered.to(step.delivered.device)
+        keys = last_query.keys.to(step.image.device)
+        step.image[layer_idx] = keys.expand(rows, -1).gather(1, self._image.to(keys.device))
+
+    def absorbed(self, layer_idx: int, row: int, probabilities: torch.Tensor) -> None:
+        """Take float32 (H, N), what a row's sink drew from its context at a layer."""
+        self._absorbed[row, layer_idx] = probabilities
+
+    def trace(
+        self, row: int = 0, *, token_ids: Sequence[int] | None = None, tokenizer: Any = None
+    ) -> AttentionTrace:
+        """Return what was recorded of one row of the last generation.
+
+        Args:
+            row: The row of the batch.
+            token_ids: The generated ids. Needed under sampling for the last of them alone, which no
+                forward pass sees; without it that one is taken to be the most likely token.
+            tokenizer: Gives the tokens their texts; without it they are empty.
+
+        Raises:
+            TraceError: If nothing was recorded, or there is no such row.
+        """
+        if not self.enabled:
+            raise TraceError("Recording is off: attach with record=True to get a trace.")
+        if self._prompt is None or not self._steps or self._steps[0].share is None:
+            raise TraceError(
+                "Nothing was recorded: run generate or forward inside the block first."
+            )
+        if not 0 <= row < len(self._methods):
+            raise TraceError(
+                f"There is no row {row}: the batch had {len(self._methods)} rows, counted from 0."
+            )
+        ids = self._generated_ids(row) if token_ids is None else list(token_ids)
+        steps = self._steps[: len(ids)]
+        share = torch.stack([step.share[:, row] for step in steps if step.share is not None])
+        delivered = torch.stack(
+            [step.delivered[:, row] for step in steps if step.delivered is not None]
+        )
+        share, delivered = share.cpu(), delivered.cpu()
+        method = self._methods[row]
+        layers = method.layers if method is not None else ()
+        prompt_labels = self._prompt.labels[row].cpu()
+        real = prompt_labels != PADDING
+        padding = int((~real).sum())
+        context = (
+            self._prompt.context_positions(method, row).cpu() - padding
+            if method is not None and layers
+            else torch.empty(0, dtype=torch.long)
+        )
+        heads = share.shape[2]
+        image_maps, image_scale = self._image_maps(row, steps)
+        return AttentionTrace(
+            tokens=tuple(map(Token, ids, token_texts(tokenizer, ids))),
+            sink=share[..., SINK].masked_fill(delivered.isnan(), float("nan")),
+            share=share,
+            delivered=delivered,
+            image_maps=image_maps,
+            image_scale=image_scale,
+            absorbed=torch.stack([self._absorbed[row, layer].cpu() for layer in layers])
+            if layers
+            else torch.empty(0, heads, 0),
+            absorbed_layers=layers,
+            context_positions=context,
+            prompt_ids=self._prompt.input_ids[row].cpu()[real],
+            prompt_segments=prompt_labels[real].to(torch.uint8),
+            method=method.as_dict() if method is not None else None,
+        )
+
+    def _generated_ids(self, row: int) -> list[int]:
+        """Return the ids that the forward passes saw and the most likely next one, up to an end."""
+        ids = [int(step_ids[row]) for step_ids in self._ids]
+        if self._last_logits is not None:
+            ids.append(int(self._last_logits[row].argmax()))
+        for index, token_id in enumerate(ids):
+            if token_id in self.eos_ids:
+                return ids[: index + 1]
+        return ids
+
+    def _image_maps(
+        self, row: int, steps: Sequence["_Step"]
+    ) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
+        """Return uint8 (T, L, rows, cols) for each image of a row, and the scales float32 (T,)."""
+        assert self._prompt is not None
+        packed = [step.packed for step in steps if step.packed is not None]
+        flat = torch.stack([weights[:, row] for weights, _ in packed]).cpu()  # (T, L, N)
+        scale = torch.stack([scales[row] for _, scales in packed]).cpu()
+        maps, start = [], 0
+        for rows, cols in self._prompt.grids[row]:
+            cells = flat[..., start : start + rows * cols]
+            maps.append(cells.reshape(*cells.shape[:2], rows, cols))
+            start += rows * cols
+        return tuple(maps), scale
+
+
+class _Step:
+    """One forward pass: share (L, B, H, 5), delivered (L, B, H), image (L, B, N), all float32."""
+
+    def __init__(self) -> None:
+        self.share: torch.Tensor | None = None
+        self.delivered: torch.Tensor | None = None
+        self.image: torch.Tensor | None = None
+        self.packed: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def pack_image(self) -> None:
+        """Replace image by uint8 (L, B, N) in units of scale / 255, with scale float32 (B,)."""
+        if self.image is None:
+            return
+        layers, rows, cells = self.image.shape
+        scale = self.image.amax((0, 2)) if cells else self.image.new_zeros(rows)
+        units = self.image * (255 / scale.clamp(min=1e-12))[None, :, None]
+        self.packed = units.round().to(torch.uint8), scale
+        self.image = None
+
+
+def token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+    """Return what each token adds to the decoded text; "" while a character is still incomplete.
+
+    Args:
+        tokenizer: A transformers tokenizer, or None for empty texts.
+        ids: The token ids of one answer.
+    """
+    if tokenizer is None:
+        return [""] * len(ids)
+    texts, start, shown = [], 0, ""
+    for end in range(1, len(ids) + 1):
+        # Decoding from the last complete character keeps this linear in the answer's length.
+        text = tokenizer.decode(ids[start:end], clean_up_tokenization_spaces=False)
+        if text.endswith("\ufffd") and end < len(ids):
+            texts.append("")
+            continue
+        texts.append(text[len(shown) :])
+        start, shown = end - 1, tokenizer.decode(ids[end - 1 : end])
+    return texts
+
+
+def _one_hot(labels: torch.Tensor) -> torch.Tensor:
+    """Return float32 (B, K, 5) for labels (B, K); padding, which nothing looks at, is all zero."""
+    classes = torch.arange(len(SEGMENTS), device=labels.device)
+    return (labels[..., None] == classes).float()
