@@ -35,9 +35,8 @@ def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a picture file, or take one that Pillow has open.
 
     Args:
-        source: A path, the bytes of a file, a PIL image, or a `Picture`, which is returned as it
-        is. max_pixels: The largest width x height; larger is refused from the header, before
-        decoding.
+        source: A path, the bytes of a file, a PIL image, or a `Picture`, returned as it is.
+        max_pixels: The largest width x height. More is refused from the header, before decoding.
 
     Returns:
         The picture, rotated as its EXIF orientation says and flattened on white.

@@ -157,8 +157,8 @@ class Family:
         }
 
 
-# By config.model_type. The first four equal the public code; Qwen2-VL and Qwen3-VL take the
-schedule  # of Qwen2.5-VL, whose decoders they share.
+# By config.model_type. The first four equal the public code; Qwen2-VL and Qwen3-VL take
+# the schedule of Qwen2.5-VL, whose decoders they share.
 FAMILIES = {
     "qwen2_5_vl": Family(interval=5, context="image"),
     "gemma3": Family(interval=4, context="image"),
