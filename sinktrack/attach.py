@@ -139,6 +139,7 @@ class Attachment:
             call.get("attention_mask"),
             self.context_mask,
             next((grid for grid in grids if grid is not None), None),
+            call.get("position_ids"),
         )
         if self.recorder.enabled:
             self.recorder.start(prompt, methods)
@@ -169,7 +170,8 @@ class Attachment:
                 self._prefill.read_features(index, args[0])
                 injections = self._prefill.injections(index)
             recorder = self.recorder if self.recorder.enabled else None
-            kwargs["sink_tap"] = SinkTap(index, input_norm, injections, recorder)
+            rotary = kwargs.get("position_embeddings")
+            kwargs["sink_tap"] = SinkTap(index, injections, input_norm, rotary, recorder)
             return args, kwargs
 
         return hook

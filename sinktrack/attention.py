@@ -5,7 +5,7 @@ the sink and measures where the last query looked. The tap arrives as a keyword 
 decoder layer, so nothing is kept in globals or on modules. Knows nothing about models and hooks.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -74,14 +74,16 @@ class SinkTap:
 
     Args:
         layer_idx: The decoder layer.
-        input_norm: The layer's input norm, for methods that normalise their context.
         injections: The rows that write into their sink here.
+        input_norm: The layer's input norm, for methods that normalise their context.
+        rotary: The layer's cosines and sines, (..., B or 1, T, d).
         recorder: Where measurements go, or None.
     """
 
     layer_idx: int
+    injections: list[Injection]
     input_norm: nn.Module | None = None
-    injections: list[Injection] = field(default_factory=list)
+    rotary: tuple[torch.Tensor, torch.Tensor] | None = None
     recorder: LayerRecorder | None = None
 
 
@@ -137,8 +139,9 @@ def sink_attention(
         )
     for injection in sink_tap.injections:
         row, sink = injection.row, injection.sink
+        sink_query = _at_position_zero(query[row, :, sink], sink_tap.rotary, row, sink)
         written, probabilities = sink_over_context(
-            module, query[row, :, sink], injection, scaling, sink_tap.input_norm
+            module, sink_query, injection, scaling, sink_tap.input_norm
         )
         output[row, sink] = torch.lerp(output[row, sink], written, injection.method.strength)
         if sink_tap.recorder is not None:
@@ -187,6 +190,26 @@ def sink_over_context(
     probabilities = scores.softmax(-1, dtype=torch.float32)
     written = probabilities.to(values.dtype) @ values.transpose(0, 1)
     return written.reshape(query.shape), probabilities.reshape(len(query), -1)
+
+
+def _at_position_zero(
+    query: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor] | None, row: int, sink: int
+) -> torch.Tensor:
+    """Undo the rotation of a sink's query (H, d) that does not stand at position 0.
+
+    That happens to left-padded rows when `forward` is called without position ids. Attention among
+    rotated keys does not mind, but the context keys are not rotated. At position 0 this is exact.
+    """
+    if rotary is None:
+        return query
+    # Multimodal rotary embeddings have an axis in front, along which text positions agree.
+    cos, sin = (part.reshape(-1, *part.shape[-3:])[0] for part in rotary)
+    cos, sin = (part[row if len(part) > 1 else 0, sink].float() for part in (cos, sin))
+    turned, still = query.float().tensor_split([cos.shape[-1]], dim=-1)
+    first, second = turned.chunk(2, dim=-1)
+    rotated = torch.cat([-second, first], dim=-1)
+    turned = (turned * cos - rotated * sin) / (cos**2 + sin**2).sqrt()
+    return torch.cat([turned, still], dim=-1).to(query.dtype)
 
 
 def last_query(

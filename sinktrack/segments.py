@@ -4,6 +4,7 @@ Knows nothing about attention; works on token ids alone.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,7 @@ class PromptSegments:
         attention_mask: torch.Tensor | None = None,
         instruction: torch.Tensor | None = None,
         grid_thw: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
     ) -> "PromptSegments":
         """Label the prompts of one call.
 
@@ -52,7 +54,9 @@ class PromptSegments:
             attention_mask: (B, T), 0 where there is padding; None for none.
             instruction: bool (B, T) or (1, T), True on the user's text; None if unknown.
             grid_thw: int64 (images, 3), frames, patch rows and patch columns before merging, for
-                all rows in order; None lets a square be assumed.
+                all rows in order, if the call carries it.
+            position_ids: (3 or 4, B, T), multimodal positions, if the call carries them. Without
+                either, images are taken to be square.
 
         Raises:
             PromptError: If the instruction mask has another shape than the prompt, or a row is
@@ -88,7 +92,7 @@ class PromptSegments:
             sinks=sinks,
             labels=labels,
             instruction=instruction,
-            grids=_image_grids(config, (labels == IMAGE).sum(1).tolist(), grid_thw),
+            grids=_image_grids(config, labels, grid_thw, position_ids),
         )
 
     def image_positions(self, row: int) -> torch.Tensor:
@@ -129,23 +133,43 @@ def _visual_token_ids(config: Any) -> torch.Tensor:
     return torch.tensor([i for i in ids if i is not None], dtype=torch.long)
 
 
+def _grids_of_thw(config: Any, grid_thw: torch.Tensor) -> Iterator[tuple[int, int]]:
+    """Yield the merged (rows, cols) of each image or video."""
+    merge = config.vision_config.spatial_merge_size
+    for frames, rows, cols in grid_thw.tolist():
+        yield frames * rows // merge, cols // merge
+
+
 def _image_grids(
-    config: Any, image_tokens: list[int], grid_thw: torch.Tensor | None
+    config: Any,
+    labels: torch.Tensor,
+    grid_thw: torch.Tensor | None,
+    position_ids: torch.Tensor | None,
 ) -> list[list[tuple[int, int]]]:
-    """Give every row the grids of its images, by counting its image tokens off the list."""
-    vision = getattr(config, "vision_config", None)
-    merge = getattr(vision, "spatial_merge_size", 1)
-    found = [] if grid_thw is None else grid_thw.tolist()
-    merged = [(frames * rows // merge, cols // merge) for frames, rows, cols in found]
-    per_image = getattr(config, "mm_tokens_per_image", None)
+    """Return every row's image grids, from whichever of the sources a call carries.
+
+    `generate` encodes pictures before it calls the model and hands over multimodal position ids
+    (3 or 4, B, T) instead of grids; their last axis counts columns.
+    """
+    known = None if grid_thw is None else _grids_of_thw(config, grid_thw)
     grids: list[list[tuple[int, int]]] = []
-    for count in image_tokens:
-        row: list[tuple[int, int]] = []
-        while count > 0:
-            size = merged.pop(0) if merged else _square(min(per_image or count, count))
-            row.append(size)
-            count -= size[0] * size[1]
-        grids.append(row)
+    for row, row_labels in enumerate(labels):
+        positions = (row_labels == IMAGE).nonzero()[:, 0]
+        found: list[tuple[int, int]] = []
+        # Consecutive tokens are one image; other tokens stand between images.
+        for run in positions.tensor_split((positions.diff() > 1).nonzero()[:, 0].cpu() + 1):
+            left = len(run)
+            while left > 0:
+                if known is not None:
+                    size = next(known)
+                elif position_ids is not None and position_ids.ndim == 3:
+                    columns = len(position_ids[-1, row, run].unique())
+                    size = (left // columns, columns)
+                else:
+                    size = _square(left)
+                found.append(size)
+                left -= size[0] * size[1]
+        grids.append(found)
     return grids
 
 
