@@ -1,0 +1,151 @@
+"""The report: one file, nothing fetched, nothing run from data, and the trace's own numbers."""
+
+import base64
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sinktrack.comparison import Answer, Comparison
+from sinktrack.errors import TraceError
+from sinktrack.images import Picture
+from sinktrack.method import SinkTrack
+from sinktrack.report import payload, render, write_report
+from sinktrack.trace import AttentionTrace, Token
+
+METHOD = SinkTrack(inject_at={1}, refresh_after={1})
+HOSTILE = "<img src=x onerror=alert(1)> </script><script>alert(2)</script> {{DATA}} <!--"
+
+
+def make_trace(texts: list[str], layers: int = 3, heads: int = 2) -> AttentionTrace:
+    count = len(texts)
+    generator = torch.Generator().manual_seed(count)
+    sink = torch.rand(count, layers, heads, generator=generator) * 0.7
+    share = torch.zeros(count, layers, heads, 5)
+    share[..., 0], share[..., 4] = sink, 1 - sink
+    return AttentionTrace(
+        tokens=tuple(Token(index, text) for index, text in enumerate(texts)),
+        sink=sink,
+        share=share,
+        delivered=sink,
+        image_maps=(),
+        image_scale=torch.zeros(count),
+        absorbed=torch.zeros(0, heads, 0),
+        absorbed_layers=(),
+        context_positions=torch.zeros(0, dtype=torch.int64),
+        prompt_ids=torch.zeros(0, dtype=torch.int64),
+        prompt_segments=torch.zeros(0, dtype=torch.uint8),
+    )
+
+
+def make_comparison(
+    texts: list[str], question: str = "What is it?", trace: AttentionTrace | None = None
+) -> Comparison:
+    answers = {
+        name: Answer(
+            name=name,
+            text="".join(texts),
+            token_ids=tuple(range(len(texts))),
+            method=method,
+            finish="length",
+            trace=trace or make_trace(texts),
+            seconds_to_first_token=0.1,
+            tokens_per_second=20.0,
+        )
+        for name, method in (("baseline", None), ("sinktrack", METHOD))
+    }
+    return Comparison(
+        answers=answers,
+        question=question,
+        pictures=(Picture(Image.new("RGB", (64, 48), "navy"), ("A notice with <b>marks</b>.",)),),
+        settings={"max_new_tokens": 16, "do_sample": False, "seed": 0},
+        model_name="folder/model",
+        versions={"torch": "2.8"},
+    )
+
+
+def unpack(lane: dict) -> np.ndarray:
+    steps = np.frombuffer(base64.b64decode(lane["sink"]), np.uint8).astype(float)
+    steps[steps == 255] = np.nan
+    return (steps * lane["scale"] / 254).reshape(-1, lane["layers"], lane["heads"])
+
+
+def test_the_numbers_in_the_payload_are_those_of_the_trace():
+    comparison = make_comparison(["It", " is", " blue"])
+    for lane in payload(comparison)["lanes"]:
+        trace = comparison[lane["name"]].trace
+        assert np.abs(unpack(lane) - trace.sink.numpy()).max() <= 0.5 * lane["scale"] / 254 + 1e-6
+
+
+def test_what_a_layer_cannot_see_stays_apart_from_zero():
+    trace = make_trace(["a", "b"])
+    trace.sink[0, 1, 1] = float("nan")
+    trace.sink[1, 0, 0] = 0.0
+    numbers = unpack(payload(make_comparison(["a", "b"], trace=trace))["lanes"][0])
+    assert np.isnan(numbers[0, 1, 1]) and np.isnan(numbers).sum() == 1
+    assert numbers[1, 0, 0] == 0.0
+
+
+def test_the_payload_says_what_was_done_in_each_lane():
+    plain, sinktrack = payload(make_comparison(["x"]))["lanes"]
+    assert (plain["title"], plain["injected"], plain["method"]) == ("Plain model", [], None)
+    assert (sinktrack["title"], sinktrack["injected"]) == ("SinkTrack", [1])
+    assert SinkTrack(**sinktrack["method"]) == METHOD
+    assert "picture" in sinktrack["subtitle"] and "1" in sinktrack["subtitle"]
+
+
+def test_an_answer_without_tokens_or_with_nothing_visible_has_a_payload():
+    trace = make_trace([])
+    assert payload(make_comparison([], trace=trace))["lanes"][0]["tokens"] == []
+    hidden = make_trace(["a"])
+    hidden.sink[:] = float("nan")
+    assert np.isnan(unpack(payload(make_comparison(["a"], trace=hidden))["lanes"][0])).all()
+
+
+def test_a_report_fetches_nothing(tmp_path):
+    path = tmp_path / "report.html"
+    write_report(make_comparison(["It", " is"]), path)
+    page = path.read_text("utf-8")
+    links = re.findall(r"""(?:src|href|url|action|srcset)\s*[=(]\s*["']?([^"')\s>]*)""", page)
+    assert links and all(link.startswith("data:image/") for link in links)
+    assert "import(" not in page and "@import" not in page and "fetch(" not in page
+    assert "default-src 'none'" in page
+
+
+def test_hostile_text_is_only_ever_text():
+    page = render(payload(make_comparison([HOSTILE, "</script>"], question=HOSTILE)))
+    assert "<img src=x" not in page and "<b>marks" not in page
+    assert page.count("<script") == page.count("</script>") == 2
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    assert data is not None
+    assert json.loads(data[1])["question"] == HOSTILE
+    assert json.loads(data[1])["lanes"][0]["tokens"] == [HOSTILE, "</script>"]
+
+
+def test_a_large_picture_is_made_smaller():
+    comparison = make_comparison(["x"])
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 2500, 3), np.uint8)
+    large = Comparison(**{**vars(comparison), "pictures": (Picture(Image.fromarray(noise)),)})
+    url = payload(large)["picture"]
+    assert url is not None and url.startswith("data:image/jpeg;base64,")
+    assert len(url) < 2_000_000
+
+
+def test_a_report_that_cannot_be_written_is_a_sentence_and_leaves_nothing(tmp_path):
+    with pytest.raises(TraceError, match="could not be written to"):
+        write_report(make_comparison(["x"]), tmp_path / "missing" / "report.html")
+    folder = tmp_path / "folder.html"
+    folder.mkdir()
+    with pytest.raises(TraceError, match="could not be written to"):
+        write_report(make_comparison(["x"]), folder)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder.html"]
+
+
+def test_answers_without_a_recording_are_refused_in_a_sentence():
+    comparison = make_comparison(["x"])
+    bare = {name: Answer(**{**vars(a), "trace": None}) for name, a in comparison.answers.items()}
+    with pytest.raises(TraceError, match="record=True"):
+        payload(Comparison(**{**vars(comparison), "answers": bare}))
