@@ -130,8 +130,6 @@ class Attachment:
                 "input_ids instead of inputs_embeds."
             )
         methods = self._methods_for(len(input_ids))
-        if self.shared_prompt:
-            input_ids = input_ids.expand(len(methods), -1)
         grids = [call.get(name) for name in ("image_grid_thw", "video_grid_thw")]
         prompt = PromptSegments.of(
             self.model.config,
@@ -141,6 +139,8 @@ class Attachment:
             next((grid for grid in grids if grid is not None), None),
             call.get("position_ids"),
         )
+        if self.shared_prompt:
+            prompt = prompt.repeated(len(methods))
         if self.recorder.enabled:
             self.recorder.start(prompt, methods)
         return _Prefill(prompt, methods)

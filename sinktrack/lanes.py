@@ -126,6 +126,7 @@ def stream(
         record=record,
         shared_prompt=True,
     )
+    _check_parting(model, attachment.part_at)
     tokenizer = getattr(processor, "tokenizer", processor)
     eos = attachment.recorder.eos_ids
     lanes = [_Lane(name, method, tokenizer) for name, method in methods.items()]
@@ -173,6 +174,18 @@ def stream(
         versions=_versions(),
     )
     yield Step(index=index, tokens=tokens, texts=texts, comparison=comparison)
+
+
+def _check_parting(model: Any, part_at: int) -> None:
+    """Refuse lanes that part while the model still adds picture features between its layers."""
+    vision = getattr(model.config, "vision_config", None)
+    deep = len(getattr(vision, "deepstack_visual_indexes", None) or ())
+    if part_at < deep:
+        raise MethodError(
+            f"A method injects at layer {part_at}, but {type(model).__name__} adds picture features "
+            f"after each of its first {deep} layers, for one row alone: inject from layer {deep} "
+            "on, or use attach with a method of its own for each run."
+        )
 
 
 class _Lane:

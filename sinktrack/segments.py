@@ -95,6 +95,16 @@ class PromptSegments:
             grids=_image_grids(config, labels, grid_thw, position_ids),
         )
 
+    def repeated(self, rows: int) -> "PromptSegments":
+        """Return a single prompt as `rows` equal rows."""
+        return PromptSegments(
+            input_ids=self.input_ids.expand(rows, -1),
+            sinks=self.sinks.expand(rows),
+            labels=self.labels.expand(rows, -1),
+            instruction=None if self.instruction is None else self.instruction.expand(rows, -1),
+            grids=self.grids * rows,
+        )
+
     def image_positions(self, row: int) -> torch.Tensor:
         """Return the positions of the row's image tokens, int64 (N,)."""
         return (self.labels[row] == IMAGE).nonzero()[:, 0]
