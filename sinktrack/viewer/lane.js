@@ -139,17 +139,15 @@ const SinkTrackLane = (() => {
       });
       this.wordScale = legend();
       const key = make("p", "stv-key");
-      key.append("Line under a word: mean attention to BOS", this.wordScale.box);
+      key.append("Line: mean attention to BOS", this.wordScale.box);
       this.card.append(key);
       this.buildOverview();
       this.buildDetail();
     }
 
     buildOverview() {
-      const note = this.writes.size
-        ? "mean over heads; ▸ marks layers that write into BOS"
-        : "mean over heads";
-      const plot = (this.overview = figure(this.card, "Attention to BOS, layers × tokens", note));
+      const note = "layers × tokens, mean over heads" + (this.writes.size ? "; ▸ writes into BOS" : "");
+      const plot = (this.overview = figure(this.card, "Attention to BOS", note));
       plot.map = new Heatmap(plot.box, {
         rows: this.layers,
         marked: this.writes,

@@ -1,0 +1,26 @@
+"""The page: `python app.py`, then open http://127.0.0.1:7860. A Space runs this file as it is."""
+
+import os
+import sys
+
+from app.settings import Settings
+
+
+def main() -> int:
+    """Load a model and serve the page; return the exit status."""
+    settings = Settings.read(sys.argv[1:], os.environ)
+    # Imported here, so that a wrong argument is answered at once and not after loading torch.
+    from app.engine import Engine
+    from app.ui import build, launch
+    from sinktrack.errors import SinkTrackError
+
+    try:
+        launch(build(Engine.start(settings), settings), settings)
+    except (SinkTrackError, OSError) as error:  # OSError: the port is taken
+        print(f"app.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Pictures and questions to begin with, from assets/examples/examples.json."""
+
+import base64
+import io
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from sinktrack.errors import PictureError
+from sinktrack.images import load_picture
+
+FOLDER = Path(__file__).parent.parent / "assets" / "examples"
+_THUMBNAIL = 112  # pixels, twice what is shown
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One picture with a question about it."""
+
+    picture: Path
+    question: str
+
+    def thumbnail(self) -> str:
+        """Return the picture as a small data URL.
+
+        Raises:
+            PictureError: If it cannot be read.
+        """
+        small = load_picture(self.picture).image.copy()
+        small.thumbnail((_THUMBNAIL, _THUMBNAIL))
+        buffer = io.BytesIO()
+        small.save(buffer, "PNG", optimize=True)
+        return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def read_examples(folder: Path = FOLDER) -> list[tuple[Example, str]]:
+    """Return the examples with their thumbnails; what cannot be read is left out and logged."""
+    try:
+        entries = json.loads((folder / "examples.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        log.warning("The page has no examples: %s", error)
+        return []
+    found = []
+    for entry in entries:
+        try:
+            example = Example(folder / entry["image"], str(entry["question"]))
+            found.append((example, example.thumbnail()))
+        except (KeyError, TypeError, PictureError) as error:
+            log.warning("The example %r is left out: %s", entry, error)
+    return found

@@ -1,0 +1,98 @@
+"""What can be set from the command line and the environment, and which model a machine gets.
+
+Knows nothing about torch or gradio.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+BUNDLED = Path(__file__).parent.parent / "assets" / "shapes-vl"
+GIB = 1024**3
+
+# The most memory first. A card sold as 24 or 8 GB shows a little less than that to programs.
+_BY_MEMORY = (
+    (20 * GIB, "Qwen/Qwen2.5-VL-7B-Instruct"),
+    (int(7.5 * GIB), "Qwen/Qwen2.5-VL-3B-Instruct"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How the page runs.
+
+    Args:
+        model: A hub name or a local folder; None chooses by the machine.
+        host: The address to listen on.
+        port: The port to listen on.
+        max_new_tokens: The longest answer that a visitor can ask for, in tokens.
+        max_question_tokens: The longest question, in tokens.
+        queue_size: How many questions may wait; more are turned away.
+    """
+
+    model: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 7860
+    max_new_tokens: int = 512
+    max_question_tokens: int = 2000
+    queue_size: int = 32
+
+    @classmethod
+    def read(cls, arguments: Sequence[str], environment: Mapping[str, str]) -> "Settings":
+        """Return the settings; an argument wins over the environment.
+
+        Args:
+            arguments: The command line without the program's name.
+            environment: Usually os.environ.
+
+        Returns:
+            The settings.
+
+        Raises:
+            SystemExit: With status 2 and one sentence on stderr if a value cannot be used.
+        """
+        parser = argparse.ArgumentParser(
+            prog="app.py", description="SinkTrack beside the plain model, as a page in the browser."
+        )
+
+        def option(name: str, variable: str, default: str | None, kind: type, about: str) -> None:
+            value = environment.get(variable) or default
+            check = _count if kind is int else str
+            parser.add_argument(
+                name, default=value, type=check, help=f"{about} Also {variable}. (%(default)s)"
+            )
+
+        option("--model", "SINKTRACK_MODEL", None, str, "Hub name or folder.")
+        option("--host", "GRADIO_SERVER_NAME", cls.host, str, "Address to listen on.")
+        option("--port", "GRADIO_SERVER_PORT", str(cls.port), int, "Port to listen on.")
+        for name, about in (
+            ("max_new_tokens", "Longest answer, in tokens."),
+            ("max_question_tokens", "Longest question, in tokens."),
+            ("queue_size", "How many questions may wait."),
+        ):
+            flag, variable = "--" + name.replace("_", "-"), "SINKTRACK_" + name.upper()
+            option(flag, variable, str(getattr(cls, name)), int, about)
+        return cls(**vars(parser.parse_args(arguments)))
+
+
+def _count(text: str) -> int:
+    """Return a whole number of 1 to 65535, or let argparse say that it is none."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 65535")
+    return int(text)
+
+
+def choose_model(gpu_bytes: int | None) -> str:
+    """Return the model for a machine that nobody chose one for.
+
+    Args:
+        gpu_bytes: Memory of the CUDA GPU; None without one.
+
+    Returns:
+        A hub name, or the folder of the bundled checkpoint.
+    """
+    for needed, name in _BY_MEMORY:
+        if gpu_bytes is not None and gpu_bytes >= needed:
+            return name
+    return str(BUNDLED)

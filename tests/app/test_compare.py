@@ -1,0 +1,105 @@
+"""What a visitor is shown: sentences as text, and a page that stays usable."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from app.compare import Compare, toast
+from app.engine import Engine, StopFlag
+from app.examples import read_examples
+from app.ui import raw_picture
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def compare(engine: Engine, tmp_path: Path) -> Compare:
+    return Compare(engine, str(tmp_path / "reports"))
+
+
+def ask(compare: Compare, picture: Any, question: str = "What is it?", tokens: int = 4) -> Any:
+    return compare.answer(
+        StopFlag(), picture, question, tokens, "image", "corrected", False, 1.0, 0
+    )
+
+
+def stage(value: str) -> dict[str, Any]:
+    return json.loads(value)
+
+
+def test_a_message_is_text_and_never_html():
+    assert HOSTILE not in toast(HOSTILE).message
+    assert "&lt;img" in toast(HOSTILE).message
+
+
+@pytest.mark.parametrize(
+    ("picture", "question", "words"),
+    [(None, "What?", "no picture"), ("a.png", " ", "blank"), ("a.png", None, "blank")],
+)
+def test_what_is_missing_is_said_before_the_queue(compare, picture, question, words):
+    with pytest.raises(gr.Error, match=words):
+        compare.begin(picture, question, "image", "corrected")
+
+
+def test_a_file_that_is_no_picture_is_refused_with_its_name_as_text(compare, tmp_path):
+    path = tmp_path / "<b>.png"
+    path.write_bytes(b"not a picture")
+    answering = ask(compare, str(path))
+    assert stage(next(answering)[0])["busy"] is False
+    with pytest.raises(gr.Error, match="&lt;b&gt;.png is not a picture") as error:
+        next(answering)
+    assert "<b>" not in error.value.message
+
+
+def test_an_answer_ends_in_a_stage_and_a_report_with_the_same_numbers(compare, picture):
+    value, report = list(ask(compare, picture))[-1]
+    payload = json.loads(stage(value)["payload"])
+    page = Path(report["value"]).read_text("utf-8")
+    assert all(lane["sink"] in page for lane in payload["lanes"])
+    assert stage(value)["status"].startswith("Done after ")
+
+
+def test_no_tag_is_left_in_what_the_browser_gets(compare, picture):
+    for value, _ in ask(compare, picture, question=HOSTILE):
+        assert not isinstance(value, str) or "<" not in value
+
+
+def test_notices_about_the_picture_are_shown(compare, tmp_path):
+    path = tmp_path / "tiny.png"
+    Image.new("RGB", (1, 1)).save(path)
+    value, _ = list(ask(compare, str(path)))[-1]
+    assert "1 x 1 pixels" in stage(value)["notices"][0]
+
+
+def test_a_report_that_cannot_be_kept_leaves_the_answer(compare, picture, monkeypatch):
+    def full(*args: Any) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("app.compare.save_bytes_to_cache", full)
+    value, report = list(ask(compare, picture))[-1]
+    assert "payload" in stage(value) and report["interactive"] is False
+    assert "No space left on device" in stage(value)["notices"][0]
+
+
+def test_the_upload_reaches_the_library_as_it_is(tmp_path):
+    path = tmp_path / "upload.png"
+    path.write_bytes(b"not a picture at all")
+    component = raw_picture()
+    assert component.preprocess(component.data_model(path=str(path))) == str(path)
+    assert component.preprocess(None) is None
+
+
+def test_examples_that_cannot_be_read_are_left_out(tmp_path):
+    assert read_examples(tmp_path) == []
+    (tmp_path / "examples.json").write_text('[{"image": "gone.png", "question": "?"}, {}, 3]')
+    assert read_examples(tmp_path) == []
+    Image.new("RGB", (300, 200)).save(tmp_path / "here.png")
+    entries = [{"image": "gone.png", "question": "?"}, {"image": "here.png", "question": HOSTILE}]
+    (tmp_path / "examples.json").write_text(json.dumps(entries))
+    [(example, thumbnail)] = read_examples(tmp_path)
+    assert example.picture == tmp_path / "here.png" and example.question == HOSTILE
+    assert thumbnail.startswith("data:image/png;base64,")

@@ -1,0 +1,257 @@
+"""One model, one answer at a time, whatever visitors and models do."""
+
+import json
+import pickle
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+
+import app.engine
+import sinktrack
+from app.engine import Engine, Request, StopFlag
+from app.settings import BUNDLED, GIB, Settings
+from sinktrack.errors import ModelError, PictureError, PromptError
+
+QUESTION = "Describe the picture."
+
+
+def run(engine: Engine, request: Request, stop: StopFlag | None = None) -> list[dict[str, Any]]:
+    return list(engine.answer(request, stop or StopFlag()))
+
+
+def result(events: list[dict[str, Any]]) -> dict[str, Any]:
+    assert events[-1]["kind"] == "done", events[-1]
+    return json.loads(events[-1]["payload"])
+
+
+def workers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "answer"]
+
+
+class Recorded:
+    """Stands before `sinktrack.stream` and notes when each answer began, stepped and ended."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.log: list[tuple[str, str]] = []
+        self._stream = sinktrack.stream
+        monkeypatch.setattr(sinktrack, "stream", self)
+
+    def __call__(self, *args: Any, question: str, **options: Any) -> Iterator[Any]:
+        self.log.append(("begin", question))
+        for step in self._stream(*args, question=question, **options):
+            self.log.append(("step", question))
+            yield step
+        self.log.append(("end", question))
+
+
+def test_the_answers_are_those_of_the_library(engine, checkpoint, picture):
+    data = result(run(engine, engine.request(picture, QUESTION, max_new_tokens=12)))
+    expected = sinktrack.compare(*checkpoint, image=picture, question=QUESTION, max_new_tokens=12)
+    assert {lane["name"]: lane["text"] for lane in data["lanes"]} == {
+        name: answer.text for name, answer in expected.items()
+    }
+    assert data["model"] == "shapes-vl"
+
+
+def test_events_are_plain_and_in_order(endless, picture):
+    events = run(endless, endless.request(picture, QUESTION, max_new_tokens=64))
+    assert pickle.loads(pickle.dumps(events)) == events
+    kinds = [event["kind"] for event in events]
+    ranks = [["waiting", "reading", "writing", "done"].index(kind) for kind in kinds]
+    assert ranks == sorted(ranks) and "writing" in kinds
+    texts = [event["texts"]["baseline"] for event in events if event["kind"] == "writing"]
+    assert all(later.startswith(earlier) for earlier, later in zip(texts, texts[1:], strict=False))
+
+
+def test_the_methods_on_the_page_are_those_of_the_answer(engine, picture):
+    request = engine.request(
+        picture, QUESTION, max_new_tokens=2, context="image+instruction", causal="official"
+    )
+    lanes = result(run(engine, request))["lanes"]
+    promised = engine.lane_titles("image+instruction", "official")
+    assert [{k: lane[k] for k in ("name", "title", "subtitle")} for lane in lanes] == promised
+    assert lanes[1]["method"]["context"] == "image+instruction"
+    assert lanes[1]["method"]["causal"] == "official"
+
+
+def test_sampling_is_repeated_by_its_seed(engine, picture):
+    def texts(seed: int) -> list[str]:
+        request = engine.request(
+            picture, QUESTION, max_new_tokens=12, do_sample=True, temperature=2.0, seed=seed
+        )
+        return [lane["text"] for lane in result(run(engine, request))["lanes"]]
+
+    first = texts(1)
+    assert texts(1) == first
+    assert any(texts(seed) != first for seed in (2, 3, 4))
+
+
+def test_stop_ends_within_a_step_and_keeps_what_was_written(endless, picture, monkeypatch):
+    recorded = Recorded(monkeypatch)
+    stop, steps_at_stop = StopFlag(), -1
+    events = []
+    for event in endless.answer(endless.request(picture, QUESTION, max_new_tokens=512), stop):
+        events.append(event)
+        if event["kind"] == "writing" and steps_at_stop < 0:
+            stop.set()
+            steps_at_stop = recorded.log.count(("step", QUESTION))
+    lanes = result(events)["lanes"]
+    assert {lane["finish"] for lane in lanes} == {"stopped"}
+    # One step may have been under way, and one may have ended just before the flag was seen.
+    assert recorded.log.count(("step", QUESTION)) <= steps_at_stop + 2 < 512
+
+
+def test_an_abandoned_answer_ends_before_the_next_begins(endless, picture, monkeypatch):
+    recorded = Recorded(monkeypatch)
+    abandoned = endless.answer(endless.request(picture, "first", max_new_tokens=512), StopFlag())
+    assert any(event["kind"] == "writing" for event in abandoned)
+    abandoned.close()
+    assert workers() == []
+    result(run(endless, endless.request(picture, "second", max_new_tokens=2)))
+    assert recorded.log.index(("end", "first")) < recorded.log.index(("begin", "second"))
+    assert recorded.log.count(("step", "first")) < 512
+
+
+def test_two_at_once_take_turns_and_get_their_own_answers(engine, draw, monkeypatch):
+    pictures = [draw("a.png"), draw("b.png", "rectangle", "blue")]
+    requests = [
+        engine.request(picture, question, max_new_tokens=16)
+        for picture, question in zip(pictures, ("What is it?", QUESTION), strict=True)
+    ]
+
+    def shown(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
+        return [(lane["text"], lane["sink"]) for lane in result(events)["lanes"]]
+
+    alone = [shown(run(engine, request)) for request in requests]
+    recorded = Recorded(monkeypatch)
+    together: dict[int, list[dict[str, Any]]] = {}
+
+    def visit(index: int) -> None:
+        together[index] = run(engine, requests[index])
+
+    visitors = [threading.Thread(target=visit, args=(index,)) for index in (0, 1)]
+    for visitor in visitors:
+        visitor.start()
+    for visitor in visitors:
+        visitor.join()
+    assert [shown(together[index]) for index in (0, 1)] == alone
+    kinds = [kind for kind, _ in recorded.log if kind != "step"]
+    assert kinds == ["begin", "end", "begin", "end"]
+
+
+def test_stop_while_waiting_ends_at_once(endless, picture):
+    first = endless.answer(endless.request(picture, "first", max_new_tokens=512), StopFlag())
+    next(event for event in first if event["kind"] == "writing")
+    stop = StopFlag()
+    waiting = endless.answer(endless.request(picture, "second"), stop)
+    assert next(waiting)["kind"] == "waiting"
+    stop.set()
+    assert list(waiting)[-1] == {"kind": "stopped"}
+    first.close()
+
+
+def test_a_flag_reaches_another_process():
+    flag = StopFlag()
+    elsewhere = pickle.loads(pickle.dumps(flag))
+    assert not elsewhere.is_set()
+    flag.set()
+    assert elsewhere.is_set()
+    elsewhere.set()  # twice is no error
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"question": "  \n"}, PromptError, "blank"),
+        ({"question": None}, PromptError, "blank"),
+        ({"picture_path": None}, PictureError, "no picture"),
+        ({"max_new_tokens": 513}, PromptError, "1 to 512 tokens"),
+        ({"max_new_tokens": 0}, PromptError, "1 to 512 tokens"),
+        ({"do_sample": True, "temperature": 0.0}, PromptError, "above 0"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_before_the_model(
+    engine, picture, options, error, words
+):
+    with pytest.raises(error, match=words):
+        engine.request(**({"picture_path": picture, "question": QUESTION} | options))
+
+
+def failing(error: Exception) -> Callable[..., Iterator[Any]]:
+    def stream(*args: Any, **options: Any) -> Iterator[Any]:
+        raise error
+        yield
+
+    return stream
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (torch.OutOfMemoryError("CUDA"), "refused", "ran out of memory"),
+        (PromptError("The question has 9 tokens."), "refused", "The question has 9 tokens."),
+        (KeyError("secret"), "failed", "try again"),
+    ],
+)
+def test_an_answer_that_fails_is_a_sentence_and_the_next_one_works(
+    engine, picture, monkeypatch, error, kind, words
+):
+    request = engine.request(picture, QUESTION, max_new_tokens=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(sinktrack, "stream", failing(error))
+        last = run(engine, request)[-1]
+    assert last["kind"] == kind and words in last["sentence"] and "secret" not in last["sentence"]
+    result(run(engine, request))
+
+
+def test_a_listener_hears_something_while_the_model_is_slow(engine, picture, monkeypatch):
+    def slow(*args: Any, stop: Callable[[], bool], **options: Any) -> Iterator[Any]:
+        while not stop():
+            time.sleep(0.01)
+        return
+        yield
+
+    monkeypatch.setattr(sinktrack, "stream", slow)
+    answer = engine.answer(engine.request(picture, QUESTION), StopFlag())
+    began = time.monotonic()
+    heard = [next(answer)["kind"] for _ in range(4)]
+    assert heard[-1] == "reading" and time.monotonic() - began < 2
+    answer.close()
+    assert workers() == []
+
+
+def loader(checkpoint: tuple[Any, Any], failing_name: str) -> Callable[[str], tuple[Any, Any]]:
+    def load(name: str) -> tuple[Any, Any]:
+        if name == failing_name:
+            raise ModelError(f"{name} cannot be reached.")
+        return checkpoint
+
+    return load
+
+
+def test_without_a_gpu_the_bundled_model_says_that_it_is_one(checkpoint, monkeypatch):
+    monkeypatch.setattr(app.engine, "gpu_memory", lambda: None)
+    monkeypatch.setattr(sinktrack, "load", loader(checkpoint, ""))
+    engine = Engine.start(Settings())
+    assert engine.bundled and engine.name == BUNDLED.name and "no CUDA GPU" in engine.notice
+
+
+def test_an_unreachable_hub_leaves_the_bundled_model_and_the_reason(checkpoint, monkeypatch):
+    chosen = "Qwen/Qwen2.5-VL-7B-Instruct"
+    monkeypatch.setattr(app.engine, "gpu_memory", lambda: 24 * GIB)
+    monkeypatch.setattr(sinktrack, "load", loader(checkpoint, chosen))
+    engine = Engine.start(Settings())
+    assert engine.bundled and engine.name == BUNDLED.name
+    assert f"{chosen} cannot be reached." in engine.notice
+
+
+def test_a_model_that_was_asked_for_is_never_replaced(checkpoint, monkeypatch):
+    monkeypatch.setattr(sinktrack, "load", loader(checkpoint, "some/model"))
+    with pytest.raises(ModelError, match="some/model cannot be reached"):
+        Engine.start(Settings(model="some/model"))
+    assert not Engine.start(Settings(model="other/model")).bundled
+    assert Engine.start(Settings(model=str(BUNDLED))).bundled

@@ -1,0 +1,79 @@
+"""Which model a machine gets, and what the command line and the environment can set."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.settings import BUNDLED, GIB, Settings, choose_model
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize(
+    ("gpu_bytes", "expected"),
+    [
+        (None, str(BUNDLED)),
+        (4 * GIB, str(BUNDLED)),
+        (8 * GIB, "Qwen/Qwen2.5-VL-3B-Instruct"),
+        (8_585_216_000, "Qwen/Qwen2.5-VL-3B-Instruct"),  # what a card sold as 8 GB shows
+        (16 * GIB, "Qwen/Qwen2.5-VL-3B-Instruct"),
+        (20 * GIB, "Qwen/Qwen2.5-VL-7B-Instruct"),
+        (140 * GIB, "Qwen/Qwen2.5-VL-7B-Instruct"),
+    ],
+)
+def test_the_model_follows_from_the_memory_of_the_gpu(gpu_bytes, expected):
+    assert choose_model(gpu_bytes) == expected
+
+
+def test_without_arguments_the_page_is_for_this_machine_alone():
+    settings = Settings.read([], {})
+    assert (settings.model, settings.host, settings.port) == (None, "127.0.0.1", 7860)
+
+
+def test_an_argument_wins_over_the_environment():
+    environment = {
+        "SINKTRACK_MODEL": "some/model",
+        "GRADIO_SERVER_NAME": "0.0.0.0",
+        "GRADIO_SERVER_PORT": "7000",
+        "SINKTRACK_QUEUE_SIZE": "3",
+    }
+    settings = Settings.read(["--model", "other/model", "--max-new-tokens", "64"], environment)
+    assert settings == Settings(
+        model="other/model", host="0.0.0.0", port=7000, queue_size=3, max_new_tokens=64
+    )
+
+
+def test_an_empty_variable_is_like_none():
+    assert Settings.read([], {"SINKTRACK_MODEL": "", "GRADIO_SERVER_PORT": ""}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        (["--port", "many"], {}),
+        (["--port", "70000"], {}),
+        (["--max-new-tokens", "0"], {}),
+        (["--queue-size", "-1"], {}),
+        ([], {"GRADIO_SERVER_PORT": "http"}),
+    ],
+)
+def test_a_value_that_cannot_be_used_ends_with_status_2(arguments, environment, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        Settings.read(arguments, environment)
+    assert exit_.value.code == 2
+    assert "is not a whole number from 1 to 65535" in capsys.readouterr().err
+
+
+def test_a_model_that_cannot_be_loaded_is_one_sentence_and_status_2(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "app.py", "--model", str(tmp_path / "missing")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert run.stderr.count("\n") == 1 and "There is no model folder" in run.stderr
