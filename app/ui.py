@@ -274,6 +274,8 @@ def _wire(
         show_progress="hidden",
         api_visibility="private",
     )
-    answered.failure(compare.abandoned, flag, shown, **quick)
-    answered.then(lambda: buttons(False), None, [ask, stop], **quick)
+    answered.success(lambda: buttons(False), None, [ask, stop], **quick)
+    answered.failure(
+        lambda flag: [compare.abandoned(flag), *buttons(False)], flag, [shown, ask, stop], **quick
+    )
     stop.click(compare.stop, flag, None, **quick)
