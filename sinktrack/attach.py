@@ -232,6 +232,12 @@ def decoder_layers(model: Any) -> nn.ModuleList:
     return layers
 
 
+def set_decoder_attention(model: Any, name: str) -> None:
+    """Switch the attention function of a model's decoder and leave a vision tower's alone."""
+    nested = model.config.get_text_config() is not model.config
+    model.set_attn_implementation({"text_config": name} if nested else name)
+
+
 def _eos_ids(model: Any) -> list[int]:
     """Return the ids that end an answer by the model's generation config."""
     eos = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
@@ -243,12 +249,7 @@ def _implementation(model: Any) -> Iterator[None]:
     """Switch the decoder's attention function, and back."""
     text_config = model.config.get_text_config()
     before = text_config._attn_implementation
-    nested = text_config is not model.config
-
-    def switch(name: str) -> None:
-        model.set_attn_implementation({"text_config": name} if nested else name)
-
-    switch(IMPLEMENTATION)
+    set_decoder_attention(model, IMPLEMENTATION)
     try:
         if text_config._attn_implementation != IMPLEMENTATION:
             raise AttachError(
@@ -257,7 +258,7 @@ def _implementation(model: Any) -> Iterator[None]:
             )
         yield
     finally:
-        switch(before)
+        set_decoder_attention(model, before)
 
 
 class _Holder:

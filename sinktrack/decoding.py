@@ -3,6 +3,7 @@
 Knows nothing about models; sees logits and the ids so far.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,6 +18,44 @@ from transformers import (
 from sinktrack.errors import MethodError
 
 
+@dataclass(frozen=True, kw_only=True)
+class Decoding:
+    """How long answers may be and how their tokens are chosen.
+
+    Args:
+        max_new_tokens: At least 1.
+        do_sample: Sample; else take the most likely token.
+        temperature: Above 0; None for the checkpoint's own. Like the next two for sampling alone.
+        top_p: Above 0 and at most 1; None for the checkpoint's own.
+        top_k: 0 for no limit; None for the checkpoint's own.
+        seed: Of the sampling noise.
+
+    Raises:
+        MethodError: If a value is out of its range.
+    """
+
+    max_new_tokens: int = 128
+    do_sample: bool = False
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check every argument."""
+        if self.max_new_tokens < 1:
+            raise MethodError(f"max_new_tokens is {self.max_new_tokens}, but must be at least 1.")
+        if self.temperature is not None and not 0 < self.temperature <= 100:
+            raise MethodError(
+                f"temperature is {self.temperature}, but must be above 0 and at most 100; for the "
+                "most likely tokens turn sampling off."
+            )
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise MethodError(f"top_p is {self.top_p}, but must be above 0 and at most 1.")
+        if self.top_k is not None and self.top_k < 0:
+            raise MethodError(f"top_k is {self.top_k}, but must be 0 (no limit) or more.")
+
+
 class Chooser:
     """Greedy, or sampled with noise that all lanes share.
 
@@ -25,46 +64,33 @@ class Chooser:
     gets the same draw, so lanes with equal distributions choose equal tokens.
 
     Args:
-        generation_config: The checkpoint's, for what is left open here and the repetition penalty.
-        do_sample: Sample; else take the most likely token.
-        temperature: Above 0, or None.
-        top_p: Above 0 and at most 1, or None.
-        top_k: At least 1, or None.
-        seed: Of the noise.
-
-    Raises:
-        MethodError: If a value is out of its range.
+        decoding: What was asked for.
+        generation_config: The checkpoint's, for what is left open and the repetition penalty.
     """
 
-    def __init__(
-        self,
-        generation_config: Any,
-        *,
-        do_sample: bool = False,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        top_k: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        """Settle every value once."""
+    def __init__(self, decoding: Decoding, generation_config: Any) -> None:
+        """Settle every value once; `settings` holds them as JSON values."""
 
-        def settled(name: str, given: Any, default: Any) -> Any:
-            own = getattr(generation_config, name, None)
-            return given if given is not None else own if own is not None else default
+        def settled(name: str, default: Any) -> Any:
+            for source in (decoding, generation_config):
+                if getattr(source, name, None) is not None:
+                    return getattr(source, name)
+            return default
 
         self.settings: dict[str, Any] = {
-            "do_sample": do_sample,
-            "repetition_penalty": settled("repetition_penalty", None, 1.0),
+            "max_new_tokens": decoding.max_new_tokens,
+            "do_sample": decoding.do_sample,
+            "repetition_penalty": settled("repetition_penalty", 1.0),
         }
-        if do_sample:
+        if decoding.do_sample:
             self.settings |= {
-                "temperature": settled("temperature", temperature, 1.0),
-                "top_p": settled("top_p", top_p, 1.0),
-                "top_k": settled("top_k", top_k, 0),
-                "seed": seed,
+                "temperature": settled("temperature", 1.0),
+                "top_p": settled("top_p", 1.0),
+                "top_k": settled("top_k", 0),
+                "seed": decoding.seed,
             }
         self._processors = _processors(self.settings)
-        self._noise = torch.Generator().manual_seed(seed) if do_sample else None
+        self._noise = torch.Generator().manual_seed(decoding.seed) if decoding.do_sample else None
 
     def __call__(self, ids: Any, logits: Any) -> torch.Tensor:
         """Choose the next token of every lane.
@@ -87,20 +113,13 @@ class Chooser:
 
 def _processors(settings: dict[str, Any]) -> LogitsProcessorList:
     """Return the steps that `generate` would apply for the same settings, in its order."""
-    for name, low, high in (("temperature", 0, 100), ("top_p", 0, 1)):
-        value = settings.get(name, high)
-        if not low < value <= high:
-            raise MethodError(f"{name} is {value}, but must be above {low} and at most {high}.")
-    top_k = settings.get("top_k", 0)
-    if not isinstance(top_k, int) or top_k < 0:
-        raise MethodError(f"top_k is {top_k}, but must be a whole number of 0 (no limit) or more.")
     steps = LogitsProcessorList()
     if settings["repetition_penalty"] != 1.0:
         steps.append(RepetitionPenaltyLogitsProcessor(settings["repetition_penalty"]))
     if settings.get("temperature", 1.0) != 1.0:
         steps.append(TemperatureLogitsWarper(float(settings["temperature"])))
-    if top_k:
-        steps.append(TopKLogitsWarper(top_k))
+    if settings.get("top_k", 0):
+        steps.append(TopKLogitsWarper(settings["top_k"]))
     if settings.get("top_p", 1.0) < 1.0:
         steps.append(TopPLogitsWarper(settings["top_p"]))
     return steps

@@ -16,7 +16,7 @@ from transformers import DynamicCache
 
 from sinktrack.attach import Attachment
 from sinktrack.comparison import Answer, Comparison, Finish, Step
-from sinktrack.decoding import Chooser
+from sinktrack.decoding import Chooser, Decoding
 from sinktrack.errors import DeviceMemoryError, MethodError
 from sinktrack.images import load_picture
 from sinktrack.method import SinkTrack
@@ -99,14 +99,8 @@ def stream(
         PromptError: If the question cannot be used.
         DeviceMemoryError: If the device is too small for this prompt.
     """
-    if methods is None:
-        methods = {"baseline": None, "sinktrack": SinkTrack.for_model(model)}
-    if not methods:
-        raise MethodError("There are no lanes: name at least one method.")
-    if max_new_tokens < 1:
-        raise MethodError(f"max_new_tokens is {max_new_tokens}, but must be at least 1.")
-    choose = Chooser(
-        model.generation_config,
+    decoding = Decoding(
+        max_new_tokens=max_new_tokens,
         do_sample=do_sample,
         temperature=temperature,
         top_p=top_p,
@@ -115,10 +109,53 @@ def stream(
     )
     several = isinstance(image, Sequence) and not isinstance(image, str | bytes)
     sources = list(image) if several else [] if image is None else [image]
-    pictures = tuple(load_picture(source) for source in sources)
     prompt = build_prompt(
-        model, processor, question, pictures, max_question_tokens=max_question_tokens
+        model,
+        processor,
+        question,
+        [load_picture(source) for source in sources],
+        max_question_tokens=max_question_tokens,
     )
+    tokenizer = getattr(processor, "tokenizer", processor)
+    yield from stream_prompt(
+        model, tokenizer, prompt, methods=methods, decoding=decoding, record=record, stop=stop
+    )
+
+
+def stream_prompt(
+    model: Any,
+    tokenizer: Any,
+    prompt: Prompt,
+    *,
+    methods: Methods | None = None,
+    decoding: Decoding | None = None,
+    record: bool = True,
+    stop: Callable[[], bool] | None = None,
+) -> Iterator[Step]:
+    """Answer a prompt that is built already; `stream` tells what happens.
+
+    Args:
+        model: As for `stream`.
+        tokenizer: Turns ids into text.
+        prompt: From `sinktrack.prompts.build_prompt`, or your own.
+        methods: As for `stream`.
+        decoding: Greedy, 128 tokens at most, by default.
+        record: As for `stream`.
+        stop: As for `stream`.
+
+    Yields:
+        As `stream`.
+
+    Raises:
+        MethodError: If a method does not fit the model.
+        PromptError: If the prompt lacks a method's context.
+        DeviceMemoryError: If the device is too small for this prompt.
+    """
+    decoding = decoding or Decoding()
+    if methods is None:
+        methods = {"baseline": None, "sinktrack": SinkTrack.for_model(model)}
+    if not methods:
+        raise MethodError("There are no lanes: name at least one method.")
     attachment = Attachment(
         model,
         list(methods.values()),
@@ -127,31 +164,13 @@ def stream(
         shared_prompt=True,
     )
     _check_parting(model, attachment.part_at)
-    tokenizer = getattr(processor, "tokenizer", processor)
-    eos = attachment.recorder.eos_ids
+    choose = Chooser(decoding, model.generation_config)
     lanes = [_Lane(name, method, tokenizer) for name, method in methods.items()]
     with attachment.active(), _memory_sentence(prompt, len(lanes)):
-        started = time.perf_counter()
-        inputs = {name: value.to(model.device) for name, value in prompt.inputs.items()}
-        inputs.pop("attention_mask", None)  # all ones: a single prompt has no padding
-        ids = inputs["input_ids"].expand(len(lanes), -1)
-        cache = DynamicCache(config=model.config.get_text_config())
-        logits = _read_prompt(model, inputs, cache, attachment.part_at, len(lanes))
-        for index in range(max_new_tokens):
-            if index:
-                logits = _read_tokens(model, ids[:, -1:], cache)
-            chosen = choose(ids, logits)
-            ids = torch.cat([ids, chosen[:, None]], dim=1)
-            tokens = {
-                lane.name: lane.take(token_id, eos, time.perf_counter() - started)
-                for lane, token_id in zip(lanes, chosen.tolist(), strict=True)
-                if lane.finish is None
-            }
-            if index + 1 == max_new_tokens or (stop is not None and stop()):
+        for index, tokens in enumerate(_decode(model, prompt, lanes, attachment, choose)):
+            if index + 1 == decoding.max_new_tokens or (stop is not None and stop()):
                 for lane in lanes:
-                    lane.finish = lane.finish or (
-                        "length" if index + 1 == max_new_tokens else "stopped"
-                    )
+                    lane.end("length" if index + 1 == decoding.max_new_tokens else "stopped")
             texts = {lane.name: lane.text for lane in lanes}
             if all(lane.finish for lane in lanes):
                 break
@@ -159,21 +178,42 @@ def stream(
         answers = {
             lane.name: lane.answer(attachment.recorder, row) for row, lane in enumerate(lanes)
         }
-    settings = {
-        "max_new_tokens": max_new_tokens,
-        **choose.settings,
-        "device": str(model.device),
-        "dtype": str(model.dtype).removeprefix("torch."),
-    }
     comparison = Comparison(
         answers=answers,
         question=prompt.question,
-        pictures=pictures,
-        settings=settings,
+        pictures=prompt.pictures,
+        settings=choose.settings
+        | {"device": str(model.device), "dtype": str(model.dtype).removeprefix("torch.")},
         model_name=model.config.name_or_path or type(model).__name__,
-        versions=_versions(),
+        versions={
+            "sinktrack": VERSION,
+            "torch": str(torch.__version__),
+            "transformers": str(transformers.__version__),
+        },
     )
     yield Step(index=index, tokens=tokens, texts=texts, comparison=comparison)
+
+
+def _decode(
+    model: Any, prompt: Prompt, lanes: list["_Lane"], attachment: Attachment, choose: Chooser
+) -> Iterator[dict[str, Token]]:
+    """Read the prompt, then yield what the lanes write, step after step, without end."""
+    started = time.perf_counter()
+    inputs = {name: value.to(model.device) for name, value in prompt.inputs.items()}
+    inputs.pop("attention_mask", None)  # all ones: a single prompt has no padding
+    cache = DynamicCache(config=model.config.get_text_config())
+    logits = _read_prompt(model, inputs, cache, attachment.part_at, len(lanes))
+    ids = inputs["input_ids"].expand(len(lanes), -1)
+    while True:
+        chosen = choose(ids, logits)
+        seconds = time.perf_counter() - started
+        yield {
+            lane.name: lane.take(token_id, attachment.recorder.eos_ids, seconds)
+            for lane, token_id in zip(lanes, chosen.tolist(), strict=True)
+            if lane.finish is None
+        }
+        ids = torch.cat([ids, chosen[:, None]], dim=1)
+        logits = _read_tokens(model, ids[:, -1:], cache)
 
 
 def _check_parting(model: Any, part_at: int) -> None:
@@ -182,9 +222,9 @@ def _check_parting(model: Any, part_at: int) -> None:
     deep = len(getattr(vision, "deepstack_visual_indexes", None) or ())
     if part_at < deep:
         raise MethodError(
-            f"A method injects at layer {part_at}, but {type(model).__name__} adds picture features "
-            f"after each of its first {deep} layers, for one row alone: inject from layer {deep} "
-            "on, or use attach with a method of its own for each run."
+            f"A method injects at layer {part_at}, but {type(model).__name__} adds picture "
+            f"features after each of its first {deep} layers, for one row alone: inject from layer "
+            f"{deep} on, or use attach with a method of its own for each run."
         )
 
 
@@ -211,6 +251,10 @@ class _Lane:
             text = text.rstrip("\ufffd")  # a character whose other bytes are still to come
         added, self.text = text[len(self.text) :], text
         return Token(token_id, added)
+
+    def end(self, finish: Finish) -> None:
+        """End the answer here, unless it has ended."""
+        self.finish = self.finish or finish
 
     def answer(self, recorder: Recorder, row: int) -> Answer:
         """Return the finished answer with its trace."""
@@ -262,12 +306,3 @@ def _memory_sentence(prompt: Prompt, lanes: int) -> Iterator[None]:
             f"The device ran out of memory on {prompt.image_tokens} image tokens and {lanes} "
             "lanes: take a smaller picture, fewer new tokens or fewer lanes."
         ) from error
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions of the packages that decide the numbers."""
-    return {
-        "sinktrack": VERSION,
-        "torch": str(torch.__version__),
-        "transformers": str(transformers.__version__),
-    }

@@ -17,6 +17,9 @@ from sinktrack.attach import decoder_layers
 from sinktrack.errors import ModelError, SinkTrackError
 from sinktrack.method import FAMILIES
 
+# The small checkpoint that comes along in a checkout.
+BUNDLED = Path(__file__).parent.parent / "assets" / "shapes-vl"
+
 
 def load(
     name: str | Path,

@@ -31,12 +31,14 @@ class Prompt:
         instruction_mask: bool (1, T), True on the user's text: `attach`'s context_mask.
         question: The user's text as the model reads it.
         image_tokens: How many tokens the pictures take.
+        pictures: As the model sees them.
     """
 
     inputs: dict[str, torch.Tensor]
     instruction_mask: torch.Tensor
     question: str
-    image_tokens: int
+    image_tokens: int = 0
+    pictures: tuple[Picture, ...] = ()
 
 
 def clean_question(text: str) -> str:
@@ -118,6 +120,7 @@ def build_prompt(
         instruction_mask=mask,
         question=question,
         image_tokens=int((inputs["input_ids"] == image_token).sum()),
+        pictures=tuple(pictures),
     )
 
 

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from sinktrack.errors import TraceError
+from sinktrack.files import whole_file
 
 SEGMENTS = ("sink", "image", "instruction", "prompt rest", "generated")
 SINK, IMAGE, INSTRUCTION, PROMPT_REST, GENERATED = range(len(SEGMENTS))
@@ -93,8 +94,9 @@ class AttentionTrace:
             "segments": SEGMENTS,
         }
         try:
-            save_file(tensors, path, metadata={"sinktrack": json.dumps(meta)})
-        except (OSError, SafetensorError) as error:
+            with whole_file(path, "The trace") as part:
+                save_file(tensors, part, metadata={"sinktrack": json.dumps(meta)})
+        except SafetensorError as error:  # how its Rust side reports a full disk
             raise TraceError(f"The trace could not be written to {path}: {error}.") from error
 
     @classmethod

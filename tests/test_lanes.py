@@ -9,10 +9,10 @@ from PIL import Image, ImageDraw
 from small_models import FAMILIES, small_inputs, small_model
 
 import sinktrack
-from sinktrack.decoding import Chooser
+from sinktrack.decoding import Chooser, Decoding
 from sinktrack.errors import DeviceMemoryError, MethodError, PictureError, PromptError
-from sinktrack.lanes import _memory_sentence
-from sinktrack.prompts import build_prompt
+from sinktrack.lanes import _memory_sentence, stream_prompt
+from sinktrack.prompts import Prompt, build_prompt
 
 COLOURS = ("red", "blue", "green", "yellow")
 QUESTIONS = (
@@ -102,34 +102,23 @@ def test_traces_of_lanes_equal_those_of_solo_runs(checkpoint, close):
 class Letters:
     """A tokenizer for the random models: every id is a letter of its own."""
 
-    bos_token, chat_template = "", None
-
-    def __call__(self, texts, **_):
-        return {"input_ids": torch.tensor([[1]])}
-
-    def encode(self, text, **_):
-        return [3 + ord(char) % 280 for char in text]
-
     def decode(self, ids, **_):
         return "".join(chr(0x4E00 + i) for i in ids)
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
-def test_lanes_work_for_every_family(name, monkeypatch):
+def test_lanes_work_for_every_family(name):
     """Each family's caches, masks and positions survive the parting of the lanes."""
     model = small_model(name)
     inputs = small_inputs(model)
     inputs.pop("attention_mask")
     mask = torch.zeros_like(inputs["input_ids"], dtype=torch.bool)
     mask[:, -5:] = True
-    prompt = sinktrack.prompts.Prompt(
-        inputs=inputs, instruction_mask=mask, question="?", image_tokens=0
-    )
-    monkeypatch.setattr("sinktrack.lanes.build_prompt", lambda *_, **__: prompt)
+    prompt = Prompt(inputs=inputs, instruction_mask=mask, question="?")
     methods = {"baseline": None, "sinktrack": sinktrack.SinkTrack.for_model(model)}
-    result = sinktrack.compare(
-        model, Letters(), question="?", methods=methods, max_new_tokens=10
-    )
+    decoding = Decoding(max_new_tokens=10)
+    *_, last = stream_prompt(model, Letters(), prompt, methods=methods, decoding=decoding)
+    result = last.comparison
     for lane, method in methods.items():
         with sinktrack.attach(model, method, context_mask=mask):
             ids = model.generate(**inputs, max_new_tokens=10, do_sample=False)
@@ -247,8 +236,7 @@ def test_sampling_depends_on_the_seed_alone(checkpoint):
     model, processor = checkpoint
     options = {"image": drawing(2), "question": "Describe the picture.", "max_new_tokens": 24}
     runs = [
-        sinktrack.compare(model, processor, seed=seed, **options, **SAMPLING)
-        for seed in (1, 1, 2)
+        sinktrack.compare(model, processor, seed=seed, **options, **SAMPLING) for seed in (1, 1, 2)
     ]
     first, again, other = (run["baseline"].token_ids for run in runs)
     assert first == again and first != other
@@ -272,7 +260,7 @@ def test_lanes_with_equal_distributions_sample_equal_words(checkpoint):
 def test_shared_noise_draws_from_the_distribution():
     """Over many draws the frequencies are the probabilities, for both lanes at once."""
     model = small_model("llama")
-    choose = Chooser(model.generation_config, do_sample=True, seed=3)
+    choose = Chooser(Decoding(do_sample=True, seed=3), model.generation_config)
     logits = torch.tensor([[1.0, 0.0, -1.0], [-1.0, 2.0, 0.0]])
     draws = torch.stack([choose(torch.zeros(2, 1).long(), logits) for _ in range(4000)])
     for lane in range(2):
@@ -339,14 +327,12 @@ def test_other_runtime_errors_are_not_disguised():
         raise RuntimeError("mine")
 
 
-def test_lanes_cannot_part_where_qwen3_vl_still_adds_picture_features(monkeypatch):
+def test_lanes_cannot_part_where_qwen3_vl_still_adds_picture_features():
     model = small_model("qwen3_vl")
-    monkeypatch.setattr(
-        "sinktrack.lanes.build_prompt",
-        lambda *_, **__: sinktrack.prompts.Prompt(
-            inputs={}, instruction_mask=torch.ones(1, 1), question="?", image_tokens=0
-        ),
+    inputs = small_inputs(model)
+    prompt = Prompt(
+        inputs=inputs, instruction_mask=torch.ones(inputs["input_ids"].shape), question="?"
     )
     methods = {"early": sinktrack.SinkTrack(inject_at={1})}
     with pytest.raises(MethodError, match="inject from layer 2"):
-        sinktrack.compare(model, Letters(), question="?", methods=methods)
+        next(stream_prompt(model, Letters(), prompt, methods=methods))

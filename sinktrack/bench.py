@@ -1,0 +1,142 @@
+"""What SinkTrack, its recording and its lanes cost, as ratios of times taken in one run.
+
+Machines are noisy, so the things compared take turns in every round and the median ratio counts.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from sinktrack.attach import attach, set_decoder_attention
+from sinktrack.decoding import Decoding
+from sinktrack.images import Picture
+from sinktrack.lanes import stream_prompt
+from sinktrack.method import SinkTrack
+from sinktrack.prompts import Prompt, build_prompt
+
+
+def bench_checkpoint(model: Any, processor: Any, rounds: int = 3) -> str:
+    """Measure a model on one drawn picture and return the table of `speed_table`."""
+    pictures = [Picture(Image.linear_gradient("L").convert("RGB"))]
+    sees = getattr(model.config, "vision_config", None) is not None
+    prompt = build_prompt(model, processor, "Describe it.", pictures if sees else [])
+    tokenizer = getattr(processor, "tokenizer", processor)
+    return speed_table(model, tokenizer, prompt, new_tokens=64, rounds=rounds)
+
+
+def speed_table(model: Any, tokenizer: Any, prompt: Prompt, *, new_tokens: int, rounds: int) -> str:
+    """Measure lanes and prefill against the plain model.
+
+    Args:
+        model: Any supported model.
+        tokenizer: Turns its ids into text.
+        prompt: The prompt that every run reads.
+        new_tokens: How many tokens every run writes; ends of answers are ignored.
+        rounds: How often each thing runs, after one round that is thrown away.
+
+    Returns:
+        A Markdown table of median ratios with their range.
+    """
+    method = SinkTrack.for_model(model)
+    inputs = {name: value.to(model.device) for name, value in prompt.inputs.items()}
+    decoding = Decoding(max_new_tokens=new_tokens)
+
+    def plain() -> None:
+        _generate(model, inputs, new_tokens)
+
+    def lanes() -> None:
+        methods = {"baseline": None, "sinktrack": method}
+        for _ in stream_prompt(model, tokenizer, prompt, methods=methods, decoding=decoding):
+            pass
+
+    def one_after_the_other() -> None:
+        before = model.config.get_text_config()._attn_implementation
+        set_decoder_attention(model, "eager")
+        for _ in range(2):
+            _generate(model, inputs, new_tokens, output_attentions=True)
+        set_decoder_attention(model, before)
+
+    def prefill() -> None:
+        with torch.no_grad():
+            model(**inputs, logits_to_keep=1)
+
+    def prefill_with(record: bool) -> Callable[[], None]:
+        def run() -> None:
+            with attach(model, method, context_mask=prompt.instruction_mask, record=record):
+                prefill()
+
+        return run
+
+    prefills = [prefill_with(False), prefill_with(True)]
+    rows = [
+        ("two lanes with full trace / one plain generate", lanes, plain),
+        (
+            "two answers in turn, eager output_attentions / one plain generate",
+            one_after_the_other,
+            plain,
+        ),
+        ("prefill with SinkTrack / without", prefills[0], prefill),
+        ("prefill with SinkTrack and recording / without", prefills[1], prefill),
+    ]
+    ends = model.generation_config.eos_token_id
+    model.generation_config.eos_token_id = None
+    try:
+        times = _times(
+            [lanes, one_after_the_other, *prefills, prefill, plain], rounds, model.device
+        )
+    finally:
+        model.generation_config.eos_token_id = ends
+    lines = [
+        f"{inputs['input_ids'].shape[1]} prompt tokens, {new_tokens} new tokens, "
+        f"{model.config.get_text_config().num_hidden_layers} layers of "
+        f"{model.config.get_text_config().hidden_size}, {model.dtype}, {model.device}, "
+        f"torch {torch.__version__} with {torch.get_num_threads()} threads, {rounds} rounds",
+        "",
+        "| ratio of times | median | lowest | highest |",
+        "|---|---|---|---|",
+    ]
+    for name, above, below in rows:
+        ratios = sorted(a / b for a, b in zip(times[above], times[below], strict=True))
+        median = statistics.median(ratios)
+        lines.append(f"| {name} | {median:.3f} | {ratios[0]:.3f} | {ratios[-1]:.3f} |")
+    seconds = statistics.median(times[plain])
+    lines += ["", f"One plain generate took {seconds:.2f} s (median)."]
+    return "\n".join(lines)
+
+
+def _times(
+    runs: list[Callable[[], None]], rounds: int, device: torch.device
+) -> dict[Callable[[], None], list[float]]:
+    """Return the seconds that every run took in each round, all taking turns."""
+    times: dict[Callable[[], None], list[float]] = {run: [] for run in runs}
+    with tqdm(total=(rounds + 1) * len(runs), unit="run", leave=False, disable=None) as bar:
+        for number in range(rounds + 1):
+            for run in runs:
+                _synchronize(device)
+                started = time.perf_counter()
+                run()
+                _synchronize(device)
+                if number:
+                    times[run].append(time.perf_counter() - started)
+                bar.update()
+    return times
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _generate(model: Any, inputs: dict[str, torch.Tensor], new_tokens: int, **options: Any) -> None:
+    model.generate(
+        **inputs,
+        max_new_tokens=new_tokens,
+        do_sample=False,
+        return_dict_in_generate=True,
+        **options,
+    )

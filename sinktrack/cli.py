@@ -1,0 +1,146 @@
+"""The command line: `sinktrack ask` and `sinktrack bench`.
+
+Bad input ends with one sentence on the error stream and exit status 2.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from sinktrack.bench import bench_checkpoint
+from sinktrack.comparison import Comparison
+from sinktrack.errors import SinkTrackError
+from sinktrack.images import load_picture
+from sinktrack.lanes import stream
+from sinktrack.method import Causal, Context, SinkTrack
+from sinktrack.models import BUNDLED, load
+from sinktrack.report import write_report
+from sinktrack.terminal import Answers
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: The words after `sinktrack`; by default those of the process.
+
+    Returns:
+        0, or 2 after bad input.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except SinkTrackError as error:
+        print(f"sinktrack: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sinktrack",
+        description="Answer questions about pictures twice: the plain model beside SinkTrack.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    ask = commands.add_parser("ask", help="answer one question about one picture")
+    ask.set_defaults(run=_ask)
+    ask.add_argument("image", metavar="IMAGE", help="a picture file")
+    ask.add_argument("question", metavar="QUESTION")
+    _add_model(ask)
+    ask.add_argument("--report", metavar="FILE", help="write one HTML file that opens offline")
+    ask.add_argument("--json", action="store_true", help="print the answers as JSON")
+    ask.add_argument("--max-new-tokens", type=int, default=128, metavar="N", help="default: 128")
+    ask.add_argument("--context", choices=get_args(Context), help="what SinkTrack writes")
+    ask.add_argument("--causal", choices=get_args(Causal), default="corrected")
+    ask.add_argument("--sample", action="store_true", help="sample instead of the likeliest token")
+    ask.add_argument("--temperature", type=float, metavar="T", help="default: the checkpoint's")
+    ask.add_argument("--top-p", type=float, metavar="P", help="default: the checkpoint's")
+    ask.add_argument("--seed", type=int, default=0, metavar="N", help="of sampling; default: 0")
+
+    bench = commands.add_parser("bench", help="measure what SinkTrack and recording cost here")
+    bench.set_defaults(run=_bench)
+    _add_model(bench)
+    bench.add_argument("--rounds", type=int, default=3, metavar="N", help="default: 3")
+    return parser
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        default=str(BUNDLED),
+        metavar="M",
+        help="a hub name or local folder; default: the small checkpoint that comes along",
+    )
+    parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1, mps; default: the best")
+    parser.add_argument("--four-bit", action="store_true", help="4-bit weights, on a CUDA GPU")
+
+
+def _load(options: argparse.Namespace) -> tuple[Any, Any]:
+    return load(options.model, device=options.device, four_bit=options.four_bit)
+
+
+def _ask(options: argparse.Namespace) -> None:
+    """Print both answers as they grow."""
+    picture = load_picture(options.image)
+    for notice in picture.notices:
+        print(f"sinktrack: {notice}", file=sys.stderr)
+    model, processor = _load(options)
+    changes = {"causal": options.causal} | ({"context": options.context} if options.context else {})
+    methods = {"baseline": None, "sinktrack": SinkTrack.for_model(model, **changes)}
+    with Answers(sys.stderr if options.json else sys.stdout, list(methods)) as shown:
+        for step in stream(
+            model,
+            processor,
+            image=picture,
+            question=options.question,
+            methods=methods,
+            max_new_tokens=options.max_new_tokens,
+            do_sample=options.sample,
+            temperature=options.temperature,
+            top_p=options.top_p,
+            seed=options.seed,
+        ):
+            shown.show(step.texts, final=step.comparison is not None and not options.json)
+    comparison = step.comparison
+    assert comparison is not None  # the last step of a stream carries it
+    if options.report:
+        write_report(comparison, options.report)
+        print(f"sinktrack: the report is in {options.report}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(as_json(comparison), indent=2))
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison's answers and how they came about as JSON values, without arrays."""
+    return {
+        "model": comparison.model_name,
+        "question": comparison.question,
+        "settings": comparison.settings,
+        "versions": comparison.versions,
+        "lanes": {
+            name: {
+                "text": answer.text,
+                "token_ids": list(answer.token_ids),
+                "finish": answer.finish,
+                "method": answer.method.as_dict() if answer.method else None,
+                "mean_sink_attention": float(answer.trace.sink.nanmean()) if answer.trace else None,
+                "seconds_to_first_token": answer.seconds_to_first_token,
+                "tokens_per_second": answer.tokens_per_second,
+            }
+            for name, answer in comparison.items()
+        },
+    }
+
+
+def _bench(options: argparse.Namespace) -> None:
+    """Print a table of ratios."""
+    print(bench_checkpoint(*_load(options), rounds=options.rounds))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
