@@ -14,7 +14,7 @@ MAX_PIXELS = 40_000_000
 MAX_ASPECT_RATIO = 200  # the limit of Qwen's own resizing
 
 # The decoders Pillow may use. Others of its formats run programs or are not pictures.
-FORMATS = ("PNG", "JPEG", "MPO", "GIF", "WEBP", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 _NAMED = "PNG, JPEG, GIF, WebP, BMP or TIFF"
 
 

@@ -1,0 +1,78 @@
+"""The house's own rules: which way imports run, what is public, what is kept out."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+import sinktrack
+
+# Every module may import those to its left, and none to its right.
+ORDER = """
+    version errors files method trace images segments attention recorder attach decoding comparison
+    prompts models lanes report bench terminal cli
+""".split()
+
+
+def imported(path):
+    """Yield the dotted names that a file imports, at any depth."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def sources(folder):
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def test_imports_run_one_way():
+    modules = {path.stem: path for path in (ROOT / "sinktrack").glob("*.py")}
+    assert set(modules) == {*ORDER, "__init__"}
+    for name in ORDER:
+        for dotted in imported(modules[name]):
+            parts = dotted.split(".")
+            if parts[0] == "sinktrack":
+                assert len(parts) > 1, f"{name} imports the package itself"
+                assert ORDER.index(parts[1]) < ORDER.index(name), f"{name} imports {dotted}"
+
+
+@pytest.mark.parametrize("path", sources("sinktrack"), ids=lambda path: path.stem)
+def test_the_library_knows_no_page_and_no_database(path):
+    for dotted in imported(path):
+        assert dotted.split(".")[0] not in {"app", "gradio", "sqlite3", "sqlalchemy", "spaces"}
+
+
+def test_the_page_reaches_the_library_through_its_engine():
+    allowed = {"engine.py"}
+    for path in sources("app"):
+        if path.name not in allowed:
+            assert "torch" not in set(imported(path)), path.name
+            names = {dotted for dotted in imported(path) if dotted.startswith("sinktrack")}
+            heavy = {"sinktrack", "sinktrack.lanes", "sinktrack.attach", "sinktrack.models"}
+            assert not names & heavy, path.name
+
+
+def test_the_public_names():
+    assert sorted(sinktrack.__all__) == [
+        "Answer",
+        "AttentionTrace",
+        "Comparison",
+        "SinkTrack",
+        "SinkTrackError",
+        "Step",
+        "Token",
+        "__version__",
+        "attach",
+        "compare",
+        "load",
+        "stream",
+    ]
+    assert all(hasattr(sinktrack, name) for name in sinktrack.__all__)
+
+
+def test_files_stay_readable():
+    for path in [*sources("sinktrack"), *sources("app"), Path(ROOT / "app.py")]:
+        assert len(path.read_text("utf-8").splitlines()) <= 320, path.name

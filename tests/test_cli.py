@@ -1,0 +1,136 @@
+"""The command line: answers that grow, files that open, one sentence for bad input."""
+
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import CHECKPOINT, ROOT
+from PIL import Image
+
+from sinktrack import cli
+from sinktrack.terminal import Answers
+
+QUESTION = "Is there a red circle?"
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "picture.png"
+    Image.new("RGB", (112, 112), "white").save(path)
+    return str(path)
+
+
+def ask(*words):
+    return cli.main(["ask", *words, "--device", "cpu"])
+
+
+def test_both_answers_are_printed(picture, capsys):
+    assert ask(picture, QUESTION, "--max-new-tokens", "6") == 0
+    printed = capsys.readouterr().out
+    assert printed.index("baseline:") < printed.index("sinktrack:")
+
+
+def test_json_holds_the_answers_and_how_they_came_about(picture, capsys):
+    assert ask(picture, QUESTION, "--json", "--max-new-tokens", "6", "--causal", "official") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert list(result["lanes"]) == ["baseline", "sinktrack"]
+    assert result["lanes"]["sinktrack"]["method"]["causal"] == "official"
+    assert result["lanes"]["baseline"]["method"] is None
+    assert 0 < result["lanes"]["baseline"]["mean_sink_attention"] < 1
+    assert result["question"] == QUESTION and result["settings"]["max_new_tokens"] == 6
+    again = ["--json", "--max-new-tokens", "6", "--sample", "--seed", "4", "--temperature", "2"]
+    answers = []
+    for _ in range(2):
+        assert ask(picture, QUESTION, *again) == 0
+        answers.append(json.loads(capsys.readouterr().out)["lanes"]["baseline"]["token_ids"])
+    assert answers[0] == answers[1]
+
+
+def test_the_report_is_written(picture, tmp_path, capsys):
+    report = tmp_path / "out.html"
+    assert ask(picture, QUESTION, "--max-new-tokens", "4", "--report", str(report)) == 0
+    assert report.read_text("utf-8").lstrip().lower().startswith("<!doctype html>")
+    assert str(report) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"image": "nowhere.png"}, "nowhere.png cannot be opened"),
+        ({"question": "  "}, "The question is blank"),
+        ({"question": "red " * 3000}, "the limit is 2000"),
+        ({"more": ["--model", "nowhere"]}, "There is no model folder"),
+        ({"more": ["--max-new-tokens", "0"]}, "max_new_tokens is 0"),
+        ({"more": ["--sample", "--temperature", "-1"]}, "temperature is -1.0"),
+        ({"more": ["--report", "no/such/folder/out.html"]}, "report could not be written"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_status_2(picture, capsys, change, words):
+    words_given = [change.get("image", picture), change.get("question", QUESTION)]
+    assert ask(*words_given, "--max-new-tokens", "2", *change.get("more", [])) == 2
+    error = capsys.readouterr().err
+    assert words in error and "Traceback" not in error
+    assert len([line for line in error.splitlines() if line.startswith("sinktrack: ")]) == 1
+
+
+def test_a_damaged_picture_is_refused_before_the_model_loads(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "load", lambda *_, **__: pytest.fail("the model was loaded"))
+    (tmp_path / "page.png").write_text("<html>")
+    assert ask(str(tmp_path / "page.png"), QUESTION) == 2
+    assert "not a picture" in capsys.readouterr().err
+
+
+def test_unknown_words_end_with_status_2():
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["dream"])
+    assert caught.value.code == 2
+
+
+def test_it_runs_as_a_program(picture):
+    command = [
+        sys.executable,
+        "-m",
+        "sinktrack.cli",
+        "ask",
+        picture,
+        "",
+        "--model",
+        str(CHECKPOINT),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.returncode == 2
+    assert "sinktrack: The question is blank" in done.stderr and "Traceback" not in done.stderr
+
+
+class Terminal(io.StringIO):
+    """A stream that claims to be a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_is_redrawn_in_place():
+    out = Terminal()
+    with Answers(out, ["one", "two"]) as shown:
+        shown.show({"one": "a", "two": ""}, final=False)
+        first = out.getvalue()
+        shown.show({"one": "a b", "two": "c"}, final=True)
+    assert out.getvalue()[len(first) :].startswith(f"\x1b[{first.count(chr(10))}F")
+    assert "a b" in out.getvalue()
+
+
+def test_nothing_in_an_answer_can_steer_the_terminal():
+    out = Terminal()
+    with Answers(out, ["one"]) as shown:
+        shown.show({"one": "\x1b[2Jgone\x07\x9b31m"}, final=True)
+    assert "\x1b" not in out.getvalue() and "\x07" not in out.getvalue()
+
+
+def test_a_pipe_gets_the_final_answers_once():
+    out = io.StringIO()
+    with Answers(out, ["one"]) as shown:
+        shown.show({"one": "a"}, final=False)
+        shown.show({"one": "a b"}, final=True)
+    assert out.getvalue() == "one:\n  a b\n\n"

@@ -1,0 +1,159 @@
+"""Every kind of picture file that people bring, and what it becomes."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sinktrack.errors import PictureError
+from sinktrack.images import load_picture
+
+
+def saved(image, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, **({"format": "PNG"} | options))
+    return buffer.getvalue()
+
+
+def pixel(data, at=(0, 0)):
+    picture = load_picture(data)
+    assert picture.image.mode == "RGB"
+    return picture.image.getpixel(at)
+
+
+def test_a_plain_picture_comes_back_as_it_is():
+    image = Image.new("RGB", (60, 40), (10, 20, 30))
+    for source in (saved(image), image):
+        picture = load_picture(source)
+        assert picture.image.size == (60, 40) and picture.notices == ()
+        assert picture.image.getpixel((5, 5)) == (10, 20, 30)
+    assert load_picture(picture) is picture
+
+
+def test_a_path_works_like_its_bytes(tmp_path):
+    path = tmp_path / "ein Bild.png"
+    Image.new("RGB", (60, 40), "blue").save(path)
+    for source in (path, str(path)):
+        assert load_picture(source).image.getpixel((0, 0)) == (0, 0, 255)
+
+
+def test_16_bits_are_rescaled():
+    grey = np.linspace(0, 65535, 64, dtype=np.uint16).reshape(8, 8).repeat(8, 0).repeat(8, 1)
+    image = load_picture(saved(Image.fromarray(grey))).image
+    actual = np.asarray(image)[..., 0].astype(int)
+    assert np.abs(actual - grey / 257).max() <= 1
+    assert load_picture(Image.fromarray(grey.astype(np.int32))).image.getpixel((40, 40))[0] == (
+        pytest.approx(int(grey[40, 40]) / 257, abs=1)
+    )
+
+
+def test_exif_orientation_is_applied_once():
+    image = Image.new("RGB", (60, 40), "white")
+    image.paste("red", (0, 0, 10, 10))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise to view
+    data = saved(image, format="JPEG", exif=exif, quality=95)
+    upright = load_picture(data)
+    assert upright.image.size == (40, 60)
+    assert upright.image.getpixel((35, 4))[1] < 60  # the red corner, now top right
+    again = load_picture(saved(upright.image, exif=upright.image.getexif()))
+    assert again.image.size == (40, 60)
+
+
+def test_an_animation_gives_its_first_frame_and_a_notice():
+    frames = [Image.new("P", (40, 40), index) for index in (1, 2, 3)]
+    for frame in frames:
+        frame.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255])
+    data = saved(frames[0], format="GIF", save_all=True, append_images=frames[1:])
+    picture = load_picture(data)
+    assert picture.image.getpixel((0, 0)) == (255, 0, 0)
+    assert any("first frame" in notice for notice in picture.notices)
+
+
+def test_transparency_is_flattened_on_white():
+    image = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+    image.paste((255, 0, 0, 128), (0, 0, 20, 40))
+    assert pixel(saved(image), (30, 0)) == (255, 255, 255)
+    assert pixel(saved(image), (5, 0)) == pytest.approx((255, 127, 127), abs=1)
+    palette = Image.new("P", (40, 40), 0)
+    palette.putpalette([9, 9, 9])
+    assert pixel(saved(palette, transparency=0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "options", "expected"),
+    [
+        ("CMYK", (0, 255, 255, 0), {"format": "TIFF"}, (255, 0, 0)),
+        ("LA", (0, 255), {}, (0, 0, 0)),
+        ("P", 0, {}, None),
+        ("1", 1, {}, (255, 255, 255)),
+        ("L", 77, {}, (77, 77, 77)),
+    ],
+)
+def test_other_modes_are_converted(mode, colour, options, expected):
+    actual = pixel(saved(Image.new(mode, (40, 40), colour), **options))
+    assert expected is None or actual == expected
+
+
+def test_a_single_pixel_is_accepted_with_a_notice():
+    picture = load_picture(saved(Image.new("RGB", (1, 1), "red")))
+    assert "1 x 1" in picture.notices[0]
+
+
+def header_only(width, height):
+    """A PNG of a few bytes whose header claims any size."""
+
+    def chunk(kind, body):
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (header_only(10_000, 10_000), r"10000 x 10000 pixels, 100 megapixels; the limit is 40"),
+        (header_only(20_000, 20_000), "limit is 40"),
+        (header_only(1, 201), "1 x 201 pixels, an aspect ratio over 200: crop it"),
+        (b"", "not a picture that can be read"),
+        (b"garbage" * 100, "JPEG or PNG"),
+        (b"<html><body>hello</body></html>", "not a picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC.*JPEG or PNG"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_a_sentence(data, words, tmp_path):
+    with pytest.raises(PictureError, match=words):
+        load_picture(data)
+    path = tmp_path / "named.png"
+    path.write_bytes(data)
+    with pytest.raises(PictureError, match=words) as caught:
+        load_picture(path)
+    assert "named.png" in str(caught.value) and str(tmp_path) not in str(caught.value)
+
+
+def test_the_limit_is_the_callers_to_set():
+    with pytest.raises(PictureError, match=r"0\.1.*limit is 0"):
+        load_picture(Image.new("RGB", (300, 300)), max_pixels=10_000)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_file_cut_short_is_refused_at_once(kind):
+    chance = np.random.default_rng(0)
+    image = Image.fromarray(chance.integers(0, 255, (200, 200, 3), dtype=np.uint8))
+    data = saved(image, format=kind)
+    with pytest.raises(PictureError, match="cut short"):
+        load_picture(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("source", [None, 3, "nowhere.png", "\0", "a" * 5000])
+def test_what_is_no_file_is_refused_in_a_sentence(source):
+    with pytest.raises(PictureError):
+        load_picture(source)

@@ -1,0 +1,107 @@
+"""Loading: local folders in the hub's layout work, everything else ends in one sentence."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from conftest import CHECKPOINT
+from small_models import small_model
+
+import sinktrack
+from sinktrack.errors import ModelError
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A copy of the bundled checkpoint to spoil."""
+    return shutil.copytree(CHECKPOINT, tmp_path / "model")
+
+
+def refused(name, words, **options):
+    with pytest.raises(ModelError, match=words) as caught:
+        sinktrack.load(name, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_local_folder_loads(copied):
+    model, processor = sinktrack.load(copied, device="cpu")
+    assert model.dtype == torch.float32 and not model.training
+    assert type(processor).__name__ == "Qwen2_5_VLProcessor"
+
+
+def test_the_dtype_is_the_callers_to_choose(copied):
+    model, _ = sinktrack.load(copied, device="cpu", dtype=torch.bfloat16)
+    assert model.dtype == torch.bfloat16
+
+
+def test_a_text_model_loads_with_its_tokenizer(tmp_path):
+    small_model("qwen2").save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(CHECKPOINT / name, tmp_path)
+    model, tokenizer = sinktrack.load(tmp_path, device="cpu")
+    assert model.config.model_type == "qwen2" and tokenizer.encode("hello")
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    refused(tmp_path / "nowhere", "There is no model folder")
+    refused("./nowhere", "There is no model folder")
+    refused("nowhere", "There is no model folder")
+
+
+def test_a_folder_without_a_config_is_refused(tmp_path):
+    refused(tmp_path, "no config.json")
+
+
+def test_a_hub_name_that_cannot_be_reached_is_refused(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    refused("nobody/nothing-of-that-name", "connection to the hub")
+
+
+def test_an_unknown_architecture_is_refused(copied):
+    (copied / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    refused(copied, "'bert'.*qwen2_5_vl")
+    (copied / "config.json").write_text(json.dumps({"model_type": "of-my-own"}))
+    refused(copied, "config.json cannot be loaded")
+    (copied / "config.json").write_text("{")
+    refused(copied, "config.json cannot be loaded")
+
+
+def test_a_folder_without_weights_is_refused(copied):
+    (copied / "model.safetensors").unlink()
+    refused(copied, "weights cannot be loaded")
+
+
+def test_pickled_weights_are_not_read(copied):
+    model, _ = sinktrack.load(copied, device="cpu")
+    (copied / "model.safetensors").unlink()
+    torch.save(model.state_dict(), copied / "pytorch_model.bin")
+    refused(copied, "safetensors")
+
+
+def test_damaged_weights_are_refused(copied):
+    data = (copied / "model.safetensors").read_bytes()
+    (copied / "model.safetensors").write_bytes(data[: len(data) // 2])
+    refused(copied, "weights cannot be loaded")
+
+
+def test_weights_that_lack_some_are_refused(copied):
+    model, _ = sinktrack.load(copied, device="cpu")
+    state = model.state_dict()
+    del state["model.language_model.layers.3.self_attn.k_proj.weight"]
+    model.save_pretrained(copied, state_dict=state)
+    refused(copied, "lacks 1 weights, model.language_model.layers.3")
+
+
+def test_a_folder_without_a_processor_is_refused(copied):
+    for name in ("tokenizer.json", "tokenizer_config.json", "processor_config.json"):
+        (copied / name).unlink()
+    refused(copied, "processor cannot be loaded")
+
+
+@pytest.mark.skipif(
+    torch.cuda.is_available(), reason="this machine has the GPU that must be absent"
+)
+def test_a_device_that_is_not_there_is_refused():
+    refused(CHECKPOINT, "device cuda cannot be used", device="cuda")
+    refused(CHECKPOINT, "4-bit weights need a CUDA GPU", four_bit=True)
