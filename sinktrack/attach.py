@@ -95,6 +95,7 @@ class Attachment:
         self._signature = inspect.signature(model.forward)
         self._prefill: _Prefill | None = None
         self._in_forward = False
+        self._prompt_read = False
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -119,6 +120,12 @@ class Attachment:
         self._prefill = None
         if cache is None or cache.get_seq_length() == 0:
             self._prefill = self._start(call, input_ids)
+            self._prompt_read = True
+        elif not self._prompt_read:
+            raise AttachError(
+                "The cache holds a prompt that was read before this block: read it inside, so that "
+                "its sink and its segments are known."
+            )
         if self.recorder.enabled:
             self.recorder.begin_step(None if self._prefill else input_ids)
         self._in_forward = True

@@ -11,9 +11,9 @@ import pytest
 import torch
 import transformers
 from safetensors import safe_open
+from small_models import FAMILIES, small_inputs, small_model
 
 import sinktrack
-from small_models import FAMILIES, small_inputs, small_model
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"

@@ -9,10 +9,11 @@ from conftest import ROOT
 import sinktrack
 
 # Every module may import those to its left, and none to its right.
-ORDER = """
-    version errors files method trace images segments attention recorder attach decoding comparison
-    prompts models lanes report bench terminal cli
-""".split()
+ORDER = [
+    *("version", "errors", "files", "method", "trace", "images", "segments", "attention"),
+    *("recorder", "attach", "decoding", "comparison", "prompts", "models", "lanes"),
+    *("report", "bench", "terminal", "cli"),
+]
 
 
 def imported(path):

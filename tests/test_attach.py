@@ -272,6 +272,15 @@ def test_an_image_context_without_an_image_is_refused():
         logits_of(model, small_inputs(model))
 
 
+def test_a_prompt_that_was_read_outside_the_block_is_refused():
+    model = small_model("llama")
+    inputs = small_inputs(model)
+    with torch.no_grad():
+        cache = model(**inputs, use_cache=True).past_key_values
+    with pytest.raises(AttachError, match="read it inside"), sinktrack.attach(model):
+        model(input_ids=torch.tensor([[5]]), past_key_values=cache)
+
+
 def test_a_model_without_attention_projections_is_refused():
     config = transformers.GPT2Config(n_layer=1, n_embd=16, n_head=2, vocab_size=32)
     with (

@@ -1,0 +1,43 @@
+# Everything that a newcomer types. Needs Python 3.10 or newer, make and a package index.
+
+PYTHON ?= python3
+BIN := .venv/bin
+WORKERS ?= 2
+
+.PHONY: demo setup browser test check bench checkpoint screenshots clean
+
+demo: setup  ## open the page on http://127.0.0.1:7860
+	$(BIN)/python app.py
+
+setup: .venv/ready  ## make .venv with everything that tests and page need
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; say which: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+browser: setup  ## find a Chromium for the browser tests, or install one
+	$(BIN)/python tests/browser/install.py
+
+test: setup browser  ## run every test
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+check: setup  ## lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup  ## measure speed and memory on this machine
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/memory.py
+
+checkpoint: setup  ## train the bundled checkpoint anew
+	$(BIN)/python -m sinktrack.shapes.train
+
+screenshots: setup browser  ## take the pictures of the README anew
+	$(BIN)/python benchmarks/screenshots.py
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
