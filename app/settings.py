@@ -64,7 +64,9 @@ class Settings:
             )
 
         option("--model", "SINKTRACK_MODEL", None, str, "Hub name or folder.")
-        option("--host", "GRADIO_SERVER_NAME", cls.host, str, "Address to listen on.")
+        # A Space is reached from outside its container, any other machine only from itself.
+        host = "0.0.0.0" if environment.get("SPACE_ID") else cls.host
+        option("--host", "GRADIO_SERVER_NAME", host, str, "Address to listen on.")
         option("--port", "GRADIO_SERVER_PORT", str(cls.port), int, "Port to listen on.")
         for name, about in (
             ("max_new_tokens", "Longest answer, in tokens."),

@@ -159,7 +159,8 @@ def _header(engine: Engine) -> str:
     return (
         '<header class="st-top"><h1>SinkTrack</h1><p class="st-tagline">One question, two answers:'
         " the plain model, and the same model with the context written into its first token.</p>"
-        f'<p class="st-model">{html.escape(engine.name)}</p></header>{banner}'
+        f'<p class="st-model">Model: <strong>{html.escape(engine.name)}</strong></p></header>'
+        f"{banner}"
     )
 
 

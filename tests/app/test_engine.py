@@ -1,5 +1,6 @@
 """One model, one answer at a time, whatever visitors and models do."""
 
+import inspect
 import json
 import pickle
 import threading
@@ -222,6 +223,32 @@ def test_a_listener_hears_something_while_the_model_is_slow(engine, picture, mon
     assert heard[-1] == "reading" and time.monotonic() - began < 2
     answer.close()
     assert workers() == []
+
+
+def test_on_a_zerogpu_space_every_answer_runs_inside_the_loan(checkpoint, picture, monkeypatch):
+    loans: list[float] = []
+
+    class Spaces:
+        @staticmethod
+        def GPU(duration: Callable[..., float]) -> Any:  # noqa: N802
+            def wrap(task: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+                assert inspect.isgeneratorfunction(task)  # what spaces.GPU tells generators by
+
+                def lend(*arguments: Any) -> Iterator[Any]:
+                    loans.append(duration(*arguments))
+                    # Arguments and events cross a process border there.
+                    for event in task(*pickle.loads(pickle.dumps(arguments))):
+                        yield pickle.loads(pickle.dumps(event))
+
+                return lend
+
+            return wrap
+
+    monkeypatch.setattr(app.engine, "spaces", Spaces)
+    engine = Engine(*checkpoint, name="shapes-vl")
+    for tokens in (2, 100):
+        result(run(engine, engine.request(picture, QUESTION, max_new_tokens=tokens)))
+    assert 0 < loans[0] < loans[1] <= 120  # seconds
 
 
 def loader(checkpoint: tuple[Any, Any], failing_name: str) -> Callable[[str], tuple[Any, Any]]:

@@ -45,6 +45,10 @@ def test_an_argument_wins_over_the_environment():
     )
 
 
+def test_a_space_is_reached_from_outside():
+    assert Settings.read([], {"SPACE_ID": "someone/space"}).host == "0.0.0.0"
+
+
 def test_an_empty_variable_is_like_none():
     assert Settings.read([], {"SINKTRACK_MODEL": "", "GRADIO_SERVER_PORT": ""}) == Settings()
 

@@ -1,0 +1,68 @@
+"""Write assets/screenshots: the page in light, dark and on a phone, with a finished answer.
+
+python benchmarks/screenshots.py
+"""
+
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "browser"))
+
+from real_page import CHECKPOINT, Server, Visitor, launch_chromium  # noqa: E402
+
+FOLDER = ROOT / "assets" / "screenshots"
+# Name: colour scheme, width and height of the window.
+SHOTS = {
+    "light": ("light", 1320, 860),
+    "dark": ("dark", 1320, 860),
+    "phone": ("light", 390, 844),
+}
+TOKEN = 4  # the one that is looked into
+
+
+def shoot(visitor: Visitor, whole_page: bool) -> Image.Image:
+    """Ask the longest example and return the page as it looks afterwards."""
+    page = visitor.page
+    examples = page.locator(".st-example").all()
+    max(examples, key=lambda example: "escribe" in example.inner_text()).click()
+    page.locator("#picture img").wait_for()
+    page.click("#ask")
+    visitor.finish()
+    visitor.answer("sinktrack").locator("[data-token]").nth(TOKEN).click()
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(600)  # the upload's progress bar and hover colours fade
+    return Image.open(io.BytesIO(page.screenshot(full_page=whole_page)))
+
+
+def main() -> None:
+    """Write every picture of SHOTS."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        server = Server(Path(folder) / "log", SINKTRACK_MODEL=str(CHECKPOINT))
+        browser = launch_chromium(playwright)
+        try:
+            for name, (scheme, width, height) in SHOTS.items():
+                context = browser.new_context(
+                    color_scheme=scheme,
+                    viewport={"width": width, "height": height},
+                    device_scale_factor=1.5,
+                )
+                visitor = Visitor(context.new_page(), server.ready())
+                image = shoot(visitor, whole_page=name != "phone")
+                path = FOLDER / f"{name}.png"
+                image.convert("RGB").quantize(256).save(path, optimize=True)
+                print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+                context.close()
+        finally:
+            browser.close()
+            server.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""The page in a process of its own, and a browser that meets it.
+
+benchmarks/screenshots.py uses this as well.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Error, Locator, Page, Playwright, expect
+
+ROOT = Path(__file__).parent.parent.parent
+CHECKPOINT = ROOT / "assets" / "shapes-vl"
+START_SECONDS = 120
+WAIT_MILLISECONDS = 45_000
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+expect.set_options(timeout=WAIT_MILLISECONDS)
+
+
+def launch_chromium(playwright: Playwright) -> Browser:
+    """Start the system's Chromium, else Playwright's own.
+
+    Raises:
+        RuntimeError: If there is neither, with how to get one.
+    """
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next((path for path in map(shutil.which, names) if path), None)
+    try:
+        return playwright.chromium.launch(executable_path=found, args=FLAGS)
+    except Error as error:
+        raise RuntimeError(
+            "Chromium is needed here: run `apt-get install chromium` or `playwright install "
+            f"chromium`. ({error.message.splitlines()[0]})"
+        ) from error
+
+
+class Server:
+    """`python app.py` in a process of its own, on a free port.
+
+    Args:
+        log: The file that takes what it says.
+        **environment: Variables to add to this process's.
+    """
+
+    def __init__(self, log: Path, **environment: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self._url, self._log = f"http://127.0.0.1:{port}", log
+        with log.open("w") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "app.py", "--port", str(port)],
+                cwd=ROOT,
+                env=os.environ | {"GRADIO_TEMP_DIR": str(log.parent)} | environment,
+                stdout=output,
+                stderr=output,
+            )
+
+    def ready(self) -> str:
+        """Wait until the page is there, and return its address.
+
+        Raises:
+            RuntimeError: If the page does not start, with what it said.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"The page did not start:\n{self._log.read_text()}")
+            time.sleep(0.2)
+        return self._url
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(self._url, timeout=5) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
+
+    def stop(self) -> str:
+        """End the process and return what it has said."""
+        self._process.terminate()
+        self._process.wait(timeout=30)
+        return self._log.read_text()
+
+
+class Visitor:
+    """Someone with a browser; `troubles` is what it complained about."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self.troubles = page, list[str]()
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
+        page.on("request", lambda request: self._requested(request.url, url))
+        page.goto(url)
+        expect(page.locator("#stage .stv-card")).to_have_count(2)
+
+    def _heard(self, message: Any) -> None:
+        if message.type == "error":
+            self.troubles.append(f"console: {message.text}")
+
+    def _requested(self, address: str, url: str) -> None:
+        if not address.startswith((url, "data:", "blob:")):
+            self.troubles.append(f"request: {address}")
+
+    def give(self, picture: Path | None, question: str) -> None:
+        if picture is not None:
+            self.page.set_input_files("#picture input[type=file]", picture)
+            expect(self.page.locator("#picture img")).to_be_visible()
+        self.page.fill("#question textarea", question)
+
+    def allow(self, tokens: int) -> None:
+        """Set how long an answer may be."""
+        self.page.locator("#settings button").first.click()
+        length = self.page.locator("#settings input[type=number]").first
+        length.fill(str(tokens))
+        length.blur()
+
+    def ask(self, picture: Path | None, question: str) -> None:
+        self.give(picture, question)
+        self.page.click("#ask")
+
+    def finish(self) -> None:
+        """Wait for the heatmaps, which come with the end of an answer."""
+        expect(self.page.locator("#stage canvas")).to_have_count(4)
+        expect(self.page.locator("#ask")).to_be_enabled()
+
+    def answer(self, lane: str) -> Locator:
+        return self.page.locator(f"[data-lane={lane}] .stv-answer")
+
+    def status(self) -> Locator:
+        return self.page.locator(".st-status-text")
+
+    def toast(self) -> Locator:
+        return self.page.locator(".toast-wrap")
+
+    def drawn(self, index: int) -> tuple[int, int]:
+        """Return a checksum and the number of colours of one of the canvases.
+
+        Each lane has two: layers x tokens, then layers x heads.
+        """
+        script = """canvas => {
+            const { width, height } = canvas;
+            const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+            const pixels = new Uint32Array(data.buffer);
+            const checksum = pixels.reduce((sum, pixel) => (sum * 31 + pixel) >>> 0, 7);
+            return [checksum, new Set(pixels).size];
+        }"""
+        checksum, colours = self.page.locator("#stage canvas").nth(index).evaluate(script)
+        return checksum, colours
+
+    def overflow(self) -> int:
+        """Return by how many pixels the page is wider than its window."""
+        width: int = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        return width
