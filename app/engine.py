@@ -146,7 +146,7 @@ class Engine:
             return cls._load(chosen, **limits)
         except SinkTrackError as error:
             log.warning("%s", error)
-            notice = f"{chosen} was chosen for this GPU, but could not be loaded: {error}"
+            notice = f"It stands in for the model that suits this GPU. {error}"
             return cls._load(str(BUNDLED), bundled=True, notice=notice, **limits)
 
     @classmethod

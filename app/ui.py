@@ -185,21 +185,21 @@ def _inputs(engine: Engine) -> tuple[list[gr.components.Component], gr.Button, g
             engine.max_new_tokens,
             value=min(128, engine.max_new_tokens),
             step=1,
-            label="Longest answer, in tokens",
+            label="Longest answer (tokens)",
         )
         context = gr.Radio(
             [("Picture", "image"), ("Question", "instruction"), ("Both", "image+instruction")],
             value=published.context,
-            label="What SinkTrack writes into the first token",
+            label="Written into the first token",
         )
         causal = gr.Radio(
             [("Corrected", "corrected"), ("As in the public code", "official")],
             value=published.causal,
-            label="Causal mask at the layers that write",
+            label="Causal mask where it writes",
         )
         sample = gr.Checkbox(
             label="Sample",
-            info="Else each token is the most likely one. Both answers share their noise.",
+            info="Off: the most likely token each time. On: both answers share their noise.",
         )
         with gr.Row():
             heat = gr.Slider(0.1, 2.0, value=1.0, step=0.1, label="Temperature", interactive=False)

@@ -13,8 +13,13 @@ const SinkTrackLane = (() => {
 
   /** Attention as numbers: base64 bytes in units of scale / 254, where 255 stands for NaN. */
   function decode(lane) {
-    const bytes = Uint8Array.from(atob(lane.sink), (letter) => letter.charCodeAt(0));
-    return Float32Array.from(bytes, (byte) => (byte === 255 ? NaN : (byte * lane.scale) / 254));
+    const bytes = atob(lane.sink);
+    const values = new Float32Array(bytes.length);
+    for (let i = 0; i < values.length; i++) {
+      const byte = bytes.charCodeAt(i);
+      values[i] = byte === 255 ? NaN : (byte * lane.scale) / 254;
+    }
+    return values;
   }
 
   /** Mean and maximum over `size` values a group, without the NaN; NaN for a group without any. */
@@ -91,7 +96,6 @@ const SinkTrackLane = (() => {
     const readout = make("p", "stv-readout");
     const chosen = make("span", "stv-chosen");
     const pointed = make("span", "stv-pointed");
-    chosen.setAttribute("role", "status");
     pointed.setAttribute("aria-hidden", "true");
     readout.append(chosen, pointed);
     box.append(caption);
@@ -157,6 +161,7 @@ const SinkTrackLane = (() => {
         onChoose: this.onChoose,
       });
       plot.box.append(plot.readout);
+      plot.chosen.setAttribute("role", "status");
       const canvas = plot.map.canvas;
       canvas.tabIndex = 0;
       canvas.setAttribute("role", "slider");
@@ -219,7 +224,8 @@ const SinkTrackLane = (() => {
       const { layers, heads, tokens, overview, detail } = this;
       const here = index < tokens.length;
       const size = layers * heads;
-      this.spans.forEach((span, i) => span.classList.toggle("stv-on", i === index));
+      this.answer.querySelector(".stv-on")?.classList.remove("stv-on");
+      this.spans[index]?.classList.add("stv-on");
       overview.map.choose(here ? index : -1);
       const cells = here ? this.values.subarray(index * size, (index + 1) * size) : new Float32Array(0);
       detail.map.show(cells, here ? heads : 0, heads, this.shared.headHigh);

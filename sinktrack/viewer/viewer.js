@@ -66,6 +66,10 @@ const SinkTrackViewer = (() => {
       if (root.isConnected && root.clientWidth) lanes.forEach((lane) => lane.draw(shared, lookOf(root)));
     }
     row.append(...lanes.map((lane) => lane.card));
+    const scrollers = lanes.map((lane) => lane.overview.map.scroller);
+    scrollers.forEach((scroller) => scroller.addEventListener("scroll", () => {
+      for (const other of scrollers) other.scrollLeft = scroller.scrollLeft;
+    }));
     root.addEventListener("keydown", (event) => {
       if (!(event.key in STEPS) || !event.target.matches("canvas[role=slider], .stv-answer")) return;
       if (event.ctrlKey || event.metaKey || event.altKey) return;
