@@ -26,18 +26,21 @@ SHOTS = {
 TOKEN = 4  # the one that is looked into
 
 
-def shoot(visitor: Visitor, whole_page: bool) -> Image.Image:
-    """Ask the longest example and return the page as it looks afterwards."""
+def shoot(visitor: Visitor, phone: bool) -> Image.Image:
+    """Ask an example, the one to describe if there is one, and return the page afterwards."""
     page = visitor.page
     examples = page.locator(".st-example").all()
     max(examples, key=lambda example: "escribe" in example.inner_text()).click()
     page.locator("#picture img").wait_for()
     page.click("#ask")
     visitor.finish()
-    visitor.answer("sinktrack").locator("[data-token]").nth(TOKEN).click()
+    visitor.answer("baseline").locator("[data-token]").nth(TOKEN).click()
+    page.evaluate(
+        "(id) => document.getElementById(id).scrollIntoView()", "stage" if phone else "top"
+    )
     page.mouse.move(0, 0)
     page.wait_for_timeout(600)  # the upload's progress bar and hover colours fade
-    return Image.open(io.BytesIO(page.screenshot(full_page=whole_page)))
+    return Image.open(io.BytesIO(page.screenshot(full_page=not phone)))
 
 
 def main() -> None:
@@ -54,9 +57,9 @@ def main() -> None:
                     device_scale_factor=1.5,
                 )
                 visitor = Visitor(context.new_page(), server.ready())
-                image = shoot(visitor, whole_page=name != "phone")
+                image = shoot(visitor, phone=name == "phone")
                 path = FOLDER / f"{name}.png"
-                image.convert("RGB").quantize(256).save(path, optimize=True)
+                image.convert("RGB").save(path, optimize=True)
                 print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
                 context.close()
         finally:

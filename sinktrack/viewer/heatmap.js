@@ -5,7 +5,7 @@ const SinkTrackHeatmap = (() => {
   "use strict";
 
   const ROW = { tallest: 22, shortest: 7, together: 230 }; // CSS pixels
-  const COLUMN = { widest: 52, narrowest: 6, labelled: 40 };
+  const COLUMN = { widest: 100, narrowest: 6, labelled: 40 };
   const EDGE = 3; // CSS pixels around the cells, for outlines
   const WIDEST_CANVAS = 16000; // device pixels, below every browser's limit
 
