@@ -1,0 +1,250 @@
+"""Train the bundled checkpoint: `python -m sinktrack.shapes.train`.
+
+First two short lessons teach the vision encoder what stands in a cell and the language
+model where the cell is (see warmup). Then both learn to answer, on scenes that grow from
+one object to five, the vision encoder at a tenth of the learning rate.
+"""
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from sinktrack.shapes.batches import Batch, Packer, training_batch
+from sinktrack.shapes.checkpoint import Size, build_model, build_processor, save
+from sinktrack.shapes.tokenizer import train_tokenizer
+from sinktrack.shapes.warmup import Figures, Probes, place, see
+
+CURRICULUM = (1, 2, 3, 5)
+"""Up to how many objects the scenes hold, level by level."""
+
+PROMOTION = 0.9
+"""The share of answer tokens predicted right, averaged over some steps, that opens the next level.
+
+When the pictures begin to matter differs from run to run, and before that more objects only
+make it harder."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What determines a training run; a resumed run must agree in all of it."""
+
+    size: Size = Size()
+    seed: int = 0
+    see_steps: int = 150
+    place_steps: int = 150
+    steps: int = 900
+    """Steps of answering, after the two lessons."""
+    scenes: int = 16
+    """Scenes a step, each with seven questions."""
+    learning_rate: float = 1.5e-3
+    vision_share: float = 0.1
+    warmup: int = 60
+
+
+class Training:
+    """A run: model, optimizer and the number of steps made, all of which a state file keeps."""
+
+    def __init__(self, settings: Settings, device: str) -> None:
+        """Start from nothing, seeded."""
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.device = device
+        tokenizer = train_tokenizer()
+        self.model = build_model(settings.size, tokenizer)
+        self.processor = build_processor(tokenizer)
+        self.packer = Packer(self.model, self.processor)
+        self.model.to(device).train()
+        self.probes = Probes(settings.size.hidden, tokenizer).to(device)
+        vision = list(self.model.model.visual.parameters())
+        language = list(self.model.model.language_model.parameters())
+        self.optimizers = {
+            "see": _optimizer((vision, 1.0), (self.probes.see.parameters(), 1.0)),
+            "place": _optimizer((language, 1.0), (self.probes.place.parameters(), 1.0)),
+            "answer": _optimizer((language, 1.0), (vision, settings.vision_share)),
+        }
+        self.step = 0
+        self.level = 0
+        self.skill = 0.0
+
+    @property
+    def total(self) -> int:
+        """Steps of all stages together."""
+        return self.settings.see_steps + self.settings.place_steps + self.settings.steps
+
+    def advance(self) -> Figures:
+        """Make one step of whichever stage is due; returns its loss and what the stage measures."""
+        settings = self.settings
+        step, self.step = self.step, self.step + 1
+        for lesson, steps in ((see, settings.see_steps), (place, settings.place_steps)):
+            if step < steps:
+                scenes = 2 * settings.scenes  # without questions a scene costs little
+                loss, figures = lesson(
+                    self.model, self.probes, self.packer, settings.seed, self.step, scenes
+                )
+                rate = min(1.0, (step + 1) / 30) * 1e-3
+                self._update(lesson.__name__, loss, rate)
+                return figures
+            step -= steps
+        return self._answer_step(step)
+
+    def _answer_step(self, step: int) -> Figures:
+        settings = self.settings
+        share = step / settings.steps
+        most = CURRICULUM[self.level]
+        batch = training_batch(self.packer, settings.seed, step, settings.scenes, most)
+        loss, exact = answer_loss(self.model, batch.to(self.device))
+        decay = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share))
+        rate = min(1.0, (step + 1) / settings.warmup) * decay * settings.learning_rate
+        self._update("answer", loss, rate)
+        self.skill += 0.1 * (exact - self.skill)
+        if self.skill >= PROMOTION and self.level + 1 < len(CURRICULUM):
+            self.level, self.skill = self.level + 1, 0.0
+        return {"loss": loss.item(), "exact": exact, "objects": most}
+
+    def _update(self, stage: str, loss: torch.Tensor, rate: float) -> None:
+        optimizer = self.optimizers[stage]
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group["share"]
+        self.model.zero_grad()
+        self.probes.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(
+            [p for group in optimizer.param_groups for p in group["params"]], 1.0
+        )
+        optimizer.step()
+
+    def state(self) -> dict[str, Any]:
+        """Everything a resumed run needs."""
+        return {
+            "settings": asdict(self.settings),
+            "step": self.step,
+            "level": self.level,
+            "skill": self.skill,
+            "model": self.model.state_dict(),
+            "probes": self.probes.state_dict(),
+            "optimizers": {name: each.state_dict() for name, each in self.optimizers.items()},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a state; raises ValueError where it belongs to other settings."""
+        if state["settings"] != asdict(self.settings):
+            raise ValueError(
+                f"The saved run was made with other settings ({state['settings']}): "
+                "give the same ones, or another --state file, or --fresh."
+            )
+        self.step, self.level, self.skill = state["step"], state["level"], state["skill"]
+        self.model.load_state_dict(state["model"])
+        self.probes.load_state_dict(state["probes"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+
+
+def _optimizer(*groups: tuple[Iterable[nn.Parameter], float]) -> torch.optim.Optimizer:
+    """AdamW over groups of parameters, each with its share of the learning rate."""
+    parts = [{"params": list(params), "share": share} for params, share in groups]
+    return torch.optim.AdamW(parts, lr=1.0, betas=(0.9, 0.98), weight_decay=0.02)
+
+
+def answer_loss(model: Any, batch: Batch) -> tuple[torch.Tensor, float]:
+    """Weighted cross-entropy over the answers' tokens, and the share of those predicted right."""
+    hidden = model.model(
+        input_ids=batch.input_ids,
+        attention_mask=batch.attention_mask,
+        position_ids=batch.position_ids,
+        pixel_values=batch.pixel_values,
+        image_grid_thw=batch.image_grid_thw,
+        use_cache=False,
+    ).last_hidden_state
+    asked = batch.targets >= 0
+    logits = model.lm_head(hidden[asked])
+    targets, weights = batch.targets[asked], batch.weights[asked]
+    loss = nn.functional.cross_entropy(logits, targets, reduction="none")
+    exact = (logits.argmax(-1) == targets).float().mean().item()
+    return (loss * weights).sum() / weights.sum(), exact
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train, or go on training, and write the checkpoint."""
+    defaults = Settings()
+    parser = argparse.ArgumentParser(
+        prog="python -m sinktrack.shapes.train", description=main.__doc__
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("assets/shapes-vl"), help="folder of the checkpoint"
+    )
+    parser.add_argument(
+        "--state", type=Path, default=Path("runs/shapes/state.pt"), help="file to resume from"
+    )
+    parser.add_argument(
+        "--fresh", action="store_true", help="start anew even where a state file lies"
+    )
+    parser.add_argument("--steps", type=int, default=defaults.steps, help="steps of answering")
+    parser.add_argument("--see-steps", type=int, default=defaults.see_steps, help="of lesson one")
+    parser.add_argument(
+        "--place-steps", type=int, default=defaults.place_steps, help="of lesson two"
+    )
+    parser.add_argument(
+        "--scenes", type=int, default=defaults.scenes, help="scenes a step, seven questions each"
+    )
+    parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
+    parser.add_argument("--layers", type=int, default=Size.layers, help="decoder layers")
+    parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--threads", type=int, default=None, help="CPU threads (torch's choice)")
+    parser.add_argument("--save-every", type=int, default=100, help="steps between state files")
+    parser.add_argument("--log-every", type=int, default=20, help="steps between lines of the log")
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    settings = Settings(
+        size=Size(layers=options.layers),
+        seed=options.seed,
+        see_steps=options.see_steps,
+        place_steps=options.place_steps,
+        steps=options.steps,
+        scenes=options.scenes,
+        learning_rate=options.learning_rate,
+    )
+    training = Training(settings, "cuda" if torch.cuda.is_available() else "cpu")
+    if options.state.exists() and not options.fresh:
+        training.restore(torch.load(options.state, map_location=training.device, weights_only=True))
+    run(training, options)
+
+
+def run(training: Training, options: argparse.Namespace) -> None:
+    """Make the steps that are left, with a progress bar, a log, state files and checkpoints."""
+    options.state.parent.mkdir(parents=True, exist_ok=True)
+    (options.state.parent / ".gitignore").write_text(
+        "*\n"
+    )  # states are large and of no use to others
+    began = time.monotonic()
+    with tqdm(total=training.total, initial=training.step, unit="step", mininterval=5) as bar:
+        while training.step < training.total:
+            figures = training.advance()
+            bar.update()
+            if training.step % options.log_every == 0:
+                bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()})
+                line = {
+                    "step": training.step,
+                    **figures,
+                    "seconds": round(time.monotonic() - began, 1),
+                }
+                with (options.state.parent / "log.jsonl").open("a") as log:
+                    log.write(json.dumps(line) + "\n")
+            if training.step % options.save_every == 0 or training.step == training.total:
+                save(training.model, training.processor, options.out)
+                partial = options.state.with_suffix(".partial")
+                torch.save(training.state(), partial)
+                partial.replace(options.state)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Training learns, packs its rows without leaks, and goes on where it stopped."""
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText
+
+from sinktrack.shapes.batches import training_batch
+from sinktrack.shapes.checkpoint import Size, prompt
+from sinktrack.shapes.questions import mixed
+from sinktrack.shapes.scenes import GRID, draw, sample_scene
+from sinktrack.shapes.train import Settings, Training, answer_loss, main
+
+TINY = Settings(
+    size=Size(
+        layers=2,
+        hidden=32,
+        heads=2,
+        key_value_heads=1,
+        intermediate=64,
+        vision_layers=1,
+        vision_hidden=32,
+        vision_heads=2,
+        vision_intermediate=32,
+    ),
+    see_steps=2,
+    place_steps=2,
+    steps=8,
+    scenes=2,
+    warmup=1,
+    learning_rate=5e-3,
+)
+
+
+def test_a_few_steps_lower_the_loss() -> None:
+    """Both stages make progress on the very batches they saw."""
+    training = Training(TINY, "cpu")
+    batch = training_batch(training.packer, 0, 0, 2, 1)
+    before = answer_loss(training.model, batch)[0].item()
+    figures = [training.advance() for _ in range(training.total)]
+    assert figures[0].keys() == {"loss", "seen", "size"}
+    assert answer_loss(training.model, batch)[0].item() < 0.9 * before
+
+
+def test_a_resumed_run_reaches_the_same_weights(tmp_path: Path) -> None:
+    """Stopping between any two steps, in either stage, changes nothing."""
+    straight = Training(TINY, "cpu")
+    for _ in range(7):
+        straight.advance()
+    for stop in (1, 3, 5):
+        first = Training(TINY, "cpu")
+        for _ in range(stop):
+            first.advance()
+        torch.save(first.state(), tmp_path / "state.pt")
+        second = Training(TINY, "cpu")
+        second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
+        while second.step < 7:
+            second.advance()
+        for name, value in straight.model.state_dict().items():
+            assert torch.equal(value, second.model.state_dict()[name]), name
+
+
+def test_a_state_of_other_settings_is_refused() -> None:
+    """A run never goes on with data or sizes that it was not started with."""
+    state = Training(TINY, "cpu").state()
+    state["settings"]["seed"] = 7
+    with pytest.raises(ValueError, match="other settings"):
+        Training(TINY, "cpu").restore(state)
+
+
+def test_a_packed_segment_computes_what_its_own_prompt_does() -> None:
+    """Questions that share a picture's tokens do not see each other."""
+    training = Training(TINY, "cpu")
+    rng = random.Random(0)
+    scene = sample_scene(rng, 3)
+    questions = mixed(rng, scene)
+    packed = training.packer([scene], [questions])
+    inputs = {
+        "attention_mask": packed.attention_mask,
+        "position_ids": packed.position_ids,
+        "pixel_values": packed.pixel_values,
+        "image_grid_thw": packed.image_grid_thw,
+    }
+    with torch.no_grad():
+        hidden = training.model.model(input_ids=packed.input_ids, **inputs).last_hidden_state[0]
+        cursor = len(training.packer.prefix)
+        for question in questions:
+            alone = training.processor(
+                text=prompt(training.processor, question.text) + question.answer + "<|im_end|>",
+                images=draw(scene),
+                return_tensors="pt",
+            )
+            ids = alone["input_ids"][0, len(training.packer.prefix) :]
+            assert torch.equal(packed.input_ids[0, cursor : cursor + len(ids)], ids)
+            expected = training.model.model(**alone).last_hidden_state[0, -len(ids) :]
+            difference = (hidden[cursor : cursor + len(ids)] - expected).abs().max().item()
+            assert difference < 1e-4, f"{question.text} differs by {difference}."
+            cursor += len(ids)
+    assert len(training.packer.prefix) == GRID**2 + 5
+
+
+def test_only_answers_are_learned() -> None:
+    """The targets spell the answers with the end of the turn, and nothing else."""
+    training = Training(TINY, "cpu")
+    rng = random.Random(1)
+    scene = sample_scene(rng, 2)
+    questions = mixed(rng, scene)
+    targets = training.packer([scene], [questions]).targets[0]
+    text = training.processor.tokenizer.decode(targets[targets >= 0])
+    assert text == "".join(question.answer + "<|im_end|>" for question in questions)
+
+
+def test_the_command_writes_a_checkpoint_and_resumes(tmp_path: Path) -> None:
+    """It leaves a loadable folder and a state; called again, it has nothing left to do."""
+    arguments = f"--out {tmp_path}/out --state {tmp_path}/runs/state.pt --layers 1 --scenes 1"
+    arguments += " --see-steps 1 --place-steps 1 --steps 1 --log-every 1"
+    main(arguments.split())
+    first = AutoModelForImageTextToText.from_pretrained(tmp_path / "out").state_dict()
+    main(arguments.split())
+    second = AutoModelForImageTextToText.from_pretrained(tmp_path / "out").state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert len((tmp_path / "runs" / "log.jsonl").read_text().splitlines()) == 3
