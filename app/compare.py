@@ -115,10 +115,11 @@ class Compare:
                 state = self._writing(_words(event), context, causal, event=event)
                 yield pack(state | {"notices": notices}), gr.skip()
 
-    def stop(self, stop: StopFlag | None) -> None:
-        """End the running answer within one decode step; what was written stays."""
+    def stop(self, stop: StopFlag | None) -> Any:
+        """End the answer within one decode step, keeping what was written; switch the button off."""
         if stop is not None:
             stop.set()
+        return gr.update(interactive=False)
 
     def abandoned(self, stop: StopFlag | None) -> str:
         """Return the stage for an answer that never came, as when the queue is full."""

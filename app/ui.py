@@ -279,4 +279,4 @@ def _wire(
     answered.failure(
         lambda flag: [compare.abandoned(flag), *buttons(False)], flag, [shown, ask, stop], **quick
     )
-    stop.click(compare.stop, flag, None, **quick)
+    stop.click(compare.stop, flag, stop, **quick)
