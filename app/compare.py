@@ -116,7 +116,7 @@ class Compare:
                 yield pack(state | {"notices": notices}), gr.skip()
 
     def stop(self, stop: StopFlag | None) -> Any:
-        """End the answer within one decode step, keeping what was written; switch the button off."""
+        """End the answer within one decode step, keep what was written, and switch Stop off."""
         if stop is not None:
             stop.set()
         return gr.update(interactive=False)
