@@ -1,6 +1,6 @@
 """Which model a machine gets, and what the command line and the environment can set."""
 
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -70,14 +70,11 @@ def test_a_value_that_cannot_be_used_ends_with_status_2(arguments, environment, 
     assert "is not a whole number from 1 to 65535" in capsys.readouterr().err
 
 
-def test_a_model_that_cannot_be_loaded_is_one_sentence_and_status_2(tmp_path):
-    run = subprocess.run(
-        [sys.executable, "app.py", "--model", str(tmp_path / "missing")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert run.returncode == 2
-    assert run.stdout == ""
-    assert run.stderr.count("\n") == 1 and "There is no model folder" in run.stderr
+def test_a_model_that_cannot_be_loaded_is_one_sentence_and_status_2(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["app.py", "--model", str(tmp_path / "missing")])
+    with pytest.raises(SystemExit) as exit_:
+        runpy.run_path(str(ROOT / "app.py"), run_name="__main__")
+    assert exit_.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1 and "There is no model folder" in said.err
