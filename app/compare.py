@@ -10,8 +10,9 @@ from typing import Any
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
-from app.engine import Engine, Event, StopFlag
+from app.engine import Engine, Event
 from app.heatmap import pack
+from app.stop import StopFlag
 from sinktrack.errors import SinkTrackError
 from sinktrack.report import render
 

@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import queue
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ import torch
 
 import sinktrack
 from app.settings import BUNDLED, Settings, choose_model
+from app.stop import StopFlag
 from sinktrack.errors import ModelError, PromptError, SinkTrackError
 from sinktrack.images import Picture, load_picture
 from sinktrack.method import Causal, Context
@@ -67,27 +67,6 @@ class Request:
     do_sample: bool = False
     temperature: float = 1.0
     seed: int = 0
-
-
-class StopFlag:
-    """Tells an answer to end.
-
-    It is a file, and down while the file exists, so that it also reaches the forked process in
-    which a ZeroGPU Space answers.
-    """
-
-    def __init__(self) -> None:
-        handle, path = tempfile.mkstemp(prefix="sinktrack-answering-")
-        os.close(handle)
-        self._path = Path(path)
-
-    def set(self) -> None:
-        """Raise the flag, for good."""
-        self._path.unlink(missing_ok=True)
-
-    def is_set(self) -> bool:
-        """Tell whether it was raised."""
-        return not self._path.exists()
 
 
 class Engine:

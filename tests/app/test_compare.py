@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from app.compare import Compare, toast
-from app.engine import Engine, StopFlag
+from app.engine import Engine
 from app.examples import read_examples
+from app.stop import StopFlag
 from app.ui import raw_picture
 
 HOSTILE = "<img src=x onerror=alert(1)>"

@@ -13,8 +13,9 @@ import torch
 
 import app.engine
 import sinktrack
-from app.engine import Engine, Request, StopFlag
+from app.engine import Engine, Request
 from app.settings import BUNDLED, GIB, Settings
+from app.stop import StopFlag
 from sinktrack.errors import ModelError, PictureError, PromptError
 
 QUESTION = "Describe the picture."
