@@ -5,6 +5,7 @@ special tokens split. So `<|im_end|>` or `<|image_pad|>` in a question are plain
 and the instruction's tokens are known exactly.
 """
 
+import threading
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from sinktrack.errors import PromptError
 from sinktrack.images import Picture
 
 MAX_QUESTION_TOKENS = 2000
+
+# Splitting special tokens is a switch on the tokenizer itself, which threads may share.
+_TOKENIZING = threading.Lock()
 
 _PLACEHOLDER = "PLACEHOLDER-FOR-THE-QUESTION"
 # Marks that reorder or hide neighbouring text when shown, beside Unicode's control characters.
@@ -93,6 +97,18 @@ def build_prompt(
             f"The model type {model.config.model_type!r} reads text only: leave the picture out or "
             "choose a vision-language model."
         )
+    with _TOKENIZING:
+        return _build(model, processor, question, pictures, max_question_tokens)
+
+
+def _build(
+    model: Any,
+    processor: Any,
+    question: str,
+    pictures: Sequence[Picture],
+    max_question_tokens: int,
+) -> Prompt:
+    """Encode a clean question between the two halves of the chat template."""
     tokenizer = getattr(processor, "tokenizer", processor)
     question_ids = tokenizer.encode(question, add_special_tokens=False, split_special_tokens=True)
     if len(question_ids) > max_question_tokens:
