@@ -16,10 +16,10 @@ import torch
 from torch import nn
 
 from sinktrack.attention import IMPLEMENTATION, Injection, SinkTap
-from sinktrack.errors import AttachError, MethodError
+from sinktrack.errors import AttachError, MethodError, PromptError
 from sinktrack.method import SinkTrack
 from sinktrack.recorder import Recorder
-from sinktrack.segments import PromptSegments
+from sinktrack.segments import PADDING, PromptSegments, attended_positions
 
 Methods = SinkTrack | None | Sequence[SinkTrack | None]
 
@@ -36,7 +36,8 @@ def attach(
 
     Works for batches, with left padding, and for text-only models. One block at a time holds a
     model: another thread waits for its turn, because models keep state between the steps of a
-    generation. Inside the block the decoder runs on SDPA, whatever it was loaded with.
+    generation. Inside the block the decoder runs on SDPA, whatever it was loaded with. Generation
+    must use its cache; under beam search a trace's rows are beams that change places.
 
     Args:
         model: A transformers model whose decoder calls transformers' AttentionInterface.
@@ -121,10 +122,10 @@ class Attachment:
         if cache is None or cache.get_seq_length() == 0:
             self._prefill = self._start(call, input_ids)
             self._prompt_read = True
-        elif not self._prompt_read:
+        elif not self._prompt_read or input_ids is None or input_ids.shape[1] > 1:
             raise AttachError(
-                "The cache holds a prompt that was read before this block: read it inside, so that "
-                "its sink and its segments are known."
+                "Inside the block a prompt must be read in one piece and answers a token at a "
+                "time: leave out a cache from before, prefill_chunk_size and assisted generation."
             )
         if self.recorder.enabled:
             self.recorder.begin_step(None if self._prefill else input_ids)
@@ -137,15 +138,20 @@ class Attachment:
                 "input_ids instead of inputs_embeds."
             )
         methods = self._methods_for(len(input_ids))
-        grids = [call.get(name) for name in ("image_grid_thw", "video_grid_thw")]
         prompt = PromptSegments.of(
             self.model.config,
             input_ids,
-            call.get("attention_mask"),
-            self.context_mask,
-            next((grid for grid in grids if grid is not None), None),
-            call.get("position_ids"),
+            attended=attended_positions(call.get("attention_mask"), input_ids),
+            instruction=self.context_mask,
+            image_grid_thw=call.get("image_grid_thw"),
+            video_grid_thw=call.get("video_grid_thw"),
+            position_ids=call.get("position_ids"),
         )
+        if self.recorder.enabled and (prompt.labels[:, -1] == PADDING).any():
+            raise PromptError(
+                "There is padding on the right, so the last query of a prompt would be padding: "
+                'set padding_side="left", or attach with record=False.'
+            )
         if self.shared_prompt:
             prompt = prompt.repeated(len(methods))
         if self.recorder.enabled:
@@ -184,8 +190,12 @@ class Attachment:
         return hook
 
     def _after_model(self, _: nn.Module, args: Any, output: Any) -> None:
-        self._in_forward, self._prefill = False, None
-        if self.recorder.enabled and output is not None:
+        begun, self._in_forward, self._prefill = self._in_forward, False, None
+        if not begun or not self.recorder.enabled:
+            return
+        if output is None:  # the forward pass raised
+            self.recorder.abandon_step()
+        else:
             self.recorder.end_step(getattr(output, "logits", None))
 
 
@@ -273,7 +283,7 @@ class _Holder:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.thread: int | None = None
+        self.thread: weakref.ref[threading.Thread] | None = None
 
 
 _HOLDERS: "weakref.WeakKeyDictionary[Any, _Holder]" = weakref.WeakKeyDictionary()
@@ -285,11 +295,15 @@ def _hold(model: Any) -> Iterator[None]:
     """Let one block at a time use a model; others wait, but the same thread would wait for ever."""
     with _HOLDERS_LOCK:
         holder = _HOLDERS.setdefault(model, _Holder())
-    if holder.lock.locked() and holder.thread == threading.get_ident():
+    owner = holder.thread
+    if owner is not None and owner() is threading.current_thread():
         raise AttachError(
             "The model is attached to already in this thread: leave the other block, or finish or "
             "close the other stream, first."
         )
     with holder.lock:
-        holder.thread = threading.get_ident()
-        yield
+        holder.thread = weakref.ref(threading.current_thread())
+        try:
+            yield
+        finally:
+            holder.thread = None

@@ -15,12 +15,10 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from sinktrack.method import SinkTrack
+from sinktrack.segments import HIDDEN
 from sinktrack.trace import SINK
 
 IMPLEMENTATION = "sinktrack"
-
-# An additive mask this low hides a key: transformers writes the least number of the dtype there.
-_HIDDEN = -1e4
 
 
 @dataclass(frozen=True)
@@ -147,7 +145,7 @@ def sink_attention(
         if sink_tap.recorder is not None:
             sink_tap.recorder.absorbed(sink_tap.layer_idx, row, probabilities.detach())
     if sink_tap.recorder is not None:
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(query.device.type, enabled=False):
             segments, sinks = sink_tap.recorder.segments(query.device)
             seen = last_query(
                 query, key, value, output, attention_mask, scaling, segments, sinks, shifted
@@ -177,7 +175,7 @@ def sink_over_context(
     Returns:
         The sink's new attention output (H, d), and the probabilities float32 (H, N) behind it.
     """
-    features = injection.features
+    features = injection.features.to(query.device)
     if injection.method.normalize_context and input_norm is not None:
         features = input_norm(features)
     head_size = query.shape[-1]
@@ -204,7 +202,8 @@ def _at_position_zero(
         return query
     # Multimodal rotary embeddings have an axis in front, along which text positions agree.
     cos, sin = (part.reshape(-1, *part.shape[-3:])[0] for part in rotary)
-    cos, sin = (part[row if len(part) > 1 else 0, sink].float() for part in (cos, sin))
+    at = (row if len(cos) > 1 else 0, sink)
+    cos, sin = cos[at].to(query.device, torch.float32), sin[at].to(query.device, torch.float32)
     turned, still = query.float().tensor_split([cos.shape[-1]], dim=-1)
     first, second = turned.chunk(2, dim=-1)
     rotated = torch.cat([-second, first], dim=-1)
@@ -250,7 +249,7 @@ def last_query(
     scores = grouped @ key.transpose(-1, -2) * scaling  # (B, H_kv, H / H_kv, K)
     if attention_mask is not None:
         mask = attention_mask[:, :, -1:, : key.shape[2]]
-        hidden = ~mask if mask.dtype == torch.bool else mask <= _HIDDEN
+        hidden = ~mask if mask.dtype == torch.bool else mask <= HIDDEN
         scores = scores if mask.dtype == torch.bool else scores + mask
         scores = scores.masked_fill(hidden, float("-inf"))
     if shifted:

@@ -57,6 +57,15 @@ class Recorder:
         self._last_logits = None if logits is None else logits[:, -1]
         self._steps[-1].pack_image()
 
+    def abandon_step(self) -> None:
+        """Forget a forward pass that failed."""
+        self._steps.pop()
+        if self._steps:
+            self._ids.pop()
+            self._one_hot = self._one_hot[:, :-1]
+        else:
+            self._prompt = None
+
     def segments(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """Return float32 (B, positions so far, 5), one-hot segments, and int64 (B,), the sinks."""
         if self._prompt is None:
@@ -87,8 +96,8 @@ class Recorder:
 
         Args:
             row: The row of the batch.
-            token_ids: The generated ids. Needed under sampling for the last of them alone, which no
-                forward pass sees; without it that one is taken to be the most likely token.
+            token_ids: The generated ids. The last one is seen by no forward pass; without them it
+                is taken to be the most likely token, which sampling and penalties may not choose.
             tokenizer: Gives the tokens their texts; without it they are empty.
 
         Raises:
@@ -112,15 +121,13 @@ class Recorder:
         )
         share, delivered = share.cpu(), delivered.cpu()
         method = self._methods[row]
-        layers = method.layers if method is not None else ()
+        layers = tuple(layer for absorbed_row, layer in self._absorbed if absorbed_row == row)
         prompt_labels = self._prompt.labels[row].cpu()
         real = prompt_labels != PADDING
-        padding = int((~real).sum())
-        context = (
-            self._prompt.context_positions(method, row).cpu() - padding
-            if method is not None and layers
-            else torch.empty(0, dtype=torch.long)
-        )
+        context = torch.empty(0, dtype=torch.long)
+        if method is not None and layers:
+            padded = self._prompt.context_positions(method, row).cpu()
+            context = (real.cumsum(0) - 1)[padded]
         heads = share.shape[2]
         image_maps, image_scale = self._image_maps(row, steps)
         return AttentionTrace(

@@ -4,7 +4,6 @@ Knows nothing about attention; works on token ids alone.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,9 @@ from sinktrack.trace import IMAGE, INSTRUCTION, PROMPT_REST, SINK
 
 PADDING = -1
 
+# An additive mask this low hides a key: transformers writes the least number of the dtype there.
+HIDDEN = -1e4
+
 
 @dataclass(frozen=True, kw_only=True)
 class PromptSegments:
@@ -26,8 +28,9 @@ class PromptSegments:
         sinks: int64 (B,), each row's first attended position.
         labels: int64 (B, T), an index into `sinktrack.trace.SEGMENTS`, or `PADDING`.
         instruction: bool (B, T), or None when the caller did not point it out.
-        grids: One list a row with the (rows, cols) of each image or video in reading order; the
-            frames of a video stand below one another.
+        grids: One list a row with the (rows, cols) of each image or video in reading order. The
+            frames of a video stand below one another, or are grids of their own where the prompt
+            has time stamps between them (Qwen3-VL).
     """
 
     input_ids: torch.Tensor
@@ -41,9 +44,11 @@ class PromptSegments:
         cls,
         config: Any,
         input_ids: torch.Tensor,
-        attention_mask: torch.Tensor | None = None,
+        *,
+        attended: torch.Tensor | None = None,
         instruction: torch.Tensor | None = None,
-        grid_thw: torch.Tensor | None = None,
+        image_grid_thw: torch.Tensor | None = None,
+        video_grid_thw: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
     ) -> "PromptSegments":
         """Label the prompts of one call.
@@ -51,35 +56,34 @@ class PromptSegments:
         Args:
             config: The model's config; names the image and video token ids, if it has any.
             input_ids: int64 (B, T).
-            attention_mask: (B, T), 0 where there is padding; None for none.
+            attended: bool (B, T), False where there is padding; None for none.
             instruction: bool (B, T) or (1, T), True on the user's text; None if unknown.
-            grid_thw: int64 (images, 3), frames, patch rows and patch columns before merging, for
-                all rows in order, if the call carries it.
+            image_grid_thw: int64 (images, 3), frames, patch rows and patch columns before merging,
+                for all rows in order, if the call carries it.
+            video_grid_thw: The same for videos.
             position_ids: (3 or 4, B, T), multimodal positions, if the call carries them. Without
-                either, images are taken to be square.
+                any of the three, images are taken to be square.
 
         Raises:
             PromptError: If the instruction mask has another shape than the prompt, or a row is
                 padding alone.
         """
         if instruction is not None:
-            if (
-                instruction.ndim != 2
-                or instruction.shape[1] != input_ids.shape[1]
-                or (instruction.shape[0] not in (1, input_ids.shape[0]))
-            ):
+            if instruction.shape not in (input_ids.shape, (1, input_ids.shape[1])):
                 raise PromptError(
                     f"context_mask has the shape {tuple(instruction.shape)}, but the prompt has "
                     f"{tuple(input_ids.shape)}: give one bool for each prompt token."
                 )
             instruction = instruction.to(input_ids.device, torch.bool).expand_as(input_ids)
-        attended = torch.ones_like(input_ids, dtype=torch.bool)
-        if attention_mask is not None and attention_mask.ndim == 2:
-            attended = attention_mask.to(input_ids.device, torch.bool)
+        if attended is None:
+            attended = torch.ones_like(input_ids, dtype=torch.bool)
         if not attended.any(1).all():
             raise PromptError("A row of the batch is padding alone: give every row a prompt.")
 
-        visual = torch.isin(input_ids, _visual_token_ids(config).to(input_ids.device))
+        visual = torch.zeros_like(attended)
+        for token_id in _visual_token_ids(config):
+            if token_id is not None:
+                visual |= input_ids == token_id
         labels = torch.full_like(input_ids, PROMPT_REST)
         if instruction is not None:
             labels[instruction] = INSTRUCTION
@@ -92,7 +96,9 @@ class PromptSegments:
             sinks=sinks,
             labels=labels,
             instruction=instruction,
-            grids=_image_grids(config, labels, grid_thw, position_ids),
+            grids=_image_grids(
+                config, input_ids, labels, (image_grid_thw, video_grid_thw), position_ids
+            ),
         )
 
     def repeated(self, rows: int) -> "PromptSegments":
@@ -136,24 +142,39 @@ class PromptSegments:
         return chosen.nonzero()[:, 0]
 
 
-def _visual_token_ids(config: Any) -> torch.Tensor:
-    """Return the ids that stand for image and video features, int64 (0 to 2,)."""
-    names = ("image_token_id", "video_token_id")
-    ids = [getattr(config, name, None) for name in names]
-    return torch.tensor([i for i in ids if i is not None], dtype=torch.long)
+def attended_positions(attention_mask: Any, input_ids: torch.Tensor) -> torch.Tensor | None:
+    """Read from the mask of a call which prompt positions are no padding.
+
+    `generate` hands over a plain mask (B, T), or, for static caches, what the layers take: a mask
+    (B, 1, T, keys), or one for each kind of layer.
+
+    Args:
+        attention_mask: The call's mask, if any.
+        input_ids: int64 (B, T).
+
+    Returns:
+        bool (B, T) on the device of `input_ids`, or None for no padding.
+    """
+    if isinstance(attention_mask, dict):
+        attention_mask = attention_mask.get("full_attention")
+    if attention_mask is None:
+        return None
+    if attention_mask.ndim == 4:
+        last = attention_mask[:, 0, -1, : input_ids.shape[1]].expand(len(input_ids), -1)
+        attention_mask = last if last.dtype == torch.bool else last > HIDDEN
+    return attention_mask.to(input_ids.device, torch.bool)  # type: ignore[no-any-return]
 
 
-def _grids_of_thw(config: Any, grid_thw: torch.Tensor) -> Iterator[tuple[int, int]]:
-    """Yield the merged (rows, cols) of each image or video."""
-    merge = config.vision_config.spatial_merge_size
-    for frames, rows, cols in grid_thw.tolist():
-        yield frames * rows // merge, cols // merge
+def _visual_token_ids(config: Any) -> list[int | None]:
+    """Return the ids that stand for image and video features, where the model has them."""
+    return [getattr(config, name, None) for name in ("image_token_id", "video_token_id")]
 
 
 def _image_grids(
     config: Any,
+    input_ids: torch.Tensor,
     labels: torch.Tensor,
-    grid_thw: torch.Tensor | None,
+    grids_thw: tuple[torch.Tensor | None, torch.Tensor | None],
     position_ids: torch.Tensor | None,
 ) -> list[list[tuple[int, int]]]:
     """Return every row's image grids, from whichever of the sources a call carries.
@@ -161,26 +182,45 @@ def _image_grids(
     `generate` encodes pictures before it calls the model and hands over multimodal position ids
     (3 or 4, B, T) instead of grids; their last axis counts columns.
     """
-    known = None if grid_thw is None else _grids_of_thw(config, grid_thw)
+    known = {
+        token_id: iter(_columns(config, grid_thw))
+        for token_id, grid_thw in zip(_visual_token_ids(config), grids_thw, strict=True)
+        if grid_thw is not None
+    }
+    left_of: dict[int, tuple[int, int]] = {}  # tokens and columns left of a grid begun before
     grids: list[list[tuple[int, int]]] = []
     for row, row_labels in enumerate(labels):
         positions = (row_labels == IMAGE).nonzero()[:, 0]
         found: list[tuple[int, int]] = []
-        # Consecutive tokens are one image; other tokens stand between images.
+        # Consecutive tokens are one image or video, or one frame where time stamps stand between.
         for run in positions.tensor_split((positions.diff() > 1).nonzero()[:, 0].cpu() + 1):
-            left = len(run)
-            while left > 0:
-                if known is not None:
-                    size = next(known)
+            tokens = len(run)
+            while tokens > 0:
+                token_id = int(input_ids[row, run[0]])
+                if token_id in known:
+                    begun = left_of.pop(token_id) if token_id in left_of else None
+                    left, columns = begun or next(known[token_id])
+                    size = (min(left, tokens) // columns, columns)
+                    if left > tokens:
+                        left_of[token_id] = (left - tokens, columns)
                 elif position_ids is not None and position_ids.ndim == 3:
                     columns = len(position_ids[-1, row, run].unique())
-                    size = (left // columns, columns)
+                    size = (tokens // columns, columns)
                 else:
-                    size = _square(left)
+                    size = _square(tokens)
                 found.append(size)
-                left -= size[0] * size[1]
+                tokens -= size[0] * size[1]
         grids.append(found)
     return grids
+
+
+def _columns(config: Any, grid_thw: torch.Tensor) -> list[tuple[int, int]]:
+    """Return the tokens and columns of each image or video after merging."""
+    merge = config.vision_config.spatial_merge_size
+    return [
+        (frames * (rows // merge) * (columns // merge), columns // merge)
+        for frames, rows, columns in grid_thw.tolist()
+    ]
 
 
 def _square(tokens: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from sinktrack.errors import TraceError
+from sinktrack.errors import OutputError, TraceError
 from sinktrack.files import whole_file
 
 SEGMENTS = ("sink", "image", "instruction", "prompt rest", "generated")
@@ -42,8 +42,8 @@ class AttentionTrace:
         share: float32 (T, L, H, 5), attention probability on each of `SEGMENTS`; sums to 1.
         delivered: float32 (T, L, H), ||p_s v_s|| / ||sum_j p_j v_j||: how much of the head's output
             came from the sink. Can exceed 1 where contributions cancel. NaN as in `sink`.
-        image_maps: One uint8 (T, L, rows, cols) per image or video of the prompt: mean over heads
-            of the probability on each image token, in units of image_scale[t] / 255.
+        image_maps: One uint8 (T, L, rows, cols) per image or video, for Qwen3-VL per frame: mean
+            over heads of the probability on each image token, in units of image_scale[t] / 255.
         image_scale: float32 (T,), the largest of those means at token t.
         absorbed: float32 (I, H, N), for each of `absorbed_layers` the probabilities with which the
             sink drew from the N context tokens. (0, H, 0) without a method.
@@ -78,7 +78,7 @@ class AttentionTrace:
         """Write the trace to one .safetensors file.
 
         Raises:
-            TraceError: If the file cannot be written.
+            OutputError: If the file cannot be written.
         """
         tensors = {
             item.name: getattr(self, item.name).contiguous()
@@ -97,7 +97,7 @@ class AttentionTrace:
             with whole_file(path, "The trace") as part:
                 save_file(tensors, part, metadata={"sinktrack": json.dumps(meta)})
         except SafetensorError as error:  # how its Rust side reports a full disk
-            raise TraceError(f"The trace could not be written to {path}: {error}.") from error
+            raise OutputError(f"The trace could not be written to {path}: {error}.") from error
 
     @classmethod
     def load(cls, path: str | Path) -> "AttentionTrace":

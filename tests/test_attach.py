@@ -143,6 +143,32 @@ def test_another_thread_waits_for_its_turn():
     assert order == ["first", "second"]
 
 
+def test_a_thread_that_ended_holds_nothing_against_a_new_one():
+    model = small_model("llama")
+    blocks = []
+
+    def enter():
+        blocks.append(sinktrack.attach(model))
+        blocks[0].__enter__()
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    order = []
+
+    def wait():
+        with sinktrack.attach(model):
+            order.append("second")
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    thread.join(timeout=0.2)
+    order.append("first")
+    blocks[0].__exit__(None, None, None)
+    thread.join()
+    assert order == ["first", "second"]
+
+
 @pytest.mark.parametrize("name", ["qwen2_5_vl", "gemma3", "llama"])
 def test_a_left_padded_batch_equals_the_solo_runs(name, close):
     model = small_model(name)
@@ -277,8 +303,114 @@ def test_a_prompt_that_was_read_outside_the_block_is_refused():
     inputs = small_inputs(model)
     with torch.no_grad():
         cache = model(**inputs, use_cache=True).past_key_values
-    with pytest.raises(AttachError, match="read it inside"), sinktrack.attach(model):
+    with pytest.raises(AttachError, match="leave out a cache"), sinktrack.attach(model):
         model(input_ids=torch.tensor([[5]]), past_key_values=cache)
+
+
+def test_a_prompt_that_is_read_in_pieces_is_refused():
+    model = small_model("llama")
+    options = {"max_new_tokens": 4, "do_sample": False, "prefill_chunk_size": 8}
+    with pytest.raises(AttachError, match="in one piece"), sinktrack.attach(model):
+        model.generate(**small_inputs(model), **options)
+
+
+def test_padding_on_the_right_is_refused_where_its_query_would_be_recorded(close):
+    model = small_model("llama")
+    inputs = small_inputs(model)
+    with sinktrack.attach(model, schedule(model)):
+        expected = logits_of(model, inputs)
+    padded = {name: torch.nn.functional.pad(value, (0, 4)) for name, value in inputs.items()}
+    with pytest.raises(PromptError, match="padding_side"), sinktrack.attach(model):
+        logits_of(model, padded)
+    with sinktrack.attach(model, schedule(model), record=False):
+        close(logits_of(model, padded)[:, :-4], expected, 1e-5)
+
+
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "gemma3", "llama"])
+def test_a_static_cache_gives_the_same_answer_and_trace(name, close):
+    model = small_model(name)
+    inputs = small_inputs(model, padding=5)
+    results = []
+    for cache in (None, "static"):
+        with sinktrack.attach(model, schedule(model)) as recorder:
+            ids = model.generate(
+                **inputs,
+                max_new_tokens=6,
+                do_sample=False,
+                cache_implementation=cache,
+                disable_compile=True,
+            )
+        results.append((ids, recorder.trace()))
+    (ids, trace), (static_ids, static_trace) = results
+    assert torch.equal(ids, static_ids)
+    assert torch.equal(trace.prompt_ids, static_trace.prompt_ids)
+    close(static_trace.share, trace.share, 1e-5)
+    close(static_trace.sink, trace.sink, 1e-5)
+
+
+def test_a_prompt_of_one_token_has_nothing_to_write():
+    model = small_model("llama")
+    with sinktrack.attach(model, schedule(model)) as recorder:
+        logits_of(model, {"input_ids": torch.tensor([[1]])})
+    assert recorder.trace().absorbed_layers == ()
+
+
+def test_half_precision_keeps_the_promises():
+    model = small_model("qwen2_5_vl").bfloat16()
+    inputs = small_inputs(model)
+    inputs["pixel_values"] = inputs["pixel_values"].bfloat16()
+    plain = logits_of(model, inputs)
+    with sinktrack.attach(model, schedule(model, strength=0.0)):
+        assert torch.equal(logits_of(model, inputs), plain)
+    with sinktrack.attach(model, schedule(model)) as recorder:
+        assert not torch.equal(logits_of(model, inputs), plain)
+    share = recorder.trace().share
+    assert share.dtype == torch.float32
+    torch.testing.assert_close(share.sum(-1), torch.ones(1, 12, 4), atol=1e-4, rtol=0)
+
+
+def test_under_autocast_the_trace_stays_exact():
+    model = small_model("llama")
+    with torch.autocast("cpu", torch.bfloat16), sinktrack.attach(model) as recorder:
+        logits_of(model, small_inputs(model))
+    share = recorder.trace().share
+    assert share.dtype == torch.float32
+    torch.testing.assert_close(share.sum(-1), torch.ones(1, 12, 4), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "qwen2_vl"])
+@pytest.mark.parametrize("with_generate", [True, False])
+def test_images_and_videos_are_one_context_with_a_map_each(name, with_generate):
+    model = small_model(name)
+    inputs = small_inputs(model)
+    ids = inputs["input_ids"]
+    video = torch.tensor([[312] + [311] * 12 + [313]])  # 3 frames of 2 x 2 merged tokens
+    inputs["input_ids"] = torch.cat([ids[:, :11], video, ids[:, 11:]], dim=1)
+    inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+    kinds = (inputs["input_ids"] == 310).int() + 2 * (inputs["input_ids"] == 311).int()
+    inputs["mm_token_type_ids"] = kinds
+    inputs["video_grid_thw"] = torch.tensor([[3, 4, 4]])
+    inputs["pixel_values_videos"] = torch.randn(48, 1176)
+    with sinktrack.attach(model, schedule(model)) as recorder:
+        if with_generate:
+            model.generate(**inputs, max_new_tokens=1, do_sample=False)
+        else:
+            logits_of(model, inputs)
+    trace = recorder.trace()
+    assert [tuple(one.shape[2:]) for one in trace.image_maps] == [(2, 4), (6, 2)]
+    assert trace.absorbed.shape[-1] == 8 + 12
+
+
+def test_a_step_that_failed_leaves_nothing_in_the_trace():
+    model = small_model("llama")
+    with sinktrack.attach(model) as recorder, torch.no_grad():
+        cache = model(**small_inputs(model), use_cache=True).past_key_values
+        hook = model.model.layers[6].register_forward_pre_hook(lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            model(input_ids=torch.tensor([[5]]), past_key_values=cache)
+        hook.remove()
+    trace = recorder.trace()
+    assert len(trace.sink) == len(trace.tokens) == 1
 
 
 def test_a_model_without_attention_projections_is_refused():
