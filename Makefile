@@ -22,7 +22,7 @@ browser: setup  ## find a Chromium for the browser tests, or install one
 	$(BIN)/python tests/browser/install.py
 
 test: setup browser  ## run every test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: setup  ## lint and types
 	$(BIN)/ruff check .

@@ -7,15 +7,18 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 from sinktrack.bench import bench_checkpoint
 from sinktrack.comparison import Comparison
-from sinktrack.errors import SinkTrackError
+from sinktrack.decoding import Decoding
+from sinktrack.errors import MethodError, ModelError, OutputError, SinkTrackError
 from sinktrack.images import load_picture
-from sinktrack.lanes import stream
+from sinktrack.lanes import stream_prompt
 from sinktrack.method import Causal, Context, SinkTrack
 from sinktrack.models import BUNDLED, load
+from sinktrack.prompts import build_prompt, clean_question
 from sinktrack.report import write_report
 from sinktrack.terminal import Answers
 
@@ -49,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
     ask = commands.add_parser("ask", help="answer one question about one picture")
     ask.set_defaults(run=_ask)
-    ask.add_argument("image", metavar="IMAGE", help="a picture file")
+    ask.add_argument("image", metavar="IMAGE", help="a picture file; - for a text-only model")
     ask.add_argument("question", metavar="QUESTION")
     _add_model(ask)
     ask.add_argument("--report", metavar="FILE", help="write one HTML file that opens offline")
@@ -81,30 +84,38 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def _load(options: argparse.Namespace) -> tuple[Any, Any]:
+    if options.model == str(BUNDLED) and not BUNDLED.is_dir():
+        raise ModelError(
+            "The small checkpoint comes with a checkout alone: choose one with --model."
+        )
     return load(options.model, device=options.device, four_bit=options.four_bit)
 
 
 def _ask(options: argparse.Namespace) -> None:
     """Print both answers as they grow."""
-    picture = load_picture(options.image)
-    for notice in picture.notices:
+    # What can be refused is refused before a model is loaded, which may take minutes.
+    pictures = [] if options.image == "-" else [load_picture(options.image)]
+    for notice in (notice for picture in pictures for notice in picture.notices):
         print(f"sinktrack: {notice}", file=sys.stderr)
+    question = clean_question(options.question)
+    decoding = Decoding(
+        max_new_tokens=options.max_new_tokens,
+        do_sample=options.sample,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        seed=options.seed,
+    )
+    if options.report and not Path(options.report).absolute().parent.is_dir():
+        raise OutputError(
+            f"The report cannot be written to {options.report}: make its folder first."
+        )
     model, processor = _load(options)
+    prompt = build_prompt(model, processor, question, pictures)
+    tokenizer = getattr(processor, "tokenizer", processor)
     changes = {"causal": options.causal} | ({"context": options.context} if options.context else {})
     methods = {"baseline": None, "sinktrack": SinkTrack.for_model(model, **changes)}
     with Answers(sys.stderr if options.json else sys.stdout, list(methods)) as shown:
-        for step in stream(
-            model,
-            processor,
-            image=picture,
-            question=options.question,
-            methods=methods,
-            max_new_tokens=options.max_new_tokens,
-            do_sample=options.sample,
-            temperature=options.temperature,
-            top_p=options.top_p,
-            seed=options.seed,
-        ):
+        for step in stream_prompt(model, tokenizer, prompt, methods=methods, decoding=decoding):
             shown.show(step.texts, final=step.comparison is not None and not options.json)
     comparison = step.comparison
     assert comparison is not None  # the last step of a stream carries it
@@ -139,6 +150,8 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 
 def _bench(options: argparse.Namespace) -> None:
     """Print a table of ratios."""
+    if options.rounds < 1:
+        raise MethodError(f"rounds is {options.rounds}, but must be at least 1.")
     print(bench_checkpoint(*_load(options), rounds=options.rounds))
 
 

@@ -22,6 +22,9 @@ from sinktrack.errors import MethodError
 class Decoding:
     """How long answers may be and how their tokens are chosen.
 
+    Of the checkpoint's own generation config the repetition penalty applies as well; rarer steps,
+    such as forbidden words or n-grams, do not.
+
     Args:
         max_new_tokens: At least 1.
         do_sample: Sample; else take the most likely token.
@@ -43,8 +46,10 @@ class Decoding:
 
     def __post_init__(self) -> None:
         """Check every argument."""
-        if self.max_new_tokens < 1:
-            raise MethodError(f"max_new_tokens is {self.max_new_tokens}, but must be at least 1.")
+        if not isinstance(self.max_new_tokens, int) or self.max_new_tokens < 1:
+            raise MethodError(
+                f"max_new_tokens is {self.max_new_tokens}, but must be a whole number of 1 or more."
+            )
         if self.temperature is not None and not 0 < self.temperature <= 100:
             raise MethodError(
                 f"temperature is {self.temperature}, but must be above 0 and at most 100; for the "
@@ -52,8 +57,14 @@ class Decoding:
             )
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise MethodError(f"top_p is {self.top_p}, but must be above 0 and at most 1.")
-        if self.top_k is not None and self.top_k < 0:
-            raise MethodError(f"top_k is {self.top_k}, but must be 0 (no limit) or more.")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
+            raise MethodError(
+                f"The seed is {self.seed}, but must be a whole number from 0 to 2**63 - 1."
+            )
+        if self.top_k is not None and (not isinstance(self.top_k, int) or self.top_k < 0):
+            raise MethodError(
+                f"top_k is {self.top_k}, but must be a whole number of 0 (no limit) or more."
+            )
 
 
 class Chooser:
@@ -112,7 +123,7 @@ class Chooser:
 
 
 def _processors(settings: dict[str, Any]) -> LogitsProcessorList:
-    """Return the steps that `generate` would apply for the same settings, in its order."""
+    """Return the steps of `generate` that these settings ask for, in its order."""
     steps = LogitsProcessorList()
     if settings["repetition_penalty"] != 1.0:
         steps.append(RepetitionPenaltyLogitsProcessor(settings["repetition_penalty"]))

@@ -7,7 +7,8 @@
     ├── PictureError       a picture that cannot be read or is outside the limits
     ├── ModelError         a checkpoint that is missing, incomplete or of an unknown architecture
     ├── DeviceMemoryError  the device ran out of memory
-    └── TraceError         a trace that does not exist, or whose file cannot be read or written
+    ├── TraceError         a trace that does not exist, or whose file cannot be read
+    └── OutputError        a file that cannot be written
 
 Every message is a whole sentence that names the value, the limit and what to do, so that it can be
 shown to a person as it is.
@@ -43,4 +44,8 @@ class DeviceMemoryError(SinkTrackError):
 
 
 class TraceError(SinkTrackError):
-    """A trace that does not exist, or whose file cannot be read or written."""
+    """A trace that does not exist, or whose file cannot be read."""
+
+
+class OutputError(SinkTrackError):
+    """A file that cannot be written."""

@@ -1,10 +1,10 @@
 """Writing files whole or not at all."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sinktrack.errors import TraceError
+from sinktrack.errors import OutputError
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def whole_file(path: str | Path, what: str) -> Iterator[Path]:
         A path beside it to write to.
 
     Raises:
-        TraceError: If it cannot be written; nothing half-written is left behind.
+        OutputError: If it cannot be written; nothing half-written is left behind.
     """
     path = Path(path)
     part = path.with_name(path.name + ".part")
@@ -28,6 +28,7 @@ def whole_file(path: str | Path, what: str) -> Iterator[Path]:
         part.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise TraceError(f"{what} could not be written to {path}: {reason}.") from error
+        raise OutputError(f"{what} could not be written to {path}: {reason}.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -51,8 +51,9 @@ def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
         return _convert(source, max_pixels)
     name, data = _read(source)
     try:
-        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-            image = Image.open(io.BytesIO(data), formats=FORMATS)  # our own limit is stricter
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours is stricter
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise PictureError(
             f"{name} has too many pixels; the limit is {_megapixels(max_pixels)} megapixels: scale "
@@ -104,14 +105,14 @@ def _convert(image: Image.Image, max_pixels: int, name: str = "The picture") -> 
             f"{MAX_ASPECT_RATIO}: crop it."
         )
     notices = []
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        notices.append(f"{name} is animated; only its first frame is used.")
     if max(width, height) < 28:
         notices.append(
             f"{name} has only {width} x {height} pixels; it is enlarged, and there is little "
             "to see."
         )
     try:
+        if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+            notices.append(f"{name} is animated; only its first frame is used.")
         image.seek(0)
         image = ImageOps.exif_transpose(image)
         rgb = _to_rgb(image)
@@ -145,5 +146,5 @@ def _stretched(image: Image.Image) -> Image.Image:
 
 
 def _megapixels(pixels: int) -> str:
-    """Write a pixel count in megapixels, to one decimal at most."""
-    return f"{pixels / 1e6:.1f}".removesuffix(".0")
+    """Write a pixel count in megapixels, to two digits that matter or the whole number."""
+    return f"{pixels / 1e6:.0f}" if pixels >= 1e7 else f"{pixels / 1e6:.2g}"

@@ -17,7 +17,7 @@ from transformers import DynamicCache
 from sinktrack.attach import Attachment
 from sinktrack.comparison import Answer, Comparison, Finish, Step
 from sinktrack.decoding import Chooser, Decoding
-from sinktrack.errors import DeviceMemoryError, MethodError
+from sinktrack.errors import DeviceMemoryError, MethodError, PromptError
 from sinktrack.images import load_picture
 from sinktrack.method import SinkTrack
 from sinktrack.prompts import MAX_QUESTION_TOKENS, Prompt, build_prompt
@@ -84,7 +84,7 @@ def stream(
         do_sample: Sample; else each token is the most likely one.
         temperature: Above 0; by default the checkpoint's own. Like the next two for sampling alone.
         top_p: Above 0, at most 1; by default the checkpoint's own.
-        top_k: At least 1; by default the checkpoint's own.
+        top_k: 0 for no limit; by default the checkpoint's own.
         seed: Of the sampling noise.
         record: Whether to record attention. It changes no token.
         stop: Asked after every step; True ends all answers there.
@@ -200,7 +200,9 @@ def _decode(
     """Read the prompt, then yield what the lanes write, step after step, without end."""
     started = time.perf_counter()
     inputs = {name: value.to(model.device) for name, value in prompt.inputs.items()}
-    inputs.pop("attention_mask", None)  # all ones: a single prompt has no padding
+    mask = inputs.pop("attention_mask", None)
+    if mask is not None and not mask.all():
+        raise PromptError("The prompt has padding, which lanes do not need: leave it out.")
     cache = DynamicCache(config=model.config.get_text_config())
     logits = _read_prompt(model, inputs, cache, attachment.part_at, len(lanes))
     ids = inputs["input_ids"].expand(len(lanes), -1)

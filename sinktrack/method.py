@@ -48,21 +48,24 @@ class SinkTrack:
     def __post_init__(self) -> None:
         """Check every argument."""
         for name in ("inject_at", "refresh_after"):
-            layers = frozenset(getattr(self, name))
-            if any(not isinstance(layer, int) or layer < 0 for layer in layers):
+            layers = getattr(self, name)
+            if not isinstance(layers, Collection) or any(
+                not isinstance(layer, int) or layer < 0 for layer in layers
+            ):
                 raise MethodError(
-                    f"{name} is {sorted(layers, key=str)}, but layers are counted from 0: "
-                    "give whole numbers of 0 or more."
+                    f"{name} is {layers!r}, but must be a set of layers, counted from 0: give "
+                    "whole numbers of 0 or more."
                 )
-            object.__setattr__(self, name, layers)
+            object.__setattr__(self, name, frozenset(layers))
         for name, choices in (("context", get_args(Context)), ("causal", get_args(Causal))):
             if getattr(self, name) not in choices:
                 raise MethodError(
                     f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(choices)}."
                 )
-        if not 0.0 <= self.strength <= 1.0:
+        if not isinstance(self.strength, int | float) or not 0.0 <= self.strength <= 1.0:
             raise MethodError(
-                f"strength is {self.strength}, but must lie between 0.0 (the plain model) and 1.0."
+                f"strength is {self.strength!r}, but must lie between 0.0 (the plain "
+                "model) and 1.0."
             )
 
     @property

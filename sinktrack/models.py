@@ -53,7 +53,7 @@ def load(
         raise ModelError(f"{name} has no config.json: give a folder with a whole checkpoint.")
     if not folder.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
         raise ModelError(f"There is no model folder {name}: check the path.")
-    place = torch.device(device) if device is not None else default_device()
+    place = _place(device)
     if dtype is None:
         dtype = torch.float32 if place.type == "cpu" else torch.bfloat16
     config = _attempt(name, "its config.json", AutoConfig.from_pretrained)
@@ -80,10 +80,40 @@ def load(
     reader = _attempt(
         name, "its processor", (AutoProcessor if sees else AutoTokenizer).from_pretrained
     )
+    _check_reader(reader, config, name)
     decoder_layers(model)
     if not four_bit:
         model = _to_device(model, name, place)
     return model.eval(), reader
+
+
+def _check_reader(reader: Any, config: Any, name: str) -> None:
+    """Refuse a processor whose files are incomplete: it would lose the picture without a word."""
+    if getattr(config, "vision_config", None) is None:
+        return
+    if not getattr(reader, "chat_template", None):
+        raise ModelError(f"{name} has no chat template: download or copy the checkpoint again.")
+    tokenizer = reader.tokenizer
+    if tokenizer.convert_ids_to_tokens(config.image_token_id) not in tokenizer.all_special_tokens:
+        raise ModelError(
+            f"{name} has a tokenizer without the model's image token: download or copy the "
+            "checkpoint again."
+        )
+
+
+def _place(device: str | torch.device | None) -> torch.device:
+    """Return the device that was asked for, or the best one."""
+    if device is None:
+        return default_device()
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise ModelError(
+            f"There is no device {device!r}: give cpu, cuda, cuda:1 or mps."
+        ) from error
+    if place.type == "meta":
+        raise ModelError("On the device meta nothing is computed: give cpu, cuda, cuda:1 or mps.")
+    return place
 
 
 def default_device() -> torch.device:

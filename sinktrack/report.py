@@ -17,6 +17,7 @@ from PIL import Image
 
 from sinktrack.comparison import Answer, Comparison
 from sinktrack.errors import TraceError
+from sinktrack.files import whole_file
 from sinktrack.method import SinkTrack
 
 _VIEWER = Path(__file__).parent / "viewer"
@@ -201,15 +202,9 @@ def write_report(comparison: Comparison, path: str | Path) -> None:
         path: The file to write; its folder must exist.
 
     Raises:
-        TraceError: If the answers have no recording, or the file cannot be written. No half-written
-            file is left behind.
+        TraceError: If the answers have no recording.
+        OutputError: If the file cannot be written. No half-written file is left behind.
     """
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(render(payload(comparison)), "utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        reason = error.strerror or str(error)
-        raise TraceError(f"The report could not be written to {path}: {reason}.") from error
+    text = render(payload(comparison))
+    with whole_file(path, "The report") as part:
+        part.write_text(text, "utf-8")

@@ -50,7 +50,8 @@ class Answers:
             self._out.write(f"\x1b[{self._drawn}F\x1b[J")
         self._out.write("\n".join(lines) + "\n")
         self._out.flush()
-        self._drawn = len(lines) if self._live else 0
+        # A line that is too wide for the terminal, as wide scripts make it, takes several rows.
+        self._drawn = sum(-(-max(1, _width(line)) // columns) for line in lines) * self._live
 
 
 def _block(lane: str, text: str, columns: int) -> list[str]:
@@ -63,3 +64,8 @@ def _block(lane: str, text: str, columns: int) -> list[str]:
         for line in textwrap.wrap(paragraph, max(20, columns - 2)) or [""]
     ]
     return [f"{lane}:", *(f"  {line}" for line in lines), ""]
+
+
+def _width(line: str) -> int:
+    """Return how many columns a line takes; the characters of wide scripts take two."""
+    return sum(1 + (unicodedata.east_asian_width(char) in "WF") for char in line)

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import CHECKPOINT, ROOT
@@ -23,7 +24,7 @@ def picture(tmp_path):
 
 
 def ask(*words):
-    return cli.main(["ask", *words, "--device", "cpu"])
+    return cli.main(["ask", "--device", "cpu", *words])
 
 
 def test_both_answers_are_printed(picture, capsys):
@@ -64,7 +65,10 @@ def test_the_report_is_written(picture, tmp_path, capsys):
         ({"more": ["--model", "nowhere"]}, "There is no model folder"),
         ({"more": ["--max-new-tokens", "0"]}, "max_new_tokens is 0"),
         ({"more": ["--sample", "--temperature", "-1"]}, "temperature is -1.0"),
-        ({"more": ["--report", "no/such/folder/out.html"]}, "report could not be written"),
+        ({"more": ["--report", "no/such/folder/out.html"]}, "make its folder first"),
+        ({"more": ["--device", "gpu"]}, "There is no device 'gpu'"),
+        ({"more": ["--sample", "--seed", "9" * 30]}, "The seed is 999"),
+        ({"image": "-"}, "There is no picture"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(picture, capsys, change, words):
@@ -75,17 +79,27 @@ def test_bad_input_is_one_sentence_and_status_2(picture, capsys, change, words):
     assert len([line for line in error.splitlines() if line.startswith("sinktrack: ")]) == 1
 
 
-def test_a_damaged_picture_is_refused_before_the_model_loads(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["page.png", QUESTION],
+        ["picture.png", " "],
+        ["picture.png", QUESTION, "--max-new-tokens", "0"],
+        ["picture.png", QUESTION, "--report", "no/such/folder/out.html"],
+    ],
+)
+def test_what_can_be_refused_is_refused_before_the_model_loads(picture, monkeypatch, words):
     monkeypatch.setattr(cli, "load", lambda *_, **__: pytest.fail("the model was loaded"))
-    (tmp_path / "page.png").write_text("<html>")
-    assert ask(str(tmp_path / "page.png"), QUESTION) == 2
-    assert "not a picture" in capsys.readouterr().err
+    monkeypatch.chdir(Path(picture).parent)
+    Path("page.png").write_text("<html>")
+    assert ask(*words) == 2
 
 
 def test_unknown_words_end_with_status_2():
     with pytest.raises(SystemExit) as caught:
         cli.main(["dream"])
     assert caught.value.code == 2
+    assert cli.main(["bench", "--rounds", "0", "--device", "cpu"]) == 2
 
 
 def test_it_runs_as_a_program(picture):

@@ -289,6 +289,8 @@ def test_the_checkpoints_own_decoding_settings_are_kept(checkpoint):
     ("arguments", "error", "words"),
     [
         ({"max_new_tokens": 0}, MethodError, "max_new_tokens is 0"),
+        ({"max_new_tokens": 2.5}, MethodError, "max_new_tokens is 2.5"),
+        ({"do_sample": True, "seed": -1}, MethodError, "seed is -1"),
         ({"methods": {}}, MethodError, "no lanes"),
         ({"do_sample": True, "temperature": 0.0}, MethodError, "temperature is 0.0"),
         ({"do_sample": True, "top_p": 1.5}, MethodError, "top_p is 1.5"),
@@ -336,3 +338,12 @@ def test_lanes_cannot_part_where_qwen3_vl_still_adds_picture_features():
     methods = {"early": sinktrack.SinkTrack(inject_at={1})}
     with pytest.raises(MethodError, match="inject from layer 2"):
         next(stream_prompt(model, Letters(), prompt, methods=methods))
+
+
+def test_a_padded_prompt_is_refused():
+    model = small_model("llama")
+    inputs = small_inputs(model, padding=4)
+    mask = torch.ones_like(inputs["input_ids"], dtype=torch.bool)
+    prompt = Prompt(inputs=inputs, instruction_mask=mask, question="?")
+    with pytest.raises(PromptError, match="padding"):
+        next(stream_prompt(model, Letters(), prompt))

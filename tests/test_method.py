@@ -57,6 +57,8 @@ def test_a_method_is_frozen_hashable_and_survives_json():
     [
         ({"inject_at": {-1}}, "counted from 0"),
         ({"inject_at": {1.5}}, "whole numbers"),
+        ({"inject_at": 5}, "inject_at is 5, but must be a set"),
+        ({"inject_at": {5}, "strength": "1"}, "strength is '1'"),
         ({"inject_at": {5}, "refresh_after": {"5"}}, "whole numbers"),
         ({"inject_at": {5}, "context": "video"}, "'video'.*image, instruction"),
         ({"inject_at": {5}, "causal": "shifted"}, "'shifted'.*corrected, official"),

@@ -93,15 +93,26 @@ def test_weights_that_lack_some_are_refused(copied):
     refused(copied, "lacks 1 weights, model.language_model.layers.3")
 
 
-def test_a_folder_without_a_processor_is_refused(copied):
-    for name in ("tokenizer.json", "tokenizer_config.json", "processor_config.json"):
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        (("tokenizer.json", "tokenizer_config.json", "processor_config.json"), "processor cannot"),
+        (("processor_config.json",), "processor cannot be loaded"),
+        (("tokenizer.json",), "without the model's image token"),
+        (("chat_template.jinja",), "no chat template"),
+    ],
+)
+def test_a_folder_without_a_whole_processor_is_refused(copied, missing, words):
+    for name in missing:
         (copied / name).unlink()
-    refused(copied, "processor cannot be loaded")
+    refused(copied, words)
 
 
 @pytest.mark.skipif(
     torch.cuda.is_available(), reason="this machine has the GPU that must be absent"
 )
 def test_a_device_that_is_not_there_is_refused():
+    refused(CHECKPOINT, "There is no device 'gpu'", device="gpu")
+    refused(CHECKPOINT, "device meta nothing", device="meta")
     refused(CHECKPOINT, "device cuda cannot be used", device="cuda")
     refused(CHECKPOINT, "4-bit weights need a CUDA GPU", four_bit=True)
