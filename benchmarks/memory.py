@@ -1,7 +1,7 @@
 """Memory that recording takes, beside transformers' output_attentions=True with eager attention.
 
-256 new tokens over a prompt of 2,048 on a 12-layer model. Each run has a process of its own; what it
-took is its peak resident size above that of a plain run:
+256 new tokens over a prompt of 2,048 on a 12-layer model. Each run has a process of its own; what
+it took is its peak resident size above that of a plain run:
 
     python benchmarks/memory.py
 """
