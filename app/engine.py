@@ -272,8 +272,8 @@ class Engine:
                 }
             )
             if step.comparison is not None:
-                data = payload(step.comparison) | {"model": self.name}
-                report({"kind": "done", "payload": json.dumps(data, allow_nan=False)})
+                data = json.dumps(payload(step.comparison), allow_nan=False)
+                report({"kind": "done", "payload": data})
 
 
 def gpu_memory() -> int | None:

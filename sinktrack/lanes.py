@@ -8,6 +8,7 @@ serves them all. Knows nothing about files, pages or how a method works.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -184,7 +185,7 @@ def stream_prompt(
         pictures=prompt.pictures,
         settings=choose.settings
         | {"device": str(model.device), "dtype": str(model.dtype).removeprefix("torch.")},
-        model_name=model.config.name_or_path or type(model).__name__,
+        model_name=_model_name(model),
         versions={
             "sinktrack": VERSION,
             "torch": str(torch.__version__),
@@ -216,6 +217,12 @@ def _decode(
         }
         ids = torch.cat([ids, chosen[:, None]], dim=1)
         logits = _read_tokens(model, ids[:, -1:], cache)
+
+
+def _model_name(model: Any) -> str:
+    """Return a hub name, a local folder's name without its path, or the model's class."""
+    name = str(model.config.name_or_path or type(model).__name__)
+    return Path(name).name if Path(name).is_dir() else name
 
 
 def _check_parting(model: Any, part_at: int) -> None:

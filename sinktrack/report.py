@@ -40,11 +40,11 @@ def lane_title(name: str, method: SinkTrack | None) -> tuple[str, str]:
     if method is None or not method.layers:
         return title, "Nothing changed."
     layers = ", ".join(map(str, method.layers))
-    causal = "" if method.causal == "corrected" else ", masked as in the public code"
     strength = "" if method.strength == 1 else f", strength {method.strength:g}"
     return (
         title,
-        f"Writes {_CONTEXTS[method.context]} into BOS at layers {layers}{causal}{strength}.",
+        f"Writes {_CONTEXTS[method.context]} into BOS at layers {layers}{strength} · "
+        f"{method.causal} mask",
     )
 
 

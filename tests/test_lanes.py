@@ -240,6 +240,7 @@ def test_sampling_depends_on_the_seed_alone(checkpoint):
     ]
     first, again, other = (run["baseline"].token_ids for run in runs)
     assert first == again and first != other
+    assert runs[0].model_name == "shapes-vl"  # a report that is passed on tells no one's folders
     assert runs[0].settings["seed"] == 1 and runs[0].settings["temperature"] == 1.5
 
 
