@@ -35,7 +35,7 @@ make it harder."""
 
 @dataclass(frozen=True)
 class Settings:
-    """What determines a training run; a resumed run must agree in all of it."""
+    """What determines a training run; a resumed run agrees in all of it, or has more steps."""
 
     size: Size = Size()
     seed: int = 0
@@ -135,11 +135,16 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a state; raises ValueError where it belongs to other settings."""
-        if state["settings"] != asdict(self.settings):
+        """Continue from a state, which a larger number of steps may lengthen.
+
+        Raises:
+            ValueError: where the state belongs to other settings.
+        """
+        saved, asked = state["settings"], asdict(self.settings)
+        if {**saved, "steps": 0} != {**asked, "steps": 0} or saved["steps"] > asked["steps"]:
             raise ValueError(
-                f"The saved run was made with other settings ({state['settings']}): "
-                "give the same ones, or another --state file, or --fresh."
+                f"The saved run was made with other settings ({saved}): give the same ones "
+                "and at least as many steps, or another --state file, or --fresh."
             )
         self.step, self.level, self.skill = state["step"], state["level"], state["skill"]
         self.model.load_state_dict(state["model"])

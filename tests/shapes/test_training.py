@@ -1,6 +1,7 @@
 """Training learns, packs its rows without leaks, and goes on where it stopped."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,15 @@ def test_a_state_of_other_settings_is_refused() -> None:
     state["settings"]["seed"] = 7
     with pytest.raises(ValueError, match="other settings"):
         Training(TINY, "cpu").restore(state)
+
+
+def test_a_finished_run_can_be_lengthened() -> None:
+    """More steps go on from the same state; fewer would pretend that the last ones never were."""
+    state = Training(TINY, "cpu").state()
+    longer = Training(replace(TINY, steps=9), "cpu")
+    longer.restore(state)
+    with pytest.raises(ValueError, match="at least as many steps"):
+        Training(TINY, "cpu").restore(longer.state())
 
 
 def test_a_packed_segment_computes_what_its_own_prompt_does() -> None:
