@@ -22,14 +22,14 @@ _HINTS = {
     "sinktrack": "The answer with SinkTrack appears here.",
 }
 
+_NOT_NUMBERS = "The settings hold something that is not a number: load the page again."
+
 log = logging.getLogger(__name__)
 
 
 def toast(sentence: str) -> gr.Error:
     """Return an error that shows a sentence as text; Gradio takes the message for HTML."""
-    return gr.Error(
-        html.escape(sentence), title="That did not work", duration=12, print_exception=False
-    )
+    return gr.Error(html.escape(sentence), duration=12, print_exception=False)
 
 
 class Compare:
@@ -67,15 +67,15 @@ class Compare:
 
     def answer(
         self,
-        stop: StopFlag,
-        picture: str,
-        question: str,
-        max_new_tokens: float,
+        stop: StopFlag | None,
+        picture: str | None,
+        question: str | None,
+        max_new_tokens: Any,
         context: Any,
         causal: Any,
-        do_sample: bool,
-        temperature: float,
-        seed: float | None,
+        do_sample: Any,
+        temperature: Any,
+        seed: Any,
     ) -> Iterator[tuple[Any, Any]]:
         """Answer, and yield the stage and the report's file.
 
@@ -83,6 +83,7 @@ class Compare:
             gr.Error: With a sentence for the visitor.
         """
         began = time.monotonic()
+        stop = stop or StopFlag()
         try:
             request = self._engine.request(
                 picture,
@@ -90,14 +91,15 @@ class Compare:
                 max_new_tokens=int(max_new_tokens),
                 context=context,
                 causal=causal,
-                do_sample=do_sample,
+                do_sample=bool(do_sample),
                 temperature=float(temperature),
                 seed=int(seed or 0),
             )
-        except SinkTrackError as error:
+        except (SinkTrackError, TypeError, ValueError, OverflowError) as error:
             stop.set()
             yield pack(self.idle("No answer.")), None
-            raise toast(str(error)) from error
+            known = isinstance(error, SinkTrackError)
+            raise toast(str(error) if known else _NOT_NUMBERS) from error
         notices = list(request.picture.notices)
         last: Event = {}
         for event in self._engine.answer(request, stop):

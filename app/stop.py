@@ -2,7 +2,11 @@
 
 import os
 import tempfile
+import time
 from pathlib import Path
+
+_PREFIX = "sinktrack-answering-"
+_DAY = 24 * 60 * 60  # seconds, far longer than any answer takes
 
 
 class StopFlag:
@@ -13,7 +17,7 @@ class StopFlag:
     """
 
     def __init__(self) -> None:
-        handle, path = tempfile.mkstemp(prefix="sinktrack-answering-")
+        handle, path = tempfile.mkstemp(prefix=_PREFIX)
         os.close(handle)
         self._path = Path(path)
 
@@ -24,3 +28,13 @@ class StopFlag:
     def is_set(self) -> bool:
         """Tell whether it was raised."""
         return not self._path.exists()
+
+
+def sweep() -> None:
+    """Remove the flags of answers that never began, left by an earlier run."""
+    for path in Path(tempfile.gettempdir()).glob(_PREFIX + "*"):
+        try:
+            if time.time() - path.stat().st_mtime > _DAY:
+                path.unlink()
+        except OSError:  # gone already, or another user's
+            continue

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
 from gradio.themes.utils.colors import Color
 
 from app.compare import Compare, toast
@@ -13,6 +12,8 @@ from app.engine import Engine
 from app.examples import read_examples
 from app.heatmap import example_list, head, stage
 from app.settings import Settings
+from app.stop import sweep
+from app.uploads import raw_picture, refuse_links
 
 _FAVICON = Path(__file__).parent / "static" / "favicon.svg"
 _LARGEST_UPLOAD = "64mb"
@@ -30,29 +31,6 @@ _STONE = Color(
 )
 _FONTS = ("-apple-system", "Segoe UI", "Inter", "Roboto", "Liberation Sans", "sans-serif")
 _MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "Liberation Mono", "monospace")
-
-
-def raw_picture() -> gr.Image:
-    """Return an image input that hands over the path of the file as it was uploaded.
-
-    Gradio would open and convert it; `sinktrack.images.load_picture` does that once, and says in a
-    sentence what is wrong with a file that it refuses.
-    """
-    picture = gr.Image(
-        label="Picture",
-        type="filepath",
-        sources=["upload", "clipboard"],
-        height=270,
-        buttons=[],
-        elem_id="picture",
-    )
-
-    def path(payload: ImageData | None) -> str | None:
-        return None if payload is None else payload.path
-
-    # On the object: beside a module that defines a component class Gradio writes a stub file.
-    picture.preprocess = path  # type: ignore[method-assign]
-    return picture
 
 
 def theme() -> gr.themes.Base:
@@ -127,12 +105,15 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
                 shown = stage(compare.idle())
                 download.render()
         _wire(compare, inputs, ask, stop_button, shown, download)
-    page.queue(max_size=settings.queue_size, default_concurrency_limit=1)
+    refuse_links(page)
+    # Without api_open=False each handler also answers plain POST requests that pass the queue by.
+    page.queue(max_size=settings.queue_size, default_concurrency_limit=1, api_open=False)
     return page
 
 
 def launch(page: gr.Blocks, settings: Settings, **options: Any) -> Any:
     """Serve the page; returns when it ends, or at once with prevent_thread_lock=True."""
+    sweep()
     return page.launch(
         server_name=settings.host,
         server_port=settings.port,

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from sinktrack.errors import PictureError
 
 MAX_PIXELS = 40_000_000
+MAX_BYTES = 200_000_000
 MAX_ASPECT_RATIO = 200  # the limit of Qwen's own resizing
 
 # The decoders Pillow may use. Others of its formats run programs or are not pictures.
@@ -56,7 +57,7 @@ def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise PictureError(
-            f"{name} has too many pixels; the limit is {_megapixels(max_pixels)} megapixels: scale "
+            f"{name} has too many pixels; the limit is {_millions(max_pixels)} megapixels: scale "
             "it down."
         ) from error
     except Exception as error:  # each decoder has errors of its own
@@ -80,10 +81,20 @@ def _read(source: Any) -> tuple[str, bytes]:
             f"A {type(source).__name__} is not a picture: give a path, the bytes of a file or a "
             "PIL image."
         )
+    path = Path(source)
     try:
-        return Path(source).name, Path(source).read_bytes()
+        # A pipe or device would never end.
+        size = path.stat().st_size if path.is_file() else -1
+        if 0 <= size <= MAX_BYTES:
+            return path.name, path.read_bytes()
     except (OSError, ValueError) as error:
         raise PictureError(f"The picture {source} cannot be opened: check the path.") from error
+    if size < 0:
+        raise PictureError(f"The picture {source} cannot be opened: there is no such file.")
+    raise PictureError(
+        f"{path.name} has {_millions(size)} megabytes; the limit is {_millions(MAX_BYTES)}: "
+        "save it smaller."
+    )
 
 
 def _is_heic(data: bytes) -> bool:
@@ -96,8 +107,8 @@ def _convert(image: Image.Image, max_pixels: int, name: str = "The picture") -> 
     width, height = image.size
     if width * height > max_pixels:
         raise PictureError(
-            f"{name} has {width} x {height} pixels, {_megapixels(width * height)} megapixels; the "
-            f"limit is {_megapixels(max_pixels)}: scale it down."
+            f"{name} has {width} x {height} pixels, {_millions(width * height)} megapixels; the "
+            f"limit is {_millions(max_pixels)}: scale it down."
         )
     if min(width, height) == 0 or max(width, height) > MAX_ASPECT_RATIO * min(width, height):
         raise PictureError(
@@ -112,7 +123,7 @@ def _convert(image: Image.Image, max_pixels: int, name: str = "The picture") -> 
         )
     try:
         if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-            notices.append(f"{name} is animated; only its first frame is used.")
+            notices.append(f"{name} has several frames or pages; only the first is used.")
         image.seek(0)
         image = ImageOps.exif_transpose(image)
         rgb = _to_rgb(image)
@@ -145,6 +156,6 @@ def _stretched(image: Image.Image) -> Image.Image:
     return image.point(lambda value: value * scale + -low * scale).convert("L")
 
 
-def _megapixels(pixels: int) -> str:
-    """Write a pixel count in megapixels, to two digits that matter or the whole number."""
-    return f"{pixels / 1e6:.0f}" if pixels >= 1e7 else f"{pixels / 1e6:.2g}"
+def _millions(count: int) -> str:
+    """Write a count in millions, to two digits that matter or the whole number."""
+    return f"{count / 1e6:.0f}" if count >= 1e7 else f"{count / 1e6:.2g}"

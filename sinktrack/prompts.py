@@ -17,6 +17,8 @@ from sinktrack.errors import PromptError
 from sinktrack.images import Picture
 
 MAX_QUESTION_TOKENS = 2000
+# No tokenizer packs more into a token on average; counting the tokens of megabytes takes minutes.
+MAX_QUESTION_CHARACTERS = 20 * MAX_QUESTION_TOKENS
 
 # Splitting special tokens is a switch on the tokenizer itself, which threads may share.
 _TOKENIZING = threading.Lock()
@@ -49,10 +51,15 @@ def clean_question(text: str) -> str:
     """Return `text` without control characters, lone surrogates and marks that reorder it.
 
     Raises:
-        PromptError: If nothing is left.
+        PromptError: If nothing is left, or it is far too long.
     """
     if not isinstance(text, str):
         raise PromptError(f"The question is a {type(text).__name__}: give it as text.")
+    if len(text) > MAX_QUESTION_CHARACTERS:
+        raise PromptError(
+            f"The question has {len(text)} characters; the limit is {MAX_QUESTION_CHARACTERS}: "
+            "shorten it."
+        )
     kept = (
         char
         for char in text.replace("\r\n", "\n").replace("\r", "\n")

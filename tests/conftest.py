@@ -4,20 +4,16 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import transformers
+from paths import CHECKPOINT, DATA
 from safetensors import safe_open
 from small_models import FAMILIES, small_inputs, small_model
 
 import sinktrack
-
-ROOT = Path(__file__).parent.parent
-DATA = Path(__file__).parent / "data"
-CHECKPOINT = ROOT / "assets" / "shapes-vl"
 
 # Two workers on two cores: more threads a worker only wait for each other.
 torch.set_num_threads(1)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import CHECKPOINT, ROOT
+from paths import CHECKPOINT, ROOT
 from PIL import Image
 
 from sinktrack import cli

@@ -1,6 +1,7 @@
 """Every kind of picture file that people bring, and what it becomes."""
 
 import io
+import os
 import struct
 import zlib
 
@@ -70,7 +71,7 @@ def test_an_animation_gives_its_first_frame_and_a_notice():
     data = saved(frames[0], format="GIF", save_all=True, append_images=frames[1:])
     picture = load_picture(data)
     assert picture.image.getpixel((0, 0)) == (255, 0, 0)
-    assert any("first frame" in notice for notice in picture.notices)
+    assert any("only the first is used" in notice for notice in picture.notices)
 
 
 def test_transparency_is_flattened_on_white():
@@ -152,6 +153,20 @@ def test_a_file_cut_short_is_refused_at_once(kind):
     for part in (2, 4):
         with pytest.raises(PictureError, match=r"cut short|not a picture"):
             load_picture(data[: len(data) // part])
+
+
+def test_what_never_ends_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for source in (tmp_path / "pipe.png", "/dev/zero", tmp_path):
+        with pytest.raises(PictureError, match="no such file"):
+            load_picture(source)
+
+
+def test_a_file_over_the_limit_is_not_read(tmp_path):
+    with (tmp_path / "huge.png").open("wb") as file:
+        file.truncate(200_000_001)
+    with pytest.raises(PictureError, match="200 megabytes; the limit is 200"):
+        load_picture(tmp_path / "huge.png")
 
 
 @pytest.mark.parametrize("source", [None, 3, "nowhere.png", "\0", "a" * 5000])

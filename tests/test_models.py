@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import torch
-from conftest import CHECKPOINT
+from paths import CHECKPOINT
 from small_models import small_model
 
 import sinktrack

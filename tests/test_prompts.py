@@ -98,6 +98,11 @@ def test_a_question_over_the_limit_is_refused_with_both_numbers(checkpoint):
         built(checkpoint, "red blue", max_question_tokens=tokens - 1)
 
 
+def test_a_question_of_megabytes_is_refused_before_its_tokens_are_counted(checkpoint):
+    with pytest.raises(PromptError, match="10000000 characters; the limit is 40000"):
+        built(checkpoint, "what " * 2_000_000)
+
+
 def test_no_picture_is_refused(checkpoint):
     with pytest.raises(PromptError, match="no picture"):
         build_prompt(*checkpoint, "What is this?", [])

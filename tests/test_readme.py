@@ -2,7 +2,7 @@
 
 import re
 
-from conftest import ROOT
+from paths import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 

@@ -1,6 +1,7 @@
 """What a visitor is shown: sentences as text, and a page that stays usable."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from app.compare import Compare, toast
 from app.engine import Engine
 from app.examples import read_examples
 from app.stop import StopFlag
-from app.ui import raw_picture
+from app.uploads import raw_picture
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -86,12 +87,57 @@ def test_a_report_that_cannot_be_kept_leaves_the_answer(compare, picture, monkey
     assert "No space left on device" in stage(value)["notices"][0]
 
 
-def test_the_upload_reaches_the_library_as_it_is(tmp_path):
-    path = tmp_path / "upload.png"
+@pytest.fixture
+def uploads(monkeypatch, tmp_path):
+    """The folder in which Gradio keeps what visitors upload."""
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
+    return folder
+
+
+def test_the_upload_reaches_the_library_as_it_is(uploads):
+    path = uploads / "upload.png"
     path.write_bytes(b"not a picture at all")
     component = raw_picture()
     assert component.preprocess(component.data_model(path=str(path))) == str(path)
     assert component.preprocess(None) is None
+
+
+@pytest.mark.parametrize("forged", ["../secret.png", "/etc/passwd", "pipe.png", "", "nowhere.png"])
+def test_what_was_not_uploaded_here_is_not_opened(uploads, forged):
+    Image.new("RGB", (9, 9)).save(uploads.parent / "secret.png")
+    os.mkfifo(uploads / "pipe.png")
+    component = raw_picture()
+    with pytest.raises(gr.Error, match="not uploaded here"):
+        component.preprocess(component.data_model(path=str(uploads / forged)))
+
+
+def test_a_link_to_the_upload_folder_does_not_lead_out(uploads):
+    Image.new("RGB", (9, 9)).save(uploads.parent / "secret.png")
+    (uploads / "link.png").symlink_to(uploads.parent / "secret.png")
+    component = raw_picture()
+    with pytest.raises(gr.Error, match="not uploaded here"):
+        component.preprocess(component.data_model(path=str(uploads / "link.png")))
+
+
+@pytest.mark.parametrize(
+    "values", [("5 tokens", 1.0, 0), (4, None, 0), (4, 1.0, [1]), (None, 1, 1)]
+)
+def test_settings_that_are_no_numbers_are_refused_in_a_sentence(compare, picture, values):
+    tokens, temperature, seed = values
+    answering = compare.answer(
+        None, picture, "What?", tokens, "image", "corrected", False, temperature, seed
+    )
+    next(answering)
+    with pytest.raises(gr.Error, match="not a number"):
+        next(answering)
+
+
+def test_an_answer_without_a_flag_is_answered_all_the_same(compare, picture):
+    options = ("What?", 2, "image", "corrected", False, 1.0, 0)
+    value, _ = list(compare.answer(None, picture, *options))[-1]
+    assert "payload" in stage(value)
 
 
 def test_examples_that_cannot_be_read_are_left_out(tmp_path):
