@@ -41,7 +41,7 @@ class Settings:
     seed: int = 0
     see_steps: int = 150
     place_steps: int = 150
-    steps: int = 900
+    steps: int = 1700
     """Steps of answering, after the two lessons."""
     scenes: int = 16
     """Scenes a step, each with seven questions."""
