@@ -31,7 +31,8 @@ from app.stop import StopFlag
 from sinktrack.errors import ModelError, PromptError, SinkTrackError
 from sinktrack.images import Picture, load_picture
 from sinktrack.method import Causal, Context
-from sinktrack.prompts import clean_question
+from sinktrack.models import model_name
+from sinktrack.prompts import clean_question, reads_pictures
 from sinktrack.report import lane_title, payload
 
 Event = dict[str, Any]
@@ -129,15 +130,14 @@ class Engine:
             return cls._load(str(BUNDLED), bundled=True, notice=notice, **limits)
 
     @classmethod
-    def _load(cls, model_name: str, *, bundled: bool = False, **options: Any) -> "Engine":
-        model, processor = sinktrack.load(model_name)
-        if getattr(model.config, "vision_config", None) is None:
+    def _load(cls, chosen: str, *, bundled: bool = False, **options: Any) -> "Engine":
+        model, processor = sinktrack.load(chosen)
+        if not reads_pictures(model.config):
             raise ModelError(
-                f"{model_name} reads text only, but the page asks about pictures: choose a "
+                f"{chosen} reads text only, but the page asks about pictures: choose a "
                 "vision-language model such as Qwen/Qwen2.5-VL-3B-Instruct."
             )
-        name = Path(model_name).name if Path(model_name).is_dir() else model_name
-        return cls(model, processor, name=name, bundled=bundled, **options)
+        return cls(model, processor, name=model_name(model), bundled=bundled, **options)
 
     def request(self, picture_path: str | None, question: str | None, **options: Any) -> Request:
         """Check what a visitor gave, before any GPU is taken.

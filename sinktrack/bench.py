@@ -17,16 +17,15 @@ from sinktrack.decoding import Decoding
 from sinktrack.images import Picture
 from sinktrack.lanes import stream_prompt
 from sinktrack.method import SinkTrack
-from sinktrack.prompts import Prompt, build_prompt
+from sinktrack.prompts import Prompt, build_prompt, reads_pictures, tokenizer_of
 
 
 def bench_checkpoint(model: Any, processor: Any, rounds: int = 3) -> str:
     """Measure a model on one drawn picture and return the table of `speed_table`."""
     pictures = [Picture(Image.linear_gradient("L").convert("RGB"))]
-    sees = getattr(model.config, "vision_config", None) is not None
+    sees = reads_pictures(model.config)
     prompt = build_prompt(model, processor, "Describe it.", pictures if sees else [])
-    tokenizer = getattr(processor, "tokenizer", processor)
-    return speed_table(model, tokenizer, prompt, new_tokens=64, rounds=rounds)
+    return speed_table(model, tokenizer_of(processor), prompt, new_tokens=64, rounds=rounds)
 
 
 def speed_table(model: Any, tokenizer: Any, prompt: Prompt, *, new_tokens: int, rounds: int) -> str:

@@ -18,7 +18,7 @@ from sinktrack.images import load_picture
 from sinktrack.lanes import stream_prompt
 from sinktrack.method import Causal, Context, SinkTrack
 from sinktrack.models import BUNDLED, load
-from sinktrack.prompts import build_prompt, clean_question
+from sinktrack.prompts import build_prompt, clean_question, tokenizer_of
 from sinktrack.report import write_report
 from sinktrack.terminal import Answers
 
@@ -111,7 +111,7 @@ def _ask(options: argparse.Namespace) -> None:
         )
     model, processor = _load(options)
     prompt = build_prompt(model, processor, question, pictures)
-    tokenizer = getattr(processor, "tokenizer", processor)
+    tokenizer = tokenizer_of(processor)
     changes = {"causal": options.causal} | ({"context": options.context} if options.context else {})
     methods = {"baseline": None, "sinktrack": SinkTrack.for_model(model, **changes)}
     with Answers(sys.stderr if options.json else sys.stdout, list(methods)) as shown:

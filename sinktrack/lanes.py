@@ -8,7 +8,6 @@ serves them all. Knows nothing about files, pages or how a method works.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,7 +20,8 @@ from sinktrack.decoding import Chooser, Decoding
 from sinktrack.errors import DeviceMemoryError, MethodError, PromptError
 from sinktrack.images import load_picture
 from sinktrack.method import SinkTrack
-from sinktrack.prompts import MAX_QUESTION_TOKENS, Prompt, build_prompt
+from sinktrack.models import model_name
+from sinktrack.prompts import MAX_QUESTION_TOKENS, Prompt, build_prompt, tokenizer_of
 from sinktrack.recorder import Recorder
 from sinktrack.trace import Token
 from sinktrack.version import VERSION
@@ -117,9 +117,14 @@ def stream(
         [load_picture(source) for source in sources],
         max_question_tokens=max_question_tokens,
     )
-    tokenizer = getattr(processor, "tokenizer", processor)
     yield from stream_prompt(
-        model, tokenizer, prompt, methods=methods, decoding=decoding, record=record, stop=stop
+        model,
+        tokenizer_of(processor),
+        prompt,
+        methods=methods,
+        decoding=decoding,
+        record=record,
+        stop=stop,
     )
 
 
@@ -169,9 +174,10 @@ def stream_prompt(
     lanes = [_Lane(name, method, tokenizer) for name, method in methods.items()]
     with attachment.active(), _memory_sentence(prompt, len(lanes)):
         for index, tokens in enumerate(_decode(model, prompt, lanes, attachment, choose)):
-            if index + 1 == decoding.max_new_tokens or (stop is not None and stop()):
+            longest = index + 1 == decoding.max_new_tokens
+            if longest or (stop is not None and stop()):
                 for lane in lanes:
-                    lane.end("length" if index + 1 == decoding.max_new_tokens else "stopped")
+                    lane.end("length" if longest else "stopped")
             texts = {lane.name: lane.text for lane in lanes}
             if all(lane.finish for lane in lanes):
                 break
@@ -185,7 +191,7 @@ def stream_prompt(
         pictures=prompt.pictures,
         settings=choose.settings
         | {"device": str(model.device), "dtype": str(model.dtype).removeprefix("torch.")},
-        model_name=_model_name(model),
+        model_name=model_name(model),
         versions={
             "sinktrack": VERSION,
             "torch": str(torch.__version__),
@@ -217,12 +223,6 @@ def _decode(
         }
         ids = torch.cat([ids, chosen[:, None]], dim=1)
         logits = _read_tokens(model, ids[:, -1:], cache)
-
-
-def _model_name(model: Any) -> str:
-    """Return a hub name, a local folder's name without its path, or the model's class."""
-    name = str(model.config.name_or_path or type(model).__name__)
-    return Path(name).name if Path(name).is_dir() else name
 
 
 def _check_parting(model: Any, part_at: int) -> None:

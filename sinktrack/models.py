@@ -14,8 +14,9 @@ from transformers import (
 )
 
 from sinktrack.attach import decoder_layers
-from sinktrack.errors import ModelError, SinkTrackError
+from sinktrack.errors import ModelError
 from sinktrack.method import FAMILIES
+from sinktrack.prompts import reads_pictures
 
 # The small checkpoint that comes along in a checkout.
 BUNDLED = Path(__file__).parent.parent / "assets" / "shapes-vl"
@@ -62,7 +63,7 @@ def load(
             f"{name} is of the model type {config.model_type!r}, which SinkTrack does not know; "
             f"choose one of the types {', '.join(FAMILIES)}."
         )
-    sees = getattr(config, "vision_config", None) is not None
+    sees = reads_pictures(config)
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
     if four_bit:
         options["quantization_config"] = _four_bit(place, dtype)
@@ -87,9 +88,15 @@ def load(
     return model.eval(), reader
 
 
+def model_name(model: Any) -> str:
+    """Return a hub name, a local folder's name without its path, or the model's class."""
+    name = str(model.config.name_or_path or type(model).__name__)
+    return Path(name).name if Path(name).is_dir() else name
+
+
 def _check_reader(reader: Any, config: Any, name: str) -> None:
     """Refuse a processor whose files are incomplete: it would lose the picture without a word."""
-    if getattr(config, "vision_config", None) is None:
+    if not reads_pictures(config):
         return
     if not getattr(reader, "chat_template", None):
         raise ModelError(f"{name} has no chat template: download or copy the checkpoint again.")
@@ -127,8 +134,6 @@ def _attempt(name: str, what: str, load_it: Any, **options: Any) -> Any:
     """Call a `from_pretrained` and say in one sentence what went wrong."""
     try:
         return load_it(name, trust_remote_code=False, **options)
-    except SinkTrackError:
-        raise
     except Exception as error:  # the loaders raise whatever their file formats raise
         reason = " ".join(str(error).split()) or type(error).__name__
         where = (

@@ -47,6 +47,16 @@ class Prompt:
     pictures: tuple[Picture, ...] = ()
 
 
+def reads_pictures(config: Any) -> bool:
+    """Tell whether a model with this config understands pictures."""
+    return getattr(config, "vision_config", None) is not None
+
+
+def tokenizer_of(processor: Any) -> Any:
+    """Return a processor's tokenizer; that of a text-only model is its own."""
+    return getattr(processor, "tokenizer", processor)
+
+
 def clean_question(text: str) -> str:
     """Return `text` without control characters, lone surrogates and marks that reorder it.
 
@@ -96,7 +106,7 @@ def build_prompt(
         PromptError: If the question is blank or too long, or pictures and model do not go together.
     """
     question = clean_question(question)
-    sees = getattr(model.config, "vision_config", None) is not None
+    sees = reads_pictures(model.config)
     if sees and not pictures:
         raise PromptError("There is no picture: give one with the question.")
     if pictures and not sees:
@@ -116,7 +126,7 @@ def _build(
     max_question_tokens: int,
 ) -> Prompt:
     """Encode a clean question between the two halves of the chat template."""
-    tokenizer = getattr(processor, "tokenizer", processor)
+    tokenizer = tokenizer_of(processor)
     question_ids = tokenizer.encode(question, add_special_tokens=False, split_special_tokens=True)
     if len(question_ids) > max_question_tokens:
         raise PromptError(
