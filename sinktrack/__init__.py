@@ -8,6 +8,7 @@ from sinktrack.method import SinkTrack
 from sinktrack.models import load
 from sinktrack.trace import AttentionTrace, Token
 from sinktrack.version import VERSION as __version__
+from sinktrack.window import SinkWindow
 
 __all__ = [
     "Answer",
@@ -15,6 +16,7 @@ __all__ = [
     "Comparison",
     "SinkTrack",
     "SinkTrackError",
+    "SinkWindow",
     "Step",
     "Token",
     "__version__",

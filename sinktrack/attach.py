@@ -6,8 +6,6 @@ the layer passes on, where to write and what to record. On leaving, everything i
 """
 
 import inspect
-import threading
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -17,9 +15,11 @@ from torch import nn
 
 from sinktrack.attention import IMPLEMENTATION, Injection, SinkTap
 from sinktrack.errors import AttachError, MethodError, PromptError
+from sinktrack.exclusive import hold
 from sinktrack.method import SinkTrack
 from sinktrack.recorder import Recorder
 from sinktrack.segments import PADDING, PromptSegments, attended_positions
+from sinktrack.window import Cache, WindowedCache, check_cache
 
 Methods = SinkTrack | None | Sequence[SinkTrack | None]
 
@@ -30,6 +30,7 @@ def attach(
     method: Methods = None,
     *,
     context_mask: torch.Tensor | None = None,
+    cache: Cache = "full",
     record: bool = True,
 ) -> Iterator[Recorder]:
     """Run a model's own `generate` or `forward` with SinkTrack, and record its attention.
@@ -44,6 +45,7 @@ def attach(
         method: The method for every row, None for the plain model, or a sequence with one a row.
         context_mask: bool (B, T) or (1, T), True on the instruction; needed by methods whose
             context holds it. `sinktrack.prompts` makes it.
+        cache: "full", or a `SinkWindow` to which the model's own cache is cut before each step.
         record: False skips recording, and `recorder.trace()` raises.
 
     Yields:
@@ -54,7 +56,7 @@ def attach(
         AttachError: If this thread holds the model already, or the model cannot be attached to.
         PromptError: From `generate` or `forward`, if a prompt lacks the context.
     """
-    attachment = Attachment(model, method, context_mask=context_mask, record=record)
+    attachment = Attachment(model, method, context_mask=context_mask, cache=cache, record=record)
     with attachment.active():
         yield attachment.recorder
 
@@ -66,6 +68,7 @@ class Attachment:
         model: As for `attach`.
         method: As for `attach`.
         context_mask: As for `attach`.
+        cache: As for `attach`.
         record: As for `attach`.
         shared_prompt: Read one prompt for all methods: the prefill has a single row, which becomes
             one row a method at the first layer that injects. Up to there they are the same.
@@ -77,6 +80,7 @@ class Attachment:
         method: Methods,
         *,
         context_mask: torch.Tensor | None = None,
+        cache: Cache = "full",
         record: bool = True,
         shared_prompt: bool = False,
     ) -> None:
@@ -93,6 +97,8 @@ class Attachment:
         injecting = [layer for one in chosen if one is not None for layer in one.layers]
         self.part_at = min(injecting, default=len(self.layers))
         self.recorder = Recorder(len(self.layers), enabled=record, eos_ids=_eos_ids(model))
+        kept = check_cache(cache)
+        self._window = WindowedCache(kept, model.get_decoder()) if kept is not None else None
         self._signature = inspect.signature(model.forward)
         self._prefill: _Prefill | None = None
         self._in_forward = False
@@ -102,7 +108,7 @@ class Attachment:
     def active(self) -> Iterator[None]:
         """Hold the model and keep the hooks on it until the block ends."""
         with ExitStack() as undo:
-            undo.enter_context(_hold(self.model))
+            undo.enter_context(hold(self.model))
             undo.enter_context(_implementation(self.model))
             hooks = [self.model.register_forward_pre_hook(self._before_model, with_kwargs=True)]
             hooks += [
@@ -110,6 +116,11 @@ class Attachment:
                 for index, layer in enumerate(self.layers)
             ]
             hooks.append(self.model.register_forward_hook(self._after_model, always_call=True))
+            if self._window is not None:
+                decoder = self.model.get_decoder()
+                hooks.append(
+                    decoder.register_forward_pre_hook(self._before_decoder, with_kwargs=True)
+                )
             for hook in hooks:
                 undo.callback(hook.remove)
             yield
@@ -168,6 +179,19 @@ class Attachment:
             "for all rows, or one a row."
         )
 
+    def _before_decoder(self, _: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Cut the cache to its window; the next token then stands right behind what is kept."""
+        if not self._in_forward or self._window is None:
+            return None
+        if self._prefill is not None:
+            self._window.start(self._prefill.attended, kwargs.get("position_ids"))
+            return None
+        kept = self._window.cut(kwargs["past_key_values"])
+        if kept is not None and self.recorder.enabled:
+            self.recorder.keep(kept)
+        kwargs["position_ids"], kwargs["attention_mask"] = self._window.next_token()
+        return args, kwargs
+
     def _before_layer(self, index: int) -> Any:
         layer = self.layers[index]
         input_norm = getattr(layer, "input_layernorm", None)
@@ -204,6 +228,7 @@ class _Prefill:
 
     def __init__(self, prompt: PromptSegments, methods: list[SinkTrack | None]) -> None:
         self.methods = methods
+        self.attended = prompt.labels != PADDING
         self._sinks: list[int] = prompt.sinks.tolist()
         self._features: dict[int, torch.Tensor] = {}
         # A prompt of a single token has nothing to write but itself.
@@ -276,34 +301,3 @@ def _implementation(model: Any) -> Iterator[None]:
         yield
     finally:
         set_decoder_attention(model, before)
-
-
-class _Holder:
-    """The lock of one model, and the thread that took it."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.thread: weakref.ref[threading.Thread] | None = None
-
-
-_HOLDERS: "weakref.WeakKeyDictionary[Any, _Holder]" = weakref.WeakKeyDictionary()
-_HOLDERS_LOCK = threading.Lock()
-
-
-@contextmanager
-def _hold(model: Any) -> Iterator[None]:
-    """Let one block at a time use a model; others wait, but the same thread would wait for ever."""
-    with _HOLDERS_LOCK:
-        holder = _HOLDERS.setdefault(model, _Holder())
-    owner = holder.thread
-    if owner is not None and owner() is threading.current_thread():
-        raise AttachError(
-            "The model is attached to already in this thread: leave the other block, or finish or "
-            "close the other stream, first."
-        )
-    with holder.lock:
-        holder.thread = weakref.ref(threading.current_thread())
-        try:
-            yield
-        finally:
-            holder.thread = None

@@ -17,6 +17,7 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from sinktrack.method import SinkTrack
 from sinktrack.segments import HIDDEN
 from sinktrack.trace import SINK
+from sinktrack.window import rotated_back
 
 IMPLEMENTATION = "sinktrack"
 
@@ -205,9 +206,7 @@ def _at_position_zero(
     at = (row if len(cos) > 1 else 0, sink)
     cos, sin = cos[at].to(query.device, torch.float32), sin[at].to(query.device, torch.float32)
     turned, still = query.float().tensor_split([cos.shape[-1]], dim=-1)
-    first, second = turned.chunk(2, dim=-1)
-    rotated = torch.cat([-second, first], dim=-1)
-    turned = (turned * cos - rotated * sin) / (cos**2 + sin**2).sqrt()
+    turned = rotated_back(turned, cos, sin) / (cos**2 + sin**2).sqrt()
     return torch.cat([turned, still], dim=-1).to(query.dtype)
 
 
@@ -233,7 +232,7 @@ def last_query(
         attention_mask: As for `sink_attention`.
         scaling: The factor on query-key products.
         segments: float32 (B, positions, 5), one-hot segment of every position so far.
-        sinks: int64 (B,), the sinks' positions.
+        sinks: int64 (B,), the sinks' positions, -1 where the cache has forgotten them.
         shifted: Rows in which the last query does not see its own key.
 
     Returns:

@@ -15,16 +15,17 @@ import transformers
 from transformers import DynamicCache
 
 from sinktrack.attach import Attachment
-from sinktrack.comparison import Answer, Comparison, Finish, Step
+from sinktrack.comparison import Comparison, Step
 from sinktrack.decoding import Chooser, Decoding
 from sinktrack.errors import DeviceMemoryError, MethodError, PromptError
 from sinktrack.images import load_picture
+from sinktrack.lane import Lane
 from sinktrack.method import SinkTrack
 from sinktrack.models import model_name
 from sinktrack.prompts import MAX_QUESTION_TOKENS, Prompt, build_prompt, tokenizer_of
-from sinktrack.recorder import Recorder
 from sinktrack.trace import Token
 from sinktrack.version import VERSION
+from sinktrack.window import Cache
 
 Methods = Mapping[str, SinkTrack | None]
 
@@ -63,6 +64,7 @@ def stream(
     top_p: float | None = None,
     top_k: int | None = None,
     seed: int = 0,
+    cache: Cache = "full",
     record: bool = True,
     stop: Callable[[], bool] | None = None,
     max_question_tokens: int = MAX_QUESTION_TOKENS,
@@ -87,6 +89,8 @@ def stream(
         top_p: Above 0, at most 1; by default the checkpoint's own.
         top_k: 0 for no limit; by default the checkpoint's own.
         seed: Of the sampling noise.
+        cache: "full", or a `SinkWindow` that all lanes share: the first tokens and the last ones
+            are kept, so an answer of any length needs constant memory.
         record: Whether to record attention. It changes no token.
         stop: Asked after every step; True ends all answers there.
         max_question_tokens: The longest question.
@@ -123,6 +127,7 @@ def stream(
         prompt,
         methods=methods,
         decoding=decoding,
+        cache=cache,
         record=record,
         stop=stop,
     )
@@ -135,6 +140,7 @@ def stream_prompt(
     *,
     methods: Methods | None = None,
     decoding: Decoding | None = None,
+    cache: Cache = "full",
     record: bool = True,
     stop: Callable[[], bool] | None = None,
 ) -> Iterator[Step]:
@@ -146,6 +152,7 @@ def stream_prompt(
         prompt: From `sinktrack.prompts.build_prompt`, or your own.
         methods: As for `stream`.
         decoding: Greedy, 128 tokens at most, by default.
+        cache: As for `stream`.
         record: As for `stream`.
         stop: As for `stream`.
 
@@ -166,12 +173,13 @@ def stream_prompt(
         model,
         list(methods.values()),
         context_mask=prompt.instruction_mask,
+        cache=cache,
         record=record,
         shared_prompt=True,
     )
     _check_parting(model, attachment.part_at)
     choose = Chooser(decoding, model.generation_config)
-    lanes = [_Lane(name, method, tokenizer) for name, method in methods.items()]
+    lanes = [Lane(name, method, tokenizer) for name, method in methods.items()]
     with attachment.active(), _memory_sentence(prompt, len(lanes)):
         for index, tokens in enumerate(_decode(model, prompt, lanes, attachment, choose)):
             longest = index + 1 == decoding.max_new_tokens
@@ -190,7 +198,11 @@ def stream_prompt(
         question=prompt.question,
         pictures=prompt.pictures,
         settings=choose.settings
-        | {"device": str(model.device), "dtype": str(model.dtype).removeprefix("torch.")},
+        | {
+            "cache": str(cache),
+            "device": str(model.device),
+            "dtype": str(model.dtype).removeprefix("torch."),
+        },
         model_name=model_name(model),
         versions={
             "sinktrack": VERSION,
@@ -202,7 +214,7 @@ def stream_prompt(
 
 
 def _decode(
-    model: Any, prompt: Prompt, lanes: list["_Lane"], attachment: Attachment, choose: Chooser
+    model: Any, prompt: Prompt, lanes: list[Lane], attachment: Attachment, choose: Chooser
 ) -> Iterator[dict[str, Token]]:
     """Read the prompt, then yield what the lanes write, step after step, without end."""
     started = time.perf_counter()
@@ -234,52 +246,6 @@ def _check_parting(model: Any, part_at: int) -> None:
             f"A method injects at layer {part_at}, but {type(model).__name__} adds picture "
             f"features after each of its first {deep} layers, for one row alone: inject from layer "
             f"{deep} on, or use attach with a method of its own for each run."
-        )
-
-
-class _Lane:
-    """One lane while it is being answered."""
-
-    def __init__(self, name: str, method: SinkTrack | None, tokenizer: Any) -> None:
-        self.name = name
-        self.method = method
-        self.tokenizer = tokenizer
-        self.ids: list[int] = []
-        self.text = ""
-        self.finish: Finish | None = None
-        self.first_at = self.last_at = 0.0
-
-    def take(self, token_id: int, eos: frozenset[int], seconds: float) -> Token:
-        """Add a token that was chosen `seconds` after the start; return it with its text."""
-        self.ids.append(token_id)
-        self.first_at, self.last_at = self.first_at or seconds, seconds
-        if token_id in eos:
-            self.finish = "eos"
-        text = self.tokenizer.decode(self.ids, skip_special_tokens=True)
-        if self.finish is None:
-            text = text.rstrip("\ufffd")  # a character whose other bytes are still to come
-        added, self.text = text[len(self.text) :], text
-        return Token(token_id, added)
-
-    def end(self, finish: Finish) -> None:
-        """End the answer here, unless it has ended."""
-        self.finish = self.finish or finish
-
-    def answer(self, recorder: Recorder, row: int) -> Answer:
-        """Return the finished answer with its trace."""
-        assert self.finish is not None
-        later = self.last_at - self.first_at
-        return Answer(
-            name=self.name,
-            text=self.text.strip(),
-            token_ids=tuple(self.ids),
-            method=self.method,
-            finish=self.finish,
-            trace=recorder.trace(row, token_ids=self.ids, tokenizer=self.tokenizer)
-            if recorder.enabled
-            else None,
-            seconds_to_first_token=self.first_at,
-            tokens_per_second=(len(self.ids) - 1) / later if later > 0 else 0.0,
         )
 
 

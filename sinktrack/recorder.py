@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from sinktrack.attention import LastQuery
 from sinktrack.errors import TraceError
@@ -37,6 +38,8 @@ class Recorder:
         self._prompt = prompt
         self._methods = list(methods)
         self._one_hot = _one_hot(prompt.labels)
+        self._sinks = prompt.sinks
+        self._origins: torch.Tensor | None = None
         positions = [prompt.image_positions(row) for row in range(len(self._methods))]
         self._image = torch.nn.utils.rnn.pad_sequence(positions, batch_first=True)  # (B, N)
         self._ids: list[torch.Tensor] = []
@@ -50,7 +53,25 @@ class Recorder:
             self._ids.append(input_ids[:, -1])
             added = torch.full_like(input_ids, GENERATED)
             self._one_hot = torch.cat([self._one_hot, _one_hot(added)], dim=1)
+            if self._origins is not None:
+                self._origins = nn.functional.pad(self._origins, (0, 1), value=self._prompt_length)
         self._steps.append(_Step())
+
+    def keep(self, columns: torch.Tensor) -> None:
+        """Forget the keys that the cache has forgotten, for the step begun last and those to come.
+
+        Args:
+            columns: int64 (B, K), the columns that are left of those before this step's token.
+        """
+        if self._origins is None:
+            origins = torch.arange(self._one_hot.shape[1], device=columns.device)
+            self._origins = origins.clamp(max=self._prompt_length).expand(len(columns), -1)
+        now = torch.full_like(columns[:, :1], self._one_hot.shape[1] - 1)
+        columns = torch.cat([columns, now], dim=1)
+        self._one_hot = torch.take_along_dim(self._one_hot, columns[..., None], dim=1)
+        self._origins = torch.take_along_dim(self._origins, columns, dim=1)
+        found = columns == self._sinks[:, None]
+        self._sinks = found.int().argmax(1).masked_fill(~found.any(1), -1)
 
     def end_step(self, logits: torch.Tensor | None) -> None:
         """End a forward pass that gave `logits` (B, Q, V)."""
@@ -63,14 +84,18 @@ class Recorder:
         if self._steps:
             self._ids.pop()
             self._one_hot = self._one_hot[:, :-1]
+            self._origins = self._origins[:, :-1] if self._origins is not None else None
         else:
             self._prompt = None
 
     def segments(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return float32 (B, positions so far, 5), one-hot segments, and int64 (B,), the sinks."""
+        """Return float32 (B, K, 5), one-hot segments of the keys that are left, and the sinks.
+
+        The sinks are int64 (B,), their columns, or -1 where the cache has forgotten them.
+        """
         if self._prompt is None:
             raise TraceError("Nothing is being recorded.")
-        return self._one_hot.to(device), self._prompt.sinks.to(device)
+        return self._one_hot.to(device), self._sinks.to(device)
 
     def attended(self, layer_idx: int, last_query: LastQuery) -> None:
         """Take where the last query of a layer looked; one row stands for all until rows part."""
@@ -82,8 +107,16 @@ class Recorder:
             step.image = last_query.keys.new_empty(self._num_layers, rows, self._image.shape[1])
         step.share[layer_idx] = last_query.share.to(step.share.device)
         step.delivered[layer_idx] = last_query.delivered.to(step.delivered.device)
-        keys = last_query.keys.to(step.image.device)
-        step.image[layer_idx] = keys.expand(rows, -1).gather(1, self._image.to(keys.device))
+        keys = last_query.keys.to(step.image.device).expand(rows, -1)
+        if self._origins is not None:  # back to where they stood in the prompt
+            columns = self._origins.to(keys.device)
+            keys = keys.new_zeros(rows, self._prompt_length + 1).scatter_add(1, columns, keys)
+        step.image[layer_idx] = keys.gather(1, self._image.to(keys.device))
+
+    @property
+    def _prompt_length(self) -> int:
+        assert self._prompt is not None
+        return self._prompt.labels.shape[1]
 
     def absorbed(self, layer_idx: int, row: int, probabilities: torch.Tensor) -> None:
         """Take float32 (H, N), what a row's sink drew from its context at a layer."""

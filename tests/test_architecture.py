@@ -11,8 +11,9 @@ import sinktrack
 
 # Every module may import those to its left, and none to its right.
 ORDER = [
-    *("version", "errors", "files", "method", "trace", "images", "segments", "attention"),
-    *("recorder", "attach", "decoding", "comparison", "prompts", "models", "lanes"),
+    *("version", "errors", "files", "exclusive", "method", "trace", "images", "segments"),
+    *("window", "attention", "recorder", "attach", "decoding", "comparison", "lane", "prompts"),
+    *("models", "lanes"),
     *("report", "bench", "terminal", "cli"),
 ]
 
@@ -64,6 +65,7 @@ def test_the_public_names():
         "Comparison",
         "SinkTrack",
         "SinkTrackError",
+        "SinkWindow",
         "Step",
         "Token",
         "__version__",
