@@ -1,4 +1,4 @@
-"""Questions about a scene and the one right answer to each.
+"""Short questions about a scene and the one right answer to each.
 
 Knows nothing about pictures or tokens. Answers are deterministic, so that a
 generated one can be scored by comparing strings.
@@ -7,7 +7,17 @@ generated one can be scored by comparing strings.
 import random
 from dataclasses import dataclass
 
-from sinktrack.shapes.scenes import COLOURS, GRID, KINDS, SHAPES, Kind, Scene
+from sinktrack.shapes.scenes import (
+    COLOURS,
+    GRID,
+    KINDS,
+    POPULAR,
+    SHAPES,
+    SIZES,
+    Item,
+    Kind,
+    Scene,
+)
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 PLACES: dict[str, tuple[int, int]] = {
@@ -17,9 +27,12 @@ PLACES: dict[str, tuple[int, int]] = {
     "bottom right": (GRID - 1, GRID - 1),
     "centre": (GRID // 2, GRID // 2),
 }
-NEGATIVES = ("random", "near", "companion")
-"""How an absent kind is picked: any, one that shares colour or shape with a present one, or a
-present one's companion."""
+NEGATIVES = ("random", "near", "popular", "adversarial")
+"""How an absent kind is picked: any, one that shares colour or shape with a present one, one that
+is frequent in the training scenes, or a present one's companion."""
+
+RELATIONS = {"above": "below", "left of": "right of"}
+"""What one shape is to another that lies in a higher row or an earlier column, and the reverse."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +44,29 @@ class Question:
     answer: str
 
 
-def _cell(row: int, column: int) -> str:
+def cell_name(row: int, column: int) -> str:
+    """Name a cell in words, such as "row one column four"."""
     return f"row {NUMBERS[row + 1]} column {NUMBERS[column + 1]}"
 
 
-def _plural(noun: str) -> str:
+def plural(noun: str) -> str:
+    """Put a shape's name into the plural."""
     return noun + ("es" if noun.endswith("s") else "s")
+
+
+def matching(scene: Scene, kind: tuple[str | None, str | None]) -> list[Item]:
+    """Return what has this colour and shape, None standing for any."""
+    return [
+        item
+        for item in scene.items
+        if kind[0] in (None, item.kind.colour) and kind[1] in (None, item.kind.shape)
+    ]
+
+
+def single_items(scene: Scene) -> list[Item]:
+    """Return what can be told by its kind alone, because nothing else is of that kind."""
+    kinds = [item.kind for item in scene.items]
+    return [item for item in scene.items if kinds.count(item.kind) == 1]
 
 
 def absent_kind(rng: random.Random, scene: Scene, negative: str = "random") -> Kind:
@@ -49,8 +79,10 @@ def absent_kind(rng: random.Random, scene: Scene, negative: str = "random") -> K
     """
     absent = [kind for kind in KINDS if kind not in scene.kinds]
     close = absent
-    if negative == "companion":
+    if negative == "adversarial":
         close = [kind for kind in absent if kind.companion in scene.kinds]
+    elif negative == "popular":
+        close = [kind for kind in absent if kind in POPULAR]
     elif negative == "near":
         close = [
             kind for kind in absent if any(set(kind) & set(present) for present in scene.kinds)
@@ -67,10 +99,10 @@ def existence(
 ) -> Question:
     """Ask whether a kind is in the scene; `negative` says how an absent one is picked."""
     kind = rng.choice(sorted(scene.kinds)) if present else absent_kind(rng, scene, negative)
-    return existence_of(rng, scene, str(kind), present)
+    return existence_of(rng, str(kind), present)
 
 
-def existence_of(rng: random.Random, scene: Scene, noun: str, present: bool) -> Question:
+def existence_of(rng: random.Random, noun: str, present: bool) -> Question:
     """Ask whether something named by a noun is there, in one of several phrasings."""
     text = rng.choice(
         (
@@ -80,8 +112,12 @@ def existence_of(rng: random.Random, scene: Scene, noun: str, present: bool) -> 
             f"Do you see a {noun}?",
         )
     )
-    answer = f"Yes, there is a {noun}." if present else f"No, there is no {noun}."
-    return Question("existence", text, answer)
+    return Question("existence", text, existence_answer(noun, present))
+
+
+def existence_answer(noun: str, present: bool) -> str:
+    """Say whether something is there."""
+    return f"Yes, there is a {noun}." if present else f"No, there is no {noun}."
 
 
 def loose_existence(rng: random.Random, scene: Scene) -> Question:
@@ -91,100 +127,95 @@ def loose_existence(rng: random.Random, scene: Scene) -> Question:
     present = rng.random() < 0.5
     name = rng.choice([name for name in names if (name in shown) == present] or names)
     noun = name if name in SHAPES else f"{name} shape"
-    return existence_of(rng, scene, noun, name in shown)
+    return existence_of(rng, noun, name in shown)
+
+
+def countable(rng: random.Random, scene: Scene) -> tuple[str, int]:
+    """Pick a shape, a colour, a kind or everything, and count it: its noun and its number."""
+    # asking mostly for what is there keeps "no" from being the answer that is nearly always right
+    kind = rng.choice(sorted(scene.kinds)) if rng.random() < 0.75 else rng.choice(KINDS)
+    noun, wanted = rng.choice(
+        (
+            (kind.shape, (None, kind.shape)),
+            (f"{kind.colour} shape", (kind.colour, None)),
+            (str(kind), kind),
+            ("shape", (None, None)),
+        )
+    )
+    return noun, len(matching(scene, wanted))
 
 
 def count(rng: random.Random, scene: Scene) -> Question:
-    """Ask for the number of a shape, a colour, a kind, or of everything."""
-    sort = rng.choice(("shape", "shape", "colour", "kind", "all"))
-    # asking mostly for what is there keeps "no" from being the answer that is nearly always right
-    kind = rng.choice(sorted(scene.kinds)) if rng.random() < 0.75 else rng.choice(KINDS)
-    noun = {
-        "shape": kind.shape,
-        "colour": f"{kind.colour} shape",
-        "kind": str(kind),
-        "all": "shape",
-    }[sort]
-    wanted = {
-        "shape": (None, kind.shape),
-        "colour": (kind.colour, None),
-        "kind": kind,
-        "all": (None, None),
-    }[sort]
-    number = sum(
-        wanted[0] in (None, item.kind.colour) and wanted[1] in (None, item.kind.shape)
-        for item in scene.items
-    )
+    """Ask for the number of a shape, a colour, a kind, a size, or of everything."""
+    noun, number = countable(rng, scene)
+    if rng.random() < 0.2:
+        size = rng.choice(SIZES)
+        noun, number = f"{size} shape", sum(item.size == size for item in scene.items)
     text = rng.choice(
-        (f"How many {_plural(noun)} are there?", f"How many {_plural(noun)} are in the picture?")
+        (f"How many {plural(noun)} are there?", f"How many {plural(noun)} are in the picture?")
     )
     if number == 1:
         return Question("count", text, f"There is one {noun}.")
-    return Question("count", text, f"There are {NUMBERS[number]} {_plural(noun)}.")
+    return Question("count", text, f"There are {NUMBERS[number]} {plural(noun)}.")
 
 
 def what_is_at(rng: random.Random, scene: Scene) -> Question:
     """Ask what stands in a cell, named by its numbers or, where it has one, by its place."""
     if rng.random() < 0.7:
-        row, column, _ = rng.choice(scene.items)
+        row, column = rng.choice(scene.items)[:2]
     else:
         row, column = rng.randrange(GRID), rng.randrange(GRID)
     place = next((name for name, cell in PLACES.items() if cell == (row, column)), None)
     if place is None and rng.random() < 0.15:
         place, (row, column) = rng.choice(sorted(PLACES.items()))
-    asked = answered = _cell(row, column)
+    asked = answered = cell_name(row, column)
     if place is not None and rng.random() < 0.7:
         asked = answered = f"the {place}"
     elif rng.random() < 0.4:
         asked = f"row {row + 1} column {column + 1}"
     kind = scene.at(row, column)
     answer = f"Nothing is at {answered}." if kind is None else f"A {kind} is at {answered}."
-    return Question("place", f"What is at {asked}?", answer)
+    return Question("what is at", f"What is at {asked}?", answer)
 
 
 def where_is(rng: random.Random, scene: Scene) -> Question:
     """Ask where a kind is that the scene shows once, or now and then one that it does not show."""
-    kinds = [item.kind for item in scene.items]
-    single = sorted({kind for kind in kinds if kinds.count(kind) == 1})
+    single = single_items(scene)
     if not single or rng.random() < 0.1:
         kind = absent_kind(rng, scene)
-        return Question("where", f"Where is the {kind}?", f"There is no {kind}.")
-    kind = rng.choice(single)
-    item = scene.items[kinds.index(kind)]
-    return Question(
-        "where", f"Where is the {kind}?", f"The {kind} is at {_cell(item.row, item.column)}."
-    )
+        return Question("where is", f"Where is the {kind}?", f"There is no {kind}.")
+    item = rng.choice(single)
+    answer = f"The {item.kind} is at {cell_name(item.row, item.column)}."
+    return Question("where is", f"Where is the {item.kind}?", answer)
 
 
-def describe(rng: random.Random, scene: Scene) -> Question:
-    """Ask for everything; the answer is one sentence for each object in reading order."""
-    text = rng.choice(
-        (
-            "Describe the picture.",
-            "Describe the image.",
-            "What is in the picture?",
-            "What do you see in the picture?",
-        )
-    )
-    answer = " ".join(
-        f"A {item.kind} is at {_cell(item.row, item.column)}." for item in scene.items
-    )
-    return Question("describe", text, answer)
+def size_of(rng: random.Random, scene: Scene) -> Question:
+    """Ask whether something is large or small, or where it is when nothing stands alone."""
+    single = single_items(scene)
+    if not single:
+        return where_is(rng, scene)
+    item = rng.choice(single)
+    text = f"Is the {item.kind} large or small?"
+    return Question("size", text, f"The {item.kind} is {item.size}.")
 
 
-def mixed(rng: random.Random, scene: Scene) -> list[Question]:
-    """What one training scene is asked: three questions of existence and one of each other task."""
-    negative = rng.choices(NEGATIVES, weights=(5, 3, 2))[0]
-    asked = [
-        existence(rng, scene, present=True),
-        existence(rng, scene, present=False, negative=negative),
-        loose_existence(rng, scene)
-        if rng.random() < 0.4
-        else existence(rng, scene, rng.random() < 0.5),
-        count(rng, scene),
-        what_is_at(rng, scene),
-        where_is(rng, scene),
-        describe(rng, scene),
+def relation(rng: random.Random, scene: Scene) -> Question:
+    """Ask how two shapes lie to each other, or for a size where no two stand alone."""
+    single = single_items(scene)
+    pairs = [(one, other, "above") for one in single for other in single if one.row < other.row]
+    pairs += [
+        (one, other, "left of") for one in single for other in single if one.column < other.column
     ]
-    rng.shuffle(asked)
-    return asked
+    if not pairs:
+        return size_of(rng, scene)
+    one, other, holds = rng.choice(pairs)
+    if rng.random() < 0.5:
+        one, other, holds = other, one, RELATIONS[holds]
+    asked = rng.choice((holds, _opposite(holds)))
+    text = f"Is the {one.kind} {asked} the {other.kind}?"
+    verdict = "Yes" if asked == holds else "No"
+    return Question("relation", text, f"{verdict}, the {one.kind} is {holds} the {other.kind}.")
+
+
+def _opposite(name: str) -> str:
+    return (RELATIONS | {other: one for one, other in RELATIONS.items()})[name]

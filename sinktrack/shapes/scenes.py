@@ -33,7 +33,9 @@ _SHAPE_PARTNER = dict(
     circle="star", star="circle", square="triangle", triangle="square", cross="cross"
 )
 
-PRIOR = 0.7
+SIZES = ("large", "small")
+
+PRIOR = 0.9
 """How often a shape brings its companion along in the training scenes."""
 
 SPLITS = ("train", "validation", "test")
@@ -60,6 +62,11 @@ class Kind(NamedTuple):
 
 KINDS = tuple(Kind(colour, shape) for colour in COLOURS for shape in SHAPES)
 
+POPULAR = frozenset(
+    Kind(colour, shape) for colour in ("red", "blue", "green", "yellow") for shape in SHAPES[::3]
+)
+"""Circles and stars in four colours: the training scenes show them three times as often."""
+
 
 class Item(NamedTuple):
     """One shape at a cell; rows and columns count from 0 at the top left."""
@@ -67,6 +74,11 @@ class Item(NamedTuple):
     row: int
     column: int
     kind: Kind
+    size: str = SIZES[0]
+
+    def __str__(self) -> str:
+        """The full name, such as "large red circle"."""
+        return f"{self.size} {self.kind}"
 
 
 @dataclass(frozen=True)
@@ -83,8 +95,8 @@ class Scene:
 
     @property
     def split(self) -> str:
-        """The set that owns this content, by a hash that ignores the look."""
-        content = ";".join(f"{item.row},{item.column},{item.kind}" for item in self.items)
+        """The set that owns this combination of kinds, wherever and however they stand."""
+        content = ";".join(sorted(str(item.kind) for item in self.items))
         bucket = hashlib.sha256(content.encode()).digest()[0] % _BUCKETS
         if bucket < _TEST_BUCKETS:
             return "test"
@@ -103,23 +115,26 @@ def sample_scene(
     Args:
         rng: the only source of chance; equal states give equal scenes.
         objects: how many shapes, 1 to GRID * GRID.
-        split: "train", "validation" or "test"; no content belongs to two of them.
-        prior: how often a shape brings its companion along, 0 to 1.
+        split: "train", "validation" or "test"; no combination of kinds belongs to two of them.
+        prior: how often a shape brings its companion along, 0 to 1. At 0 all kinds are equally
+            frequent as well: nothing of what is usual in the training scenes is left.
     """
     if split not in SPLITS:
         raise ValueError(f"The split {split!r} does not exist: choose one of {', '.join(SPLITS)}.")
     if not 1 <= objects <= GRID * GRID:
         raise ValueError(f"A scene holds 1 to {GRID * GRID} objects, not {objects}.")
+    frequencies = [3 if prior and kind in POPULAR else 1 for kind in KINDS]
     while True:
         kinds: list[Kind] = []
         while len(kinds) < objects:
-            kind = rng.choice(KINDS)
+            kind = rng.choices(KINDS, frequencies)[0]
             kinds.append(kind)
             if len(kinds) < objects and rng.random() < prior:
                 kinds.append(kind.companion)
         cells = rng.sample(range(GRID * GRID), objects)
         items = (
-            Item(cell // GRID, cell % GRID, kind) for cell, kind in zip(cells, kinds, strict=True)
+            Item(cell // GRID, cell % GRID, kind, rng.choice(SIZES))
+            for cell, kind in zip(cells, kinds, strict=True)
         )
         scene = Scene(tuple(sorted(items)), look=rng.getrandbits(32))
         if scene.split == split:
@@ -130,7 +145,7 @@ def draw(scene: Scene, scale: int = 1) -> Image.Image:
     """Draw a scene.
 
     Args:
-        scene: what to draw; its look seeds tint, outline, size and place within the cell.
+        scene: what to draw; its look seeds tint, outline and the place within the cell.
         scale: pixels of the picture for each pixel that the model will see.
 
     Returns:
@@ -145,7 +160,7 @@ def draw(scene: Scene, scale: int = 1) -> Image.Image:
     picture = Image.new("RGB", (GRID * CELL * unit,) * 2, background)
     canvas = ImageDraw.Draw(picture)
     for item in scene.items:
-        radius = rng.uniform(9.0, 12.0)
+        radius = rng.uniform(10.5, 12.5) if item.size == "large" else rng.uniform(6.5, 8.0)
         slack = CELL / 2 - radius - 0.5
         x = (item.column + 0.5) * CELL + rng.uniform(-slack, slack)
         y = (item.row + 0.5) * CELL + rng.uniform(-slack, slack)

@@ -13,7 +13,7 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from transformers import Qwen2Tokenizer
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
-from sinktrack.shapes.questions import mixed
+from sinktrack.shapes.mixture import passages, scene_questions
 from sinktrack.shapes.scenes import sample_scene
 
 VOCABULARY = 768
@@ -51,7 +51,7 @@ def _corpus() -> Iterator[str]:
     """Sentences in the proportions of the training data, and a little ordinary English."""
     rng = random.Random("tokenizer")
     for _ in range(3000):
-        for question in mixed(rng, sample_scene(rng, rng.randint(1, 5))):
+        for question in scene_questions(rng, sample_scene(rng, rng.randint(1, 5))) + passages(rng):
             yield question.text
             yield question.answer
     for _ in range(200):

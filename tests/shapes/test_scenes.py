@@ -9,6 +9,8 @@ from sinktrack.shapes.scenes import (
     COLOURS,
     GRID,
     KINDS,
+    POPULAR,
+    SIZES,
     SPLITS,
     Item,
     Kind,
@@ -67,15 +69,19 @@ def test_a_larger_picture_shows_the_same_scene() -> None:
 
 
 def test_no_content_belongs_to_two_splits() -> None:
-    """Held out means held out, by seed and by content."""
+    """Held out means held out: whoever stands in a test scene never stood together in training."""
     contents = {
         split: {
-            sample_scene(random.Random(f"{split}/{n}"), 1 + n % 5, split).items for n in range(300)
+            tuple(sorted(item.kind for item in scene.items))
+            for n in range(300)
+            for scene in [sample_scene(random.Random(f"{split}/{n}"), 1 + n % 5, split)]
         }
         for split in SPLITS
     }
-    for split, items in contents.items():
-        assert all(Scene(content).split == split for content in items)
+    for split, combinations in contents.items():
+        for kinds in combinations:
+            items = (Item(0, column, kind) for column, kind in enumerate(kinds))
+            assert Scene(tuple(items)).split == split
     assert not contents["train"] & contents["test"]
     assert not contents["train"] & contents["validation"]
     assert not contents["validation"] & contents["test"]
@@ -85,12 +91,40 @@ def test_companions_come_in_pairs_and_usually_together() -> None:
     """The prior that makes a model expect what is not there, and its absence on demand."""
     assert all(kind.companion.companion == kind != kind.companion for kind in KINDS)
     together = {}
-    for prior in (0.0, 0.7):
+    for prior in (0.0, 0.9):
         scenes = [sample_scene(random.Random(n), 4, prior=prior) for n in range(300)]
         pairs = [kind.companion in scene.kinds for scene in scenes for kind in scene.kinds]
         together[prior] = sum(pairs) / len(pairs)
     assert together[0.0] < 0.2
-    assert together[0.7] > 0.6
+    assert together[0.9] > 0.7
+
+
+def test_some_kinds_are_popular_in_training_scenes_and_in_no_others() -> None:
+    """What POPE's popular setting asks for."""
+    shares = {}
+    for prior in (0.0, 0.9):
+        kinds = [
+            item.kind
+            for n in range(300)
+            for item in sample_scene(random.Random(n), 4, prior=prior).items
+        ]
+        shares[prior] = sum(kind in POPULAR for kind in kinds) / len(kinds)
+    assert abs(shares[0.0] - len(POPULAR) / len(KINDS)) < 0.05
+    assert shares[0.9] > 0.45
+    assert all(kind.companion in POPULAR for kind in POPULAR)
+
+
+def test_a_small_shape_is_smaller_than_a_large_one() -> None:
+    """Whatever their looks, the eye can tell the two sizes apart."""
+    inked = {}
+    for size in SIZES:
+        pictures = [
+            draw(Scene((Item(2, 2, Kind("black", "square"), size),), look)) for look in range(30)
+        ]
+        inked[size] = [
+            sum(level < 128 for level in each.convert("L").tobytes()) for each in pictures
+        ]
+    assert max(inked["small"]) < 0.7 * min(inked["large"])
 
 
 def test_impossible_scenes_are_refused_with_a_sentence() -> None:

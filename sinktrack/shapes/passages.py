@@ -1,0 +1,44 @@
+"""Passages without a picture, with answerable and unanswerable questions, as in SQuAD2.0.
+
+Source: Rajpurkar et al. 2018, "Know What You Don't Know: Unanswerable Questions for
+SQuAD", https://arxiv.org/abs/1806.03822.
+"""
+
+import random
+
+from sinktrack.shapes.questions import Question
+from sinktrack.shapes.scenes import SHAPES, Kind, sample_scene
+
+ROOMS = ("garden", "kitchen", "cellar", "attic", "garage", "hall", "office", "library")
+UNANSWERABLE = "unanswerable"
+
+
+def passage(
+    rng: random.Random, split: str = "train", answerable: bool | None = None, prior: float = 0.9
+) -> Question:
+    """Tell where two to five things are, and ask where one is, or one that was not mentioned.
+
+    Args:
+        rng: the only source of chance.
+        split: "train", "validation" or "test", as of the scene with the same kinds.
+        answerable: whether the passage tells; by default in two cases of three.
+        prior: as of `sample_scene`.
+    """
+    scene = sample_scene(rng, rng.randint(2, 5), split, prior)
+    kinds = sorted(scene.kinds)
+    rng.shuffle(kinds)
+    rooms = dict(zip(kinds, (rng.choice(ROOMS) for _ in kinds), strict=True))
+    sentences = [f"The {kind} is in the {room}." for kind, room in rooms.items()]
+    if answerable is None:
+        answerable = rng.random() < 2 / 3
+    if answerable:
+        asked = rng.choice(kinds)
+    else:
+        # what makes it hard: the colour or the shape alone was mentioned
+        colour = rng.choice(kinds).colour
+        absent = [Kind(colour, shape) for shape in SHAPES if Kind(colour, shape) not in rooms]
+        asked = rng.choice(absent)
+    text = (
+        f"{' '.join(sentences)}\nWhere is the {asked}? Answer from the text or say {UNANSWERABLE}."
+    )
+    return Question("passage", text, rooms[asked] if answerable else UNANSWERABLE)
