@@ -1,4 +1,4 @@
-"""The command line: `sinktrack ask` and `sinktrack bench`.
+"""The command line: `sinktrack ask`, `sinktrack eval` and `sinktrack bench`.
 
 Bad input ends with one sentence on the error stream and exit status 2.
 """
@@ -14,6 +14,8 @@ from sinktrack.bench import bench_checkpoint
 from sinktrack.comparison import Comparison
 from sinktrack.decoding import Decoding
 from sinktrack.errors import MethodError, ModelError, OutputError, SinkTrackError
+from sinktrack.eval.runner import Run, evaluate, table
+from sinktrack.eval.shapes import SUITES
 from sinktrack.images import load_picture
 from sinktrack.lanes import stream_prompt
 from sinktrack.method import Causal, Context, SinkTrack
@@ -21,6 +23,7 @@ from sinktrack.models import BUNDLED, load
 from sinktrack.prompts import build_prompt, clean_question, tokenizer_of
 from sinktrack.report import write_report
 from sinktrack.terminal import Answers
+from sinktrack.window import Cache, SinkWindow
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,12 +61,22 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--report", metavar="FILE", help="write one HTML file that opens offline")
     ask.add_argument("--json", action="store_true", help="print the answers as JSON")
     ask.add_argument("--max-new-tokens", type=int, default=128, metavar="N", help="default: 128")
-    ask.add_argument("--context", choices=get_args(Context), help="what SinkTrack writes")
-    ask.add_argument("--causal", choices=get_args(Causal), default="corrected")
+    _add_method(ask)
     ask.add_argument("--sample", action="store_true", help="sample instead of the likeliest token")
     ask.add_argument("--temperature", type=float, metavar="T", help="default: the checkpoint's")
     ask.add_argument("--top-p", type=float, metavar="P", help="default: the checkpoint's")
     ask.add_argument("--seed", type=int, default=0, metavar="N", help="of sampling; default: 0")
+
+    evaluation = commands.add_parser("eval", help="measure lanes over a set of questions")
+    evaluation.set_defaults(run=_eval)
+    evaluation.add_argument("task", metavar="TASK", help=f"one of {', '.join(SUITES)}")
+    _add_model(evaluation)
+    _add_method(evaluation)
+    evaluation.add_argument("--lanes", default="baseline,sinktrack", help="default: both")
+    evaluation.add_argument("--limit", type=int, default=2000, metavar="N", help="items a task")
+    evaluation.add_argument("--out", required=True, metavar="DIR", help="resumes what lies there")
+    evaluation.add_argument("--split", choices=("validation", "test"), default="test")
+    evaluation.add_argument("--batch", type=int, default=50, metavar="N", help="items at once")
 
     bench = commands.add_parser("bench", help="measure what SinkTrack and recording cost here")
     bench.set_defaults(run=_bench)
@@ -81,6 +94,27 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1, mps; default: the best")
     parser.add_argument("--four-bit", action="store_true", help="4-bit weights, on a CUDA GPU")
+
+
+def _add_method(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--context", choices=get_args(Context), help="what SinkTrack writes")
+    parser.add_argument("--causal", choices=get_args(Causal), default="corrected")
+    parser.add_argument("--window", type=int, metavar="W", help="keep the last W tokens alone")
+    parser.add_argument(
+        "--sinks", type=int, default=1, metavar="N", help="and the first N; default: 1"
+    )
+
+
+def _methods(model: Any, options: argparse.Namespace) -> dict[str, SinkTrack | None]:
+    """Return the lanes that can be asked for."""
+    changes = {"causal": options.causal} | ({"context": options.context} if options.context else {})
+    return {"baseline": None, "sinktrack": SinkTrack.for_model(model, **changes)}
+
+
+def _cache(options: argparse.Namespace) -> Cache:
+    if options.window is None:
+        return "full"
+    return SinkWindow(window=options.window, sinks=options.sinks)
 
 
 def _load(options: argparse.Namespace) -> tuple[Any, Any]:
@@ -105,6 +139,7 @@ def _ask(options: argparse.Namespace) -> None:
         top_p=options.top_p,
         seed=options.seed,
     )
+    cache = _cache(options)
     if options.report and not Path(options.report).absolute().parent.is_dir():
         raise OutputError(
             f"The report cannot be written to {options.report}: make its folder first."
@@ -112,10 +147,11 @@ def _ask(options: argparse.Namespace) -> None:
     model, processor = _load(options)
     prompt = build_prompt(model, processor, question, pictures)
     tokenizer = tokenizer_of(processor)
-    changes = {"causal": options.causal} | ({"context": options.context} if options.context else {})
-    methods = {"baseline": None, "sinktrack": SinkTrack.for_model(model, **changes)}
+    methods = _methods(model, options)
     with Answers(sys.stderr if options.json else sys.stdout, list(methods)) as shown:
-        for step in stream_prompt(model, tokenizer, prompt, methods=methods, decoding=decoding):
+        for step in stream_prompt(
+            model, tokenizer, prompt, methods=methods, decoding=decoding, cache=cache
+        ):
             shown.show(step.texts, final=step.comparison is not None and not options.json)
     comparison = step.comparison
     assert comparison is not None  # the last step of a stream carries it
@@ -146,6 +182,32 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
             for name, answer in comparison.items()
         },
     }
+
+
+def _eval(options: argparse.Namespace) -> None:
+    """Ask all lanes, with a progress bar, and print the table."""
+    tasks = SUITES.get(options.task)
+    if tasks is None:
+        raise MethodError(f"There is no task {options.task!r}: choose one of {', '.join(SUITES)}.")
+    for name in ("limit", "batch"):
+        if getattr(options, name) < 1:
+            raise MethodError(f"{name} is {getattr(options, name)}, but must be at least 1.")
+    cache = _cache(options)
+    lanes = [lane.strip() for lane in options.lanes.split(",")]
+    unknown = [lane for lane in lanes if lane not in ("baseline", "sinktrack")]
+    if unknown:
+        raise MethodError(f"There is no lane {unknown[0]!r}: choose from baseline and sinktrack.")
+    model, processor = _load(options)
+    methods = _methods(model, options)
+    run = Run(
+        tasks=tasks,
+        methods={lane: methods[lane] for lane in lanes},
+        split=options.split,
+        limit=options.limit,
+        cache=cache,
+        batch=options.batch,
+    )
+    print(table(evaluate(model, processor, run, options.out)), end="")
 
 
 def _bench(options: argparse.Namespace) -> None:

@@ -88,6 +88,7 @@ def build_prompt(
     pictures: Sequence[Picture] = (),
     *,
     max_question_tokens: int = MAX_QUESTION_TOKENS,
+    needs_picture: bool = True,
 ) -> Prompt:
     """Turn a question and its pictures into one model prompt.
 
@@ -95,9 +96,11 @@ def build_prompt(
         model: Tells whether pictures are understood, and which token ids stand for them.
         processor: The model's processor, or the tokenizer of a text-only model.
         question: Any text; it is cleaned, and special tokens in it lose their meaning.
-        pictures: The pictures, in the order in which the model sees them. A vision-language model
-            needs at least one, a text-only model takes none.
+        pictures: The pictures, in the order in which the model sees them; a text-only model takes
+            none.
         max_question_tokens: The longest question.
+        needs_picture: Refuse a prompt without a picture for a vision-language model, which a person
+            has more likely forgotten than left out.
 
     Returns:
         The prompt on the CPU.
@@ -107,7 +110,7 @@ def build_prompt(
     """
     question = clean_question(question)
     sees = reads_pictures(model.config)
-    if sees and not pictures:
+    if sees and needs_picture and not pictures:
         raise PromptError("There is no picture: give one with the question.")
     if pictures and not sees:
         raise PromptError(
@@ -176,5 +179,5 @@ def _encoded(processor: Any, text: str, pictures: Sequence[Picture]) -> dict[str
     if pictures:
         encoded = processor(text=[text], images=[one.image for one in pictures], **options)
     else:
-        encoded = processor([text], **options)
+        encoded = processor(text=[text], **options)
     return dict(encoded)

@@ -148,3 +148,40 @@ def test_a_pipe_gets_the_final_answers_once():
         shown.show({"one": "a"}, final=False)
         shown.show({"one": "a b"}, final=True)
     assert out.getvalue() == "one:\n  a b\n\n"
+
+
+def evaluate(tmp_path, *words):
+    words = ["eval", *words, "--model", str(CHECKPOINT), "--device", "cpu"]
+    return cli.main([*words, "--out", str(tmp_path / "out")])
+
+
+def test_a_task_is_measured_and_resumed(tmp_path, capsys):
+    words = ("shapes-passages", "--limit", "3", "--context", "instruction")
+    assert evaluate(tmp_path, *words) == 0
+    first = capsys.readouterr().out
+    assert first.startswith("| task | measure | baseline | sinktrack |")
+    assert "| passages | F1 |" in first
+    assert evaluate(tmp_path, *words) == 0
+    assert capsys.readouterr().out == first
+    assert (tmp_path / "out" / "results.md").read_text() == first
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["pope"], "There is no task 'pope': choose one of shapes"),
+        (["shapes", "--lanes", "baseline,magic"], "There is no lane 'magic'"),
+        (["shapes", "--limit", "0"], "limit is 0, but must be at least 1"),
+        (["shapes", "--window", "1"], "window is 1, but must be a whole number of 2 or more"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(tmp_path, capsys, words, sentence):
+    assert evaluate(tmp_path, *words) == 2
+    printed = capsys.readouterr().err
+    assert sentence in printed and printed.count("\n") == 1
+
+
+def test_a_window_can_be_asked_for(picture, capsys):
+    assert ask(picture, QUESTION, "--json", "--max-new-tokens", "12", "--window", "5") == 0
+    settings = json.loads(capsys.readouterr().out)["settings"]
+    assert settings["cache"] == "the first 1 and the last 5 tokens"

@@ -1,0 +1,242 @@
+"""Asks every lane every item, keeps what was answered, and goes on where it stopped.
+
+Knows tasks by their interface alone.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from sinktrack.errors import OutputError
+from sinktrack.eval.batching import answers
+from sinktrack.eval.statistics import Pair, interval, paired_p, ratio
+from sinktrack.eval.tasks import Item, Scores, Task
+from sinktrack.files import whole_file
+from sinktrack.images import load_picture
+from sinktrack.lanes import Methods
+from sinktrack.method import SinkTrack
+from sinktrack.models import model_name
+from sinktrack.prompts import build_prompt
+from sinktrack.version import VERSION
+from sinktrack.window import Cache, check_cache
+
+RECORDS = "records.jsonl"
+SETTINGS = "run.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What determines the answers of a run.
+
+    Args:
+        tasks: What is asked.
+        methods: Lane names to methods, None being the plain model. The first one is what the
+            others are compared with.
+        split: "validation" to choose by, "test" to report.
+        limit: Items a task.
+        cache: As for `sinktrack.compare`.
+        batch: Items at once.
+    """
+
+    tasks: Sequence[Task]
+    methods: Methods
+    split: str = "test"
+    limit: int = 2000
+    cache: Cache = "full"
+    batch: int = 50
+
+    def settings(self, model: Any) -> dict[str, Any]:
+        """Return what a resumed run must agree in, as JSON values."""
+        kept = check_cache(self.cache)
+        return {
+            "model": model_name(model),
+            "tasks": [task.name for task in self.tasks],
+            "lanes": {
+                name: method.as_dict() if method else None for name, method in self.methods.items()
+            },
+            "split": self.split,
+            "limit": self.limit,
+            "cache": "full" if kept is None else kept.as_dict(),
+            "sinktrack": VERSION,
+        }
+
+
+def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[str, Any]:
+    """Ask whatever has not been asked yet, and write the tables.
+
+    Args:
+        model: From `sinktrack.load`.
+        processor: Its processor.
+        run: What to ask.
+        folder: Where records, settings and tables go. A run of the same settings that was
+            interrupted there goes on.
+
+    Returns:
+        As written to results.json: for each task, lane and measure its value, its 95 % interval,
+        and p where it is compared with the first lane.
+
+    Raises:
+        OutputError: If the folder holds another run, or cannot be written.
+    """
+    folder = Path(folder)
+    _claim(folder, run.settings(model))
+    done = _read_records(folder / RECORDS)
+    items = {task.name: list(task.items(run.split, run.limit)) for task in run.tasks}
+    left = [
+        (task, lane, [item for item in items[task.name] if (task.name, lane, item.id) not in done])
+        for task in run.tasks
+        for lane in run.methods
+    ]
+    total = sum(len(each) for each in items.values()) * len(run.methods)
+    asked = sum(len(each) for _, _, each in left)
+    with (
+        (folder / RECORDS).open("a", encoding="utf-8") as records,
+        tqdm(total=total, initial=total - asked, unit="answer", mininterval=1) as bar,
+    ):
+        for task, lane, unasked in left:
+            bar.set_description(f"{task.name}, {lane}")
+            for start in range(0, len(unasked), run.batch):
+                batch = unasked[start : start + run.batch]
+                said = _ask(model, processor, batch, run.methods[lane], run.cache, task)
+                for item, answer in zip(batch, said, strict=True):
+                    scores = task.score(item, answer)
+                    done[task.name, lane, item.id] = scores
+                    line = {
+                        "task": task.name,
+                        "lane": lane,
+                        "item": item.id,
+                        "question": item.question,
+                        "reference": item.answer,
+                        "answer": answer,
+                        "scores": scores,
+                    }
+                    records.write(json.dumps(line) + "\n")
+                records.flush()
+                bar.update(len(batch))
+    results = {
+        "settings": run.settings(model),
+        "tasks": {
+            task.name: _summary(
+                {
+                    lane: [done[task.name, lane, item.id] for item in items[task.name]]
+                    for lane in run.methods
+                }
+            )
+            for task in run.tasks
+        },
+    }
+    with whole_file(folder / "results.json", "The results") as part:
+        part.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    with whole_file(folder / "results.md", "The table") as part:
+        part.write_text(table(results), encoding="utf-8")
+    return results
+
+
+def table(results: dict[str, Any]) -> str:
+    """Return results as a Markdown table, one row a task and measure, one column a lane."""
+    lanes = list(results["settings"]["lanes"])
+    lines = [f"| task | measure | {' | '.join(lanes)} |", "|---" * (2 + len(lanes)) + "|"]
+    for task, measured in results["tasks"].items():
+        for measure in measured[lanes[0]]:
+            cells = []
+            for lane in lanes:
+                figure = measured[lane].get(measure)
+                if figure is None:
+                    cells.append("-")
+                    continue
+                low, high = figure["interval"]
+                text = f"{figure['value']:.3f} ({low:.3f} to {high:.3f})"
+                cells.append(text + (f", p = {figure['p']:.4f}" if "p" in figure else ""))
+            lines.append(f"| {task} | {measure} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _ask(
+    model: Any,
+    processor: Any,
+    items: Sequence[Item],
+    method: SinkTrack | None,
+    cache: Cache,
+    task: Task,
+) -> list[str]:
+    prompts = [
+        build_prompt(
+            model,
+            processor,
+            item.question,
+            [load_picture(item.image())] if item.image else [],
+            needs_picture=False,
+        )
+        for item in items
+    ]
+    if method is not None and method.reads_image and not prompts[0].image_tokens:
+        method = replace(method, context="instruction")  # there is nothing else to write
+    return answers(
+        model, processor, prompts, method, cache=cache, max_new_tokens=task.max_new_tokens
+    )
+
+
+def _summary(scores: Mapping[str, list[Scores]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return value, interval and p of every measure of every lane."""
+    first = next(iter(scores))
+    measures = dict.fromkeys(name for score in scores[first] for name in score)
+    summary: dict[str, dict[str, dict[str, Any]]] = {}
+    for lane, answered in scores.items():
+        summary[lane] = {}
+        for measure in measures:
+            pairs = _pairs(answered, measure)
+            value = ratio(pairs)
+            if value is None:
+                continue  # nothing of the kind was said
+            figure: dict[str, Any] = {
+                "value": value,
+                "interval": interval(pairs),
+                "items": len(pairs),
+            }
+            if lane != first:
+                figure["p"] = paired_p(_pairs(scores[first], measure), pairs)
+            summary[lane][measure] = figure
+    return summary
+
+
+def _pairs(answered: Sequence[Scores], measure: str) -> list[Pair]:
+    return [score.get(measure, (0.0, 0.0)) for score in answered]
+
+
+def _claim(folder: Path, settings: dict[str, Any]) -> None:
+    """Note what the folder is for, or check that it is for this."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        known = folder / SETTINGS
+        if known.exists():
+            before = json.loads(known.read_text(encoding="utf-8"))
+            if before != settings:
+                raise OutputError(
+                    f"{folder} holds a run with other settings ({known.name} tells which): choose "
+                    "another folder, or give the same model, lanes, split, limit and cache."
+                )
+            return
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{folder} cannot be used for results: {error}.") from error
+    with whole_file(folder / SETTINGS, "The run's settings") as part:
+        part.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+
+
+def _read_records(path: Path) -> dict[tuple[str, str, str], Scores]:
+    """Return the scores so far, and drop a last line that was not written to its end."""
+    done: dict[tuple[str, str, str], Scores] = {}
+    if not path.exists():
+        return done
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        path.write_bytes(whole)
+    for line in whole.decode("utf-8").splitlines():
+        record = json.loads(line)
+        scores = {name: (above, below) for name, (above, below) in record["scores"].items()}
+        done[record["task"], record["lane"], record["item"]] = scores
+    return done

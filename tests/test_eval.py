@@ -1,0 +1,211 @@
+"""Scores, their intervals, and a runner that loses nothing when it is interrupted."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image
+
+import sinktrack
+from sinktrack.errors import OutputError
+from sinktrack.eval.batching import answers
+from sinktrack.eval.runner import RECORDS, Run, evaluate, table
+from sinktrack.eval.scorers import chair, exact, letter, span, yes_no
+from sinktrack.eval.shapes import PASSAGES, SUITES
+from sinktrack.eval.statistics import interval, paired_p, ratio
+from sinktrack.eval.tasks import Item, Task
+from sinktrack.images import load_picture
+from sinktrack.prompts import build_prompt
+
+
+def total(scores, measure):
+    return ratio([score.get(measure, (0.0, 0.0)) for score in scores])
+
+
+def test_existence_is_scored_as_pope_does():
+    """Accuracy, F1 of yes and the share of yes, over hits, misses and false alarms."""
+    said = [("Yes, there is.", True), ("No.", True), ("Yes, a star.", False), ("no", False)]
+    said += [("One two. Yes, there is a star.", True), ("Maybe.", False), ("Maybe.", True)]
+    scores = [yes_no(answer, present) for answer, present in said]
+    assert total(scores, "accuracy") == pytest.approx(3 / 7)
+    assert total(scores, "yes ratio") == pytest.approx(3 / 7)
+    precision, recall = 2 / 3, 2 / 4
+    assert total(scores, "F1") == pytest.approx(2 * precision * recall / (precision + recall))
+
+
+def test_descriptions_are_scored_as_chair_does():
+    """Mentions that are not there, answers that hold one, what was found, and where it happened."""
+    scores = [
+        chair(["red circle", "blue star"], ["red circle"]),
+        chair(["red circle", "green cross"], ["red circle", "green cross", "black star"]),
+        chair([], ["blue star"]),
+    ]
+    assert total(scores, "CHAIR_i") == pytest.approx(1 / 4)
+    assert total(scores, "CHAIR_s") == pytest.approx(1 / 3)
+    assert total(scores, "recall") == pytest.approx(3 / 5)
+    assert total(scores, "CHAIR_i at 1") == 0
+    assert total(scores, "CHAIR_i at 2") == pytest.approx(1 / 2)
+    assert total(scores, "CHAIR_i at 3") is None
+    late = chair(list("abcdefg"), list("abcde"))
+    assert late["CHAIR_i at 5+"] == (2.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [
+        ("That makes two. **Answer: B**", True),
+        ("answer: (b)", True),
+        ("**Answer: A** No, wait: **Answer: B**", True),
+        ("**Answer: A**", False),
+        ("B", False),
+        ("Answer: Blue", False),
+        ("", False),
+    ],
+)
+def test_the_last_letter_counts_and_no_letter_is_wrong(answer, right):
+    assert letter(answer, "B") == {"accuracy": (float(right), 1.0)}
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "f1", "exactly"),
+    [
+        ("The garden.", "garden", 1, 1),
+        ("in the old garden", "garden", 0.5, 0),
+        ("kitchen", "garden", 0, 0),
+        ("unanswerable", "garden", 0, 0),
+        ("garden", "unanswerable", 0, 0),
+        ("Unanswerable.", "unanswerable", 1, 1),
+        ("", "garden", 0, 0),
+    ],
+)
+def test_short_answers_are_scored_as_squad_does(answer, right, f1, exactly):
+    scores = span(answer, right, "unanswerable")
+    assert scores["F1"][0] == pytest.approx(f1)
+    assert scores["exact"][0] == exactly
+    assert ("F1 unanswerable" in scores) == (right == "unanswerable")
+
+
+def test_exact_forgives_spaces_alone():
+    assert exact(" Red  circle.\n", "Red circle.")["exact"] == (1.0, 1.0)
+    assert exact("Red circle", "Red circle.")["exact"] == (0.0, 1.0)
+
+
+def test_an_interval_is_that_of_the_binomial():
+    """Near enough to the textbook: 0.7 of 400 is known to about 0.045."""
+    scores = [(1.0, 1.0)] * 280 + [(0.0, 1.0)] * 120
+    low, high = interval(scores)
+    assert low == pytest.approx(0.7 - 0.045, abs=0.006)
+    assert high == pytest.approx(0.7 + 0.045, abs=0.006)
+
+
+def test_p_values_tell_differences_from_noise():
+    """Equal lanes never differ; 40 against 10 discordant pairs do, 13 against 12 do not."""
+    base = [(1.0, 1.0)] * 100
+    assert paired_p(base, base) == 1.0
+
+    def discordant(better, worse):
+        first = [(0.0, 1.0)] * better + [(1.0, 1.0)] * worse + base
+        second = [(1.0, 1.0)] * better + [(0.0, 1.0)] * worse + base
+        return paired_p(first, second, draws=2000)
+
+    assert discordant(40, 10) < 0.01
+    assert discordant(13, 12) > 0.5
+
+
+def counting_task(asked):
+    """Four questions about blank pictures; what is scored is noted in `asked`."""
+
+    def items(split, limit):
+        for number in range(min(limit, 4)):
+            yield Item(
+                id=f"{split}/{number}",
+                question=f"Is there a red circle? {number}",
+                answer="No",
+                image=lambda: Image.new("RGB", (140, 140), "white"),
+            )
+
+    def score(item, answer):
+        asked.append(item.id)
+        return {"words": (float(len(answer.split())), 1.0)}
+
+    return Task("counting", items, score, max_new_tokens=4)
+
+
+def test_an_interrupted_run_goes_on_and_ends_as_if_it_never_was(checkpoint, tmp_path):
+    """Whole records are kept, half of one is not, and nothing is asked twice."""
+    asked = []
+    method = sinktrack.SinkTrack.for_model(checkpoint[0])
+    run = Run(
+        tasks=[counting_task(asked)],
+        methods={"baseline": None, "sinktrack": method},
+        limit=4,
+        batch=3,
+    )
+    straight = evaluate(*checkpoint, run, tmp_path / "straight")
+    assert len(asked) == 8
+    evaluate(*checkpoint, run, tmp_path / "torn")
+    records = tmp_path / "torn" / RECORDS
+    lines = records.read_bytes().splitlines(keepends=True)
+    records.write_bytes(b"".join(lines[:5]) + lines[5][:20])
+    asked.clear()
+    assert evaluate(*checkpoint, run, tmp_path / "torn") == straight
+    assert asked == ["test/1", "test/2", "test/3"]
+    assert len(records.read_text().splitlines()) == 8
+    assert (tmp_path / "torn" / "results.md").read_text() == table(straight)
+    assert json.loads((tmp_path / "torn" / "results.json").read_text())["settings"]["limit"] == 4
+
+
+def test_a_folder_of_another_run_is_refused(checkpoint, tmp_path):
+    run = Run(tasks=[counting_task([])], methods={"baseline": None}, limit=1)
+    evaluate(*checkpoint, run, tmp_path)
+    with pytest.raises(OutputError, match="holds a run with other settings"):
+        evaluate(*checkpoint, replace(run, limit=2), tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be used for results"):
+        evaluate(*checkpoint, run, tmp_path / "file" / "below")
+
+
+def test_a_batch_answers_as_each_prompt_does_alone(checkpoint):
+    """Questions of different lengths, padded on the left, with and without the method."""
+    model, processor = checkpoint
+    picture = load_picture(Image.new("RGB", (140, 140), "white"))
+    questions = ["Describe the picture.", "Is there a red circle in the picture?", "What is it?"]
+    prompts = [build_prompt(model, processor, each, [picture]) for each in questions]
+    for method in (None, sinktrack.SinkTrack.for_model(model)):
+        together = answers(model, processor, prompts, method, max_new_tokens=16)
+        alone = [
+            answers(model, processor, [each], method, max_new_tokens=16)[0] for each in prompts
+        ]
+        assert together == alone
+
+
+def test_passages_need_no_picture(checkpoint, tmp_path):
+    """A vision-language model answers them from text alone, and the method writes the question."""
+    method = sinktrack.SinkTrack.for_model(checkpoint[0], context="image+instruction")
+    run = Run(tasks=PASSAGES, methods={"baseline": None, "sinktrack": method}, limit=3)
+    results = evaluate(*checkpoint, run, tmp_path)
+    assert results["tasks"]["passages"]["sinktrack"]["F1"]["items"] == 3
+
+
+@pytest.mark.parametrize("name", sorted({task.name for task in SUITES["shapes"]}))
+def test_the_reference_answer_of_every_task_scores_best(name):
+    """The scorers and the questions agree, on scenes that can be built again."""
+    task = next(task for task in SUITES["shapes"] if task.name == name)
+    items = list(task.items("test", 20))
+    again = list(task.items("test", 20))
+    assert [(item.question, item.answer) for item in items] == [
+        (item.question, item.answer) for item in again
+    ]
+    assert {item.id for item in items} != {item.id for item in task.items("validation", 20)}
+    for item in items:
+        scores = task.score(item, item.answer)
+        best = next(measure for measure in ("accuracy", "exact", "F1") if measure in scores)
+        assert scores[best] == (1.0, 1.0)
+        if item.image is not None:
+            assert torch.equal(
+                torch.frombuffer(bytearray(item.image().tobytes()), dtype=torch.uint8),
+                torch.frombuffer(
+                    bytearray(again[items.index(item)].image().tobytes()), dtype=torch.uint8
+                ),
+            )
