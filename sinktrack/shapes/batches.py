@@ -3,7 +3,8 @@
 A row starts with the picture, which all of its questions share, and goes on with one
 segment for each question and its answer. A segment sees the picture and itself and
 never another segment, and its positions start where the picture's end, so that every
-segment computes what a prompt of its own would, at a third of the cost.
+segment computes what a prompt of its own would, at a third of the cost. Rows without a
+picture hold passages in the same way.
 """
 
 import random
@@ -14,8 +15,9 @@ from typing import Any
 import torch
 
 from sinktrack.shapes.checkpoint import prompt
-from sinktrack.shapes.questions import Question, mixed
-from sinktrack.shapes.scenes import COLOURS, GRID, SHAPES, Scene, draw, sample_scene
+from sinktrack.shapes.mixture import passages, scene_questions
+from sinktrack.shapes.questions import Question
+from sinktrack.shapes.scenes import COLOURS, GRID, PRIOR, SHAPES, Scene, draw, sample_scene
 
 
 @dataclass
@@ -28,6 +30,8 @@ class Batch:
     """(3, B, T) int64: time, row and column."""
     attention_mask: torch.Tensor
     """(B, 1, T, T) bool, True where a query sees a key."""
+    segments: torch.Tensor
+    """(B, T) int64: 0 for the shared prefix, then the question's number; -1 for padding."""
     targets: torch.Tensor
     """(B, T) int64: the next token, or -100 where nothing is to be learned."""
     weights: torch.Tensor
@@ -41,6 +45,16 @@ class Batch:
         """Move every tensor to a device."""
         return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
 
+    def answers_right(self, wrong: torch.Tensor) -> float:
+        """Count the answers that hold no wrong token (B, T, nonzero where wrong), as a share."""
+        most = int(self.segments.max()) + 1
+        number = torch.arange(len(wrong), device=wrong.device)[:, None] * most
+        number = (number + self.segments.clamp(min=0)).flatten()
+        faults = torch.zeros(len(wrong) * most, device=wrong.device)
+        faults.index_add_(0, number, wrong.flatten().float())
+        asked = number[self.targets.flatten() >= 0].unique()
+        return (faults[asked] == 0).float().mean().item()
+
 
 class Packer:
     """Turns scenes and their questions into batches for one model and processor."""
@@ -48,55 +62,57 @@ class Packer:
     def __init__(self, model: Any, processor: Any) -> None:
         """Measure the shared prefix once; it is the same for every picture of this size."""
         self.processor = processor
+        self.image_token_id = model.config.image_token_id
         self.end = processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
         self.pad = processor.tokenizer.convert_tokens_to_ids("<|endoftext|>")
         text, self.tail = prompt(processor, "\x00").split("\x00")
         self.prefix: list[int] = processor.tokenizer(
             text.replace("<|image_pad|>", "<|image_pad|>" * GRID**2), add_special_tokens=False
         ).input_ids
+        self.tail_length = len(processor.tokenizer(self.tail, add_special_tokens=False).input_ids)
         ids = torch.tensor([self.prefix])
-        types = (ids == model.config.image_token_id).int()
+        types = (ids == self.image_token_id).int()
         side = 2 * GRID
         positions, _ = model.model.get_rope_index(
             ids, mm_token_type_ids=types, image_grid_thw=torch.tensor([[1, side, side]])
         )
         self.prefix_positions = positions[:, 0]
+        start = prompt(processor, "\x00", picture=False).split("\x00")[0]
+        self.text_prefix: list[int] = processor.tokenizer(start, add_special_tokens=False).input_ids
 
-    def __call__(self, scenes: Sequence[Scene], questions: Sequence[Sequence[Question]]) -> Batch:
-        """Pack one row for each scene."""
+    def __call__(
+        self,
+        scenes: Sequence[Scene],
+        questions: Sequence[Sequence[Question]],
+        passages: Sequence[Sequence[Question]] = (),
+    ) -> Batch:
+        """Pack one row for each scene with its questions, and one for each set of passages."""
         pictures = self.processor.image_processor(
             images=[draw(scene) for scene in scenes], return_tensors="pt"
         )
-        rows = [[self._segment(question) for question in asked] for asked in questions]
-        length = len(self.prefix) + max(sum(len(ids) for ids, _ in row) for row in rows)
-        shape = (len(rows), length)
-        input_ids = torch.full(shape, self.pad)
-        targets = torch.full(shape, -100)
-        weights = torch.zeros(shape)
-        segments = torch.full(shape, -1)
-        position_ids = torch.zeros(3, *shape, dtype=torch.long)
-        start = len(self.prefix)
-        base = int(self.prefix_positions.max()) + 1
-        input_ids[:, :start] = torch.tensor(self.prefix)
-        segments[:, :start] = 0
-        position_ids[:, :, :start] = self.prefix_positions[:, None]
-        for row, spans in enumerate(rows):
-            cursor = start
-            for number, (ids, question_length) in enumerate(spans, start=1):
-                end = cursor + len(ids)
-                input_ids[row, cursor:end] = torch.tensor(ids)
-                segments[row, cursor:end] = number
-                position_ids[:, row, cursor:end] = torch.arange(base, base + len(ids))
-                answer = slice(cursor + question_length - 1, end - 1)
-                targets[row, answer] = torch.tensor(ids[question_length:])
-                # between counting every token alike, which a long description would rule,
-                # and every answer alike, which would starve it
-                weights[row, answer] = (len(ids) - question_length) ** -0.5
-                cursor = end
-        return Batch(
-            input_ids, position_ids, _mask(segments), targets, weights,
-            pictures["pixel_values"], pictures["image_grid_thw"],
+        text_positions = torch.arange(len(self.text_prefix)).expand(3, -1)
+        rows = [(self.prefix, self.prefix_positions, asked) for asked in questions]
+        rows += [(self.text_prefix, text_positions, asked) for asked in passages]
+        packed = [
+            _pack_row(prefix, positions, [self._segment(question) for question in asked])
+            for prefix, positions, asked in rows
+        ]
+        length = max(len(row.input_ids) for row in packed)
+        ids, positions, segments, targets, weights = (
+            torch.stack([_padded(getattr(row, name), length, value) for row in packed])
+            for name, value in (
+                ("input_ids", self.pad), ("positions", 0), ("segments", -1),
+                ("targets", -100), ("weights", 0),
+            )
         )  # fmt: skip
+        return Batch(
+            ids, positions.transpose(0, 1).contiguous(), _mask(segments), segments, targets,
+            weights, pictures["pixel_values"], pictures["image_grid_thw"],
+        )  # fmt: skip
+
+    def question_length(self, question: Question) -> int:
+        """Count the tokens of a question itself, without those between it and the answer."""
+        return len(self.processor.tokenizer(question.text, add_special_tokens=False).input_ids)
 
     def _segment(self, question: Question) -> tuple[list[int], int]:
         """Token ids of a question and its answer, and how many of them are the question's."""
@@ -104,6 +120,46 @@ class Packer:
         asked: list[int] = encode(question.text + self.tail, add_special_tokens=False).input_ids
         answered: list[int] = encode(question.answer, add_special_tokens=False).input_ids
         return [*asked, *answered, self.end], len(asked)
+
+
+@dataclass
+class _Row:
+    """One row of N tokens; all but positions (3, N) are (N,)."""
+
+    input_ids: torch.Tensor
+    positions: torch.Tensor
+    segments: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor
+
+
+def _pack_row(
+    prefix: list[int], prefix_positions: torch.Tensor, spans: list[tuple[list[int], int]]
+) -> _Row:
+    """Put segments behind their prefix; each is its ids and how many of them are the question's."""
+    ids, positions = list(prefix), [prefix_positions]
+    segments, targets, weights = ([value] * len(prefix) for value in (0, -100, 0.0))
+    base = int(prefix_positions.max()) + 1
+    for number, (added, asked) in enumerate(spans, start=1):
+        answered = len(added) - asked
+        ids += added
+        positions.append(torch.arange(base, base + len(added)).expand(3, -1))
+        segments += [number] * len(added)
+        targets += [-100] * (asked - 1) + added[asked:] + [-100]
+        # between counting every token alike, which a long description would rule, and every
+        # answer alike, which would starve it
+        weights += [0.0] * (asked - 1) + [answered**-0.5] * answered + [0.0]
+    return _Row(
+        torch.tensor(ids),
+        torch.cat(positions, dim=-1),
+        torch.tensor(segments),
+        torch.tensor(targets),
+        torch.tensor(weights),
+    )
+
+
+def _padded(row: torch.Tensor, length: int, value: float) -> torch.Tensor:
+    return torch.nn.functional.pad(row, (0, length - row.shape[-1]), value=value)
 
 
 def _mask(segments: torch.Tensor) -> torch.Tensor:
@@ -114,11 +170,20 @@ def _mask(segments: torch.Tensor) -> torch.Tensor:
     return (causal & ((key == 0) | (key == query)))[:, None]
 
 
-def training_batch(packer: Packer, seed: int, step: int, scenes: int, most_objects: int) -> Batch:
-    """Make the batch of one step, of its arguments alone, so that a resumed run sees the same."""
+def training_batch(
+    packer: Packer, seed: int, step: int, scenes: int, most_objects: int, prior: float = PRIOR
+) -> Batch:
+    """Make the batch of one step, of its arguments alone, so that a resumed run sees the same.
+
+    To eight scenes comes one row of passages.
+    """
     rng = random.Random(f"{seed}/{step}")
-    drawn = [sample_scene(rng, rng.randint(1, most_objects)) for _ in range(scenes)]
-    return packer(drawn, [mixed(rng, scene) for scene in drawn])
+    drawn = [sample_scene(rng, rng.randint(1, most_objects), prior=prior) for _ in range(scenes)]
+    return packer(
+        drawn,
+        [scene_questions(rng, scene) for scene in drawn],
+        [passages(rng) for _ in range(scenes // 8)],
+    )
 
 
 @dataclass

@@ -19,6 +19,7 @@ from sinktrack.shapes.scenes import CELL, GRID
 _untyped: Any = transformers
 
 PIXELS = (GRID * CELL) ** 2
+MAX_POSITIONS = 32768
 
 # Qwen2.5-VL's format without its default system message, which would cost twenty tokens a prompt.
 CHAT_TEMPLATE = """\
@@ -63,9 +64,6 @@ class Size:
 def build_model(size: Size, tokenizer: Qwen2Tokenizer) -> Any:
     """Make a fresh Qwen2_5_VLForConditionalGeneration, drawn from torch's global generator."""
     ids: dict[str, int] = tokenizer.get_added_vocab()
-    frequencies = size.hidden // size.heads // 2
-    temporal = frequencies // 8
-    spatial = (frequencies - temporal) // 2
     config = _untyped.Qwen2_5_VLConfig(
         text_config={
             "model_type": "qwen2_5_vl_text",
@@ -75,15 +73,8 @@ def build_model(size: Size, tokenizer: Qwen2Tokenizer) -> Any:
             "num_hidden_layers": size.layers,
             "num_attention_heads": size.heads,
             "num_key_value_heads": size.key_value_heads,
-            "max_position_embeddings": 32768,
-            # Where an image token stands is told by its rotation alone, and columns turn with the
-            # lowest frequencies. At Qwen's base of a million they would not move within five
-            # cells; at a base of 10 (0.1 to 0.2 rad a column) rows were learned and columns not.
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 3.0,
-                "mrope_section": [frequencies - 2 * spatial, spatial, spatial],
-            },
+            "max_position_embeddings": MAX_POSITIONS,
+            "rope_parameters": _rotations(size.hidden // size.heads // 2),
             "initializer_range": 0.05,
             "bos_token_id": None,
             "eos_token_id": ids["<|im_end|>"],
@@ -116,6 +107,30 @@ def build_model(size: Size, tokenizer: Qwen2Tokenizer) -> Any:
     return model
 
 
+def _rotations(frequencies: int) -> dict[str, Any]:
+    """Choose the frequencies of the multimodal rotary embedding, half of the head size in number.
+
+    Where an image token stands is told by its rotation alone. Qwen's spectrum gives columns the
+    slowest frequencies, which would not move within five cells. Here rows and columns turn equally
+    fast, and the time axis so slowly that a key can be found at any distance: by what it means,
+    and above all the sink, which a query must reach from everywhere.
+    """
+    spatial = 3 * frequencies // 8
+    slow = [0.1 * 0.2**index for index in range(frequencies - 2 * spatial)]
+    fast = [0.3 ** (index / max(1, spatial - 1)) for index in range(spatial)]
+    periods = [1 / frequency for frequency in (*slow, *fast, *fast)]
+    return {
+        "rope_type": "longrope",  # the one type that takes every frequency as it is given
+        "rope_theta": 1.0,
+        "factor": 1.0,
+        "short_factor": periods,
+        "long_factor": periods,
+        "attention_factor": 1.0,
+        "original_max_position_embeddings": MAX_POSITIONS,
+        "mrope_section": [len(slow), spatial, spatial],
+    }
+
+
 def build_processor(tokenizer: Qwen2Tokenizer) -> Any:
     """Put a Qwen2_5_VLProcessor around a tokenizer.
 
@@ -130,9 +145,9 @@ def build_processor(tokenizer: Qwen2Tokenizer) -> Any:
     )
 
 
-def prompt(processor: Any, question: str) -> str:
-    """Render a picture and a question as the text of a prompt, up to the answer's first token."""
-    content = [{"type": "image"}, {"type": "text", "text": question}]
+def prompt(processor: Any, question: str, picture: bool = True) -> str:
+    """Render a question, behind a picture or not, as a prompt up to the answer's first token."""
+    content = [{"type": "image"}] * picture + [{"type": "text", "text": question}]
     text = processor.apply_chat_template(
         [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
     )

@@ -10,7 +10,7 @@ from transformers import AutoModelForImageTextToText
 
 from sinktrack.shapes.batches import training_batch
 from sinktrack.shapes.checkpoint import Size, prompt
-from sinktrack.shapes.questions import mixed
+from sinktrack.shapes.mixture import passages, scene_questions
 from sinktrack.shapes.scenes import GRID, draw, sample_scene
 from sinktrack.shapes.train import Settings, Training, answer_loss, main
 
@@ -85,7 +85,7 @@ def test_a_packed_segment_computes_what_its_own_prompt_does() -> None:
     training = Training(TINY, "cpu")
     rng = random.Random(0)
     scene = sample_scene(rng, 3)
-    questions = mixed(rng, scene)
+    questions = scene_questions(rng, scene)
     packed = training.packer([scene], [questions])
     inputs = {
         "attention_mask": packed.attention_mask,
@@ -116,10 +116,25 @@ def test_only_answers_are_learned() -> None:
     training = Training(TINY, "cpu")
     rng = random.Random(1)
     scene = sample_scene(rng, 2)
-    questions = mixed(rng, scene)
-    targets = training.packer([scene], [questions]).targets[0]
-    text = training.processor.tokenizer.decode(targets[targets >= 0])
-    assert text == "".join(question.answer + "<|im_end|>" for question in questions)
+    questions = scene_questions(rng, scene)
+    told = passages(rng)
+    rows = training.packer([scene], [questions], [told]).targets
+    for targets, asked in zip(rows, (questions, told), strict=True):
+        text = training.processor.tokenizer.decode(targets[targets >= 0])
+        assert text == "".join(question.answer + "<|im_end|>" for question in asked)
+
+
+def test_the_share_of_right_answers_counts_whole_answers() -> None:
+    """One wrong token spoils its own answer and no other."""
+    training = Training(TINY, "cpu")
+    rng = random.Random(2)
+    scenes = [sample_scene(rng, 2) for _ in range(2)]
+    batch = training.packer(scenes, [scene_questions(rng, scene)[:4] for scene in scenes])
+    wrong = torch.zeros_like(batch.targets).bool()
+    assert batch.answers_right(wrong) == 1.0
+    answer = ((batch.segments[1] == 3) & (batch.targets[1] >= 0)).nonzero()[:, 0]
+    wrong[1, answer[:2]] = True
+    assert batch.answers_right(wrong) == pytest.approx(7 / 8)
 
 
 def test_the_command_writes_a_checkpoint_and_resumes(tmp_path: Path) -> None:
