@@ -5,7 +5,7 @@ when.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from sinktrack.errors import MethodError
@@ -85,19 +85,32 @@ class SinkTrack:
 
     @classmethod
     def for_model(cls, model: Any, **changes: Any) -> "SinkTrack":
-        """Return the schedule published for the model's family.
+        """Return the schedule published for the model's family, or the one it was trained with.
+
+        A checkpoint that has learned to read its sink says so in its config: `config.sinktrack`
+        holds the arguments, as `as_dict` gives them.
 
         Args:
             model: A transformers model, or its config.
             **changes: Arguments of `SinkTrack` that replace the published ones.
 
         Returns:
-            The family's schedule cut to the model's layers, with causal="corrected".
+            The family's schedule cut to the model's layers, with causal="corrected", unless the
+            config has its own.
 
         Raises:
             MethodError: If the family has no published schedule; build `SinkTrack(...)` directly.
+                Or if the config's own is none.
         """
         config = getattr(model, "config", model)
+        own = getattr(config, "sinktrack", None)
+        if own is not None:
+            if not isinstance(own, dict) or not own.keys() <= {each.name for each in fields(cls)}:
+                raise MethodError(
+                    f"The model's config has sinktrack={own!r}, but it must hold arguments of "
+                    "SinkTrack: mend it, or take it out of config.json."
+                )
+            return cls(**own | changes)
         family = FAMILIES.get(config.model_type)
         if family is None:
             raise MethodError(

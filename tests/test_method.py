@@ -76,3 +76,16 @@ def test_an_unknown_family_is_refused_with_what_to_do():
     config.model_type = "mamba"
     with pytest.raises(MethodError, match=r"'mamba'.*SinkTrack\(inject_at"):
         SinkTrack.for_model(config)
+
+
+def test_a_checkpoint_may_bring_its_own_schedule():
+    """What it was trained with wins over its family's, and must be a method."""
+    config = small_config("qwen2_5_vl")
+    own = SinkTrack(inject_at={2}, refresh_after={1}, context="instruction")
+    config.sinktrack = own.as_dict()
+    assert SinkTrack.for_model(config) == own
+    assert SinkTrack.for_model(config, context="image").context == "image"
+    for wrong in ("every layer", {"layers": [2]}, {"inject_at": [-1], "refresh_after": []}):
+        config.sinktrack = wrong
+        with pytest.raises(MethodError):
+            SinkTrack.for_model(config)
