@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
-from app.engine import Engine, Event
+from app.engine import Engine, Event, kept
 from app.heatmap import pack
 from app.stop import StopFlag
 from sinktrack.errors import SinkTrackError
@@ -76,6 +76,8 @@ class Compare:
         do_sample: Any,
         temperature: Any,
         seed: Any,
+        window: Any,
+        sinks: Any,
     ) -> Iterator[tuple[Any, Any]]:
         """Answer, and yield the stage and the report's file.
 
@@ -94,6 +96,7 @@ class Compare:
                 do_sample=bool(do_sample),
                 temperature=float(temperature),
                 seed=int(seed or 0),
+                cache=kept(int(window or 0), int(sinks or 0)),
             )
         except (SinkTrackError, TypeError, ValueError, OverflowError) as error:
             stop.set()

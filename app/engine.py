@@ -34,6 +34,7 @@ from sinktrack.method import Causal, Context
 from sinktrack.models import model_name
 from sinktrack.prompts import clean_question, reads_pictures
 from sinktrack.report import lane_title, payload
+from sinktrack.window import Cache, SinkWindow
 
 Event = dict[str, Any]
 
@@ -58,6 +59,7 @@ class Request:
         do_sample: Sample; else each token is the most likely one.
         temperature: Above 0, used when sampling.
         seed: Of the sampling noise.
+        cache: What stays in view while the answers grow.
     """
 
     picture: Picture
@@ -68,6 +70,7 @@ class Request:
     do_sample: bool = False
     temperature: float = 1.0
     seed: int = 0
+    cache: Cache = "full"
 
 
 class Engine:
@@ -116,7 +119,7 @@ class Engine:
             "max_question_tokens": settings.max_question_tokens,
         }
         if settings.model is not None:
-            bundled = Path(settings.model).resolve() == BUNDLED.resolve()
+            bundled = Path(settings.model).resolve().parent == BUNDLED.resolve().parent
             return cls._load(settings.model, bundled=bundled, **limits)
         chosen = choose_model(gpu_memory())
         if chosen == str(BUNDLED):
@@ -259,6 +262,7 @@ class Engine:
             do_sample=request.do_sample,
             temperature=request.temperature if request.do_sample else None,
             seed=request.seed,
+            cache=request.cache,
             stop=stop.is_set,
             max_question_tokens=self._max_question_tokens,
         )
@@ -274,6 +278,15 @@ class Engine:
             if step.comparison is not None:
                 data = json.dumps(payload(step.comparison), allow_nan=False)
                 report({"kind": "done", "payload": data})
+
+
+def kept(window: int, sinks: int) -> Cache:
+    """Return what a window of that many last tokens, 0 for all, and first ones keeps in view.
+
+    Raises:
+        MethodError: If a number is out of range.
+    """
+    return SinkWindow(window=window, sinks=sinks) if window else "full"
 
 
 def gpu_memory() -> int | None:

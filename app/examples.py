@@ -18,10 +18,21 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Example:
-    """One picture with a question about it."""
+    """One picture with a question about it.
+
+    Args:
+        picture: The file.
+        question: The question.
+        note: What happens there, in a few words.
+        window: How many of the last tokens stay in view; 0 for all.
+        sinks: How many of the first tokens stay beside them.
+    """
 
     picture: Path
     question: str
+    note: str = ""
+    window: int = 0
+    sinks: int = 1
 
     def thumbnail(self) -> str:
         """Return the picture as a small data URL.
@@ -46,8 +57,15 @@ def read_examples(folder: Path = FOLDER) -> list[tuple[Example, str]]:
     found = []
     for entry in entries:
         try:
-            example = Example(folder / entry["image"], str(entry["question"]))
+            cache = entry.get("cache", {})
+            example = Example(
+                folder / entry["image"],
+                str(entry["question"]),
+                note=str(entry.get("note", "")),
+                window=int(cache.get("window", 0)),
+                sinks=int(cache.get("sinks", 1)),
+            )
             found.append((example, example.thumbnail()))
-        except (KeyError, TypeError, PictureError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, PictureError) as error:
             log.warning("The example %r is left out: %s", entry, error)
     return found

@@ -158,7 +158,16 @@ def _inputs(engine: Engine) -> tuple[list[gr.components.Component], gr.Button, g
     with gr.Row(elem_id="actions"):
         ask = gr.Button("Ask", variant="primary", scale=3, min_width=120, elem_id="ask")
         stop = gr.Button("Stop", interactive=False, scale=1, min_width=80, elem_id="stop")
-    _examples(picture, question)
+    window = gr.Number(
+        value=0,
+        precision=0,
+        minimum=0,
+        label="Window (tokens)",
+        info="0 keeps everything in view. Else this many of the last tokens, and the first ones.",
+        render=False,
+    )
+    first = gr.Number(value=1, precision=0, minimum=0, label="First tokens kept", render=False)
+    _examples([picture, question, window, first])
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         published = engine.published
         length = gr.Slider(
@@ -178,6 +187,9 @@ def _inputs(engine: Engine) -> tuple[list[gr.components.Component], gr.Button, g
             value=published.causal,
             label="Causal mask where it writes",
         )
+        with gr.Row():
+            window.render()
+            first.render()
         sample = gr.Checkbox(
             label="Sample",
             info="Off: the most likely token each time. On: both answers share their noise.",
@@ -195,28 +207,32 @@ def _inputs(engine: Engine) -> tuple[list[gr.components.Component], gr.Button, g
             show_progress="hidden",
             api_visibility="private",
         )
-    return [picture, question, length, context, causal, sample, heat, seed], ask, stop
+    asked = [picture, question, length, context, causal, sample, heat, seed, window, first]
+    return asked, ask, stop
 
 
-def _examples(picture: gr.Image, question: gr.Textbox) -> None:
-    """Add the examples, if there are any."""
+def _examples(filled: list[gr.components.Component]) -> None:
+    """Add the examples, if there are any; a click fills in picture, question, window and sinks."""
     found = read_examples()
     if not found:
         return
-    shown = [{"src": thumbnail, "question": example.question} for example, thumbnail in found]
+    shown = [
+        {"src": thumbnail, "question": example.question, "note": example.note}
+        for example, thumbnail in found
+    ]
     examples = example_list(shown)
 
-    def choose(event: gr.EventData) -> tuple[str, str]:
+    def choose(event: gr.EventData) -> tuple[str, str, int, int]:
         index = getattr(event, "index", None)
         if not isinstance(index, int) or not 0 <= index < len(found):
             raise toast("There is no such example: choose one of those shown.")
         example = found[index][0]
-        return str(example.picture), example.question
+        return str(example.picture), example.question, example.window, example.sinks
 
     examples.choose(
         choose,
         None,
-        [picture, question],
+        filled,
         queue=False,
         show_progress="hidden",
         api_visibility="private",

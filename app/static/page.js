@@ -42,13 +42,16 @@ const SinkTrackPage = (() => {
 
   /** One button an example; `choose` receives {index}. */
   function examples(host, props, choose) {
-    const buttons = JSON.parse(props.value).map(({ src, question }, index) => {
+    const buttons = JSON.parse(props.value).map(({ src, question, note }, index) => {
       const button = make("button", "st-example");
       button.type = "button";
       const picture = make("img");
       picture.src = src;
       picture.alt = "";
-      button.append(picture, make("span", "", question));
+      const words = make("span", "st-words");
+      words.append(make("span", "st-question", question));
+      if (note) words.append(make("span", "st-note", note));
+      button.append(picture, words);
       button.addEventListener("click", () => choose({ index }));
       return button;
     });

@@ -23,9 +23,16 @@ def compare(engine: Engine, tmp_path: Path) -> Compare:
     return Compare(engine, str(tmp_path / "reports"))
 
 
-def ask(compare: Compare, picture: Any, question: str = "What is it?", tokens: int = 4) -> Any:
+def ask(
+    compare: Compare,
+    picture: Any,
+    question: str = "What is it?",
+    tokens: int = 4,
+    window: Any = 0,
+    sinks: Any = 1,
+) -> Any:
     return compare.answer(
-        StopFlag(), picture, question, tokens, "image", "corrected", False, 1.0, 0
+        StopFlag(), picture, question, tokens, "image", "corrected", False, 1.0, 0, window, sinks
     )
 
 
@@ -68,6 +75,21 @@ def test_an_answer_ends_in_a_stage_and_a_report_with_the_same_numbers(compare, p
 def test_no_tag_is_left_in_what_the_browser_gets(compare, picture):
     for value, _ in ask(compare, picture, question=HOSTILE):
         assert not isinstance(value, str) or "<" not in value
+
+
+def test_a_window_is_kept_to_and_named(compare, picture):
+    payload = json.loads(stage(list(ask(compare, picture, tokens=20, window=6))[-1][0])["payload"])
+    assert payload["settings"]["cache"] == "the first 1 and the last 6 tokens"
+
+
+@pytest.mark.parametrize(
+    ("window", "words"), [(1, "whole number of 2 or more"), (-3, "whole number"), ("x", "number")]
+)
+def test_a_window_out_of_range_is_refused(compare, picture, window, words):
+    answering = ask(compare, picture, window=window)
+    assert stage(next(answering)[0])["busy"] is False
+    with pytest.raises(gr.Error, match=words):
+        next(answering)
 
 
 def test_notices_about_the_picture_are_shown(compare, tmp_path):
@@ -149,4 +171,22 @@ def test_examples_that_cannot_be_read_are_left_out(tmp_path):
     (tmp_path / "examples.json").write_text(json.dumps(entries))
     [(example, thumbnail)] = read_examples(tmp_path)
     assert example.picture == tmp_path / "here.png" and example.question == HOSTILE
+    assert (example.window, example.sinks) == (0, 1)
     assert thumbnail.startswith("data:image/png;base64,")
+
+
+def test_an_example_may_bring_a_window_and_a_note(tmp_path):
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    entry = {"image": "a.png", "question": "?", "note": "forgets"}
+    entries = [entry | {"cache": {"window": 16, "sinks": 2}}, entry | {"cache": {"window": "wide"}}]
+    (tmp_path / "examples.json").write_text(json.dumps(entries))
+    [(example, _)] = read_examples(tmp_path)
+    assert (example.window, example.sinks, example.note) == (16, 2, "forgets")
+
+
+def test_the_shipped_examples_tell_the_stories():
+    """What the plain model invents, and answers that outgrow their window."""
+    notes = [example.note for example, _ in read_examples()]
+    assert sum(note.startswith("invents") for note in notes) >= 3
+    assert sum(note.startswith("forgets") for note in notes) >= 2
+    assert all((ex.window > 0) == ex.note.startswith("forgets") for ex, _ in read_examples())
