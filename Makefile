@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: demo setup browser test check bench checkpoint screenshots clean
+.PHONY: demo setup browser test check bench checkpoint sinks screenshots clean
 
 demo: setup  ## open the page on http://127.0.0.1:7860
 	$(BIN)/python app.py
@@ -33,8 +33,18 @@ bench: setup  ## measure speed and memory on this machine
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/memory.py
 
-checkpoint: setup  ## train the bundled checkpoint anew
+checkpoint: setup  ## train both bundled checkpoints anew, and measure them
 	$(BIN)/python -m sinktrack.shapes.train
+	$(BIN)/python -m sinktrack.shapes.anchor
+	for each in plain anchored; do \
+		$(BIN)/python benchmarks/answers.py $$each report && \
+		$(BIN)/python benchmarks/answers.py $$each window || exit 1; \
+	done
+	$(BIN)/python -m sinktrack.shapes.examples
+
+sinks: setup  ## train the siblings and draw where sinks come from
+	$(BIN)/python -m sinktrack.shapes.siblings
+	$(BIN)/python benchmarks/figures.py
 
 screenshots: setup browser  ## take the pictures of the README anew
 	$(BIN)/python benchmarks/screenshots.py

@@ -1,0 +1,103 @@
+"""Does SinkTrack help: `python answers.py plain choose`, then `report`, then `window`.
+
+`choose` tries variants of the method on validation scenes. `report` measures the plain model, the
+published schedule and the chosen variant on test scenes, `window` the same behind a window that
+has left the prompt. Each goes on where it stopped, and leaves its table in results/.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import sinktrack
+from sinktrack.eval.runner import Run, evaluate, table
+from sinktrack.eval.shapes import CHOICES, DESCRIPTIONS, MEMORY, PASSAGES, POPE
+from sinktrack.eval.tasks import Task
+
+RESULTS = Path(__file__).parent / "results"
+ASSETS = Path(__file__).parent.parent / "assets"
+CHECKPOINTS = {"plain": "shapes-vl", "anchored": "shapes-vl-anchored"}
+
+WINDOW = sinktrack.SinkWindow(sinks=1, window=16)
+MEASURES: tuple[Task, ...] = (POPE[0], POPE[2], DESCRIPTIONS[0], *CHOICES, *PASSAGES)
+
+CHOSEN: dict[str, dict[str, Any]] = {
+    "plain": {"inject_at": {10}, "refresh_after": {9}, "normalize_context": True},
+    "anchored": {},
+}
+"""What `choose` found, as changes to the checkpoint's own schedule."""
+
+
+def variants(model: Any) -> dict[str, sinktrack.SinkTrack | None]:
+    """Return the plain model, the checkpoint's schedule, and changes of one thing at a time."""
+
+    def changed(**changes: Any) -> sinktrack.SinkTrack:
+        return sinktrack.SinkTrack.for_model(model, **changes)
+
+    def every(step: int, last: int = 11) -> dict[str, Any]:
+        layers = set(range(step, last + 1, step))
+        return {"inject_at": layers, "refresh_after": layers}
+
+    late = {"inject_at": {10}, "refresh_after": {9}}
+    return {
+        "baseline": None,
+        "published": changed(),
+        "instruction": changed(context="instruction"),
+        "both": changed(context="image+instruction"),
+        "every 2nd": changed(**every(2)),
+        "every 3rd": changed(**every(3)),
+        "up to 6": changed(**every(2, last=6)),
+        "one late": changed(**late),
+        "strength 0.5": changed(strength=0.5),
+        "normalised": changed(normalize_context=not changed().normalize_context),
+        "one late, normalised": changed(**late, normalize_context=True),
+        "one late, both, normalised": changed(
+            **late, normalize_context=True, context="image+instruction"
+        ),
+    }
+
+
+def main() -> None:
+    """Measure and print one table."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("checkpoint", choices=CHECKPOINTS)
+    parser.add_argument("stage", choices=("choose", "official", "report", "window"))
+    parser.add_argument("--limit", type=int, help="items a measure; default: the stage's own")
+    parser.add_argument("--runs", type=Path, default=Path("runs/answers"), help="for the records")
+    parser.add_argument("--threads", type=int, default=None, help="CPU threads (torch's choice)")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    model, processor = sinktrack.load(ASSETS / CHECKPOINTS[options.checkpoint])
+    tried = variants(model)
+    reported = {"baseline": None, "published": tried["published"]}
+    if CHOSEN[options.checkpoint]:
+        chosen = sinktrack.SinkTrack.for_model(model, **CHOSEN[options.checkpoint])
+        reported["chosen"] = chosen
+    official = sinktrack.SinkTrack.for_model(model, causal="official")
+    run = {
+        "choose": Run(tasks=MEASURES, methods=tried, split="validation", limit=200),
+        # the shifted mask exists only where there is no padding, so one question at a time
+        "official": Run(
+            tasks=MEASURES[:3],
+            methods={"baseline": None, "official": official},
+            split="validation",
+            limit=200,
+            batch=1,
+        ),
+        "report": Run(tasks=(POPE[1], *MEASURES), methods=reported, limit=2000),
+        "window": Run(tasks=MEMORY, methods=reported, limit=2000, cache=WINDOW),
+    }[options.stage]
+    if options.limit:
+        run = Run(**(vars(run) | {"limit": options.limit}))
+    name = f"{options.checkpoint}-{options.stage}"
+    shown = table(evaluate(model, processor, run, options.runs / name))
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text(shown, encoding="utf-8")
+    print(shown)
+
+
+if __name__ == "__main__":
+    main()
