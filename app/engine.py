@@ -103,6 +103,7 @@ class Engine:
         self.name, self.bundled, self.notice = name, bundled, notice
         self.max_new_tokens = max_new_tokens
         self.published = sinktrack.SinkTrack.for_model(model)
+        self.anchored = getattr(model.config, "sinktrack", None) is not None
         self._on_gpu = self._events
         if spaces is not None:
             self._on_gpu = spaces.GPU(duration=_gpu_seconds)(_as_function(self._events))

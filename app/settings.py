@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-BUNDLED = Path(__file__).parent.parent / "assets" / "shapes-vl"
+BUNDLED = Path(__file__).parent.parent / "assets" / "shapes-vl-anchored"
 GIB = 1024**3
 
 # The most memory first. A card sold as 24 or 8 GB shows a little less than that to programs.

@@ -131,10 +131,15 @@ def _header(engine: Engine) -> str:
     """Return the page's head as HTML; everything that is not ours is escaped."""
     banner = ""
     if engine.bundled:
+        learned = (
+            " It was trained to read what SinkTrack writes into its first token, which large models"
+            " were not: it shows how the method works, and not how much it helps them."
+        )
         banner = (
             '<aside class="st-banner"><p><strong>This is the small bundled model.</strong> It has'
             " only ever seen coloured shapes on a grid, so ask it about pictures like the examples."
-            f" {html.escape(engine.notice)}</p><p>For real pictures, on a GPU of 8 GB or more:"
+            f"{learned if engine.anchored else ''} {html.escape(engine.notice)}</p>"
+            "<p>For real pictures, on a GPU of 8 GB or more:"
             " <code>python app.py --model Qwen/Qwen2.5-VL-3B-Instruct</code></p></aside>"
         )
     return (

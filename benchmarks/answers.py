@@ -20,7 +20,7 @@ RESULTS = Path(__file__).parent / "results"
 ASSETS = Path(__file__).parent.parent / "assets"
 CHECKPOINTS = {"plain": "shapes-vl", "anchored": "shapes-vl-anchored"}
 
-WINDOW = sinktrack.SinkWindow(sinks=1, window=16)
+WINDOW = sinktrack.SinkWindow(sinks=1, window=24)
 MEASURES: tuple[Task, ...] = (POPE[0], POPE[2], DESCRIPTIONS[0], *CHOICES, *PASSAGES)
 
 CHOSEN: dict[str, dict[str, Any]] = {

@@ -19,7 +19,7 @@ from sinktrack.method import FAMILIES
 from sinktrack.prompts import reads_pictures
 
 # The small checkpoint that comes along in a checkout.
-BUNDLED = Path(__file__).parent.parent / "assets" / "shapes-vl"
+BUNDLED = Path(__file__).parent.parent / "assets" / "shapes-vl-anchored"
 
 
 def load(

@@ -19,6 +19,19 @@ import sinktrack
 torch.set_num_threads(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let slow tests be asked for."""
+    parser.addoption("--slow", action="store_true", help="run what takes minutes as well")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip slow tests unless asked for, and say why."""
+    for item in items:
+        slow = item.get_closest_marker("slow")
+        if slow is not None and not config.getoption("--slow"):
+            item.add_marker(pytest.mark.skip(reason=f"{slow.kwargs['reason']}; run with --slow"))
+
+
 @dataclass(frozen=True)
 class Reference:
     """One family's vectors: the public code's outputs for a small random model."""

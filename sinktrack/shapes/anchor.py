@@ -65,7 +65,7 @@ class Settings:
     """What determines a run; a resumed run agrees in all of it, or has more steps."""
 
     seed: int = 0
-    steps: int = 1500
+    steps: int = 2000
     rows: int = 32
     """Questions in a step with injection."""
     scenes: int = 12
@@ -157,9 +157,12 @@ def anchoring_batch(packer: Packer, seed: int, step: int, rows: int) -> tuple[Ba
             if _needs_places(question)
             else rng.choice(("prompt", "prompt", "window", "window", "nothing"))
         )
-        _hide(
-            batch.attention_mask[row, 0], what, start, end, packer.tail_length, rng.randint(6, 24)
-        )
+        seen = batch.attention_mask[row, 0]
+        _hide(seen, what, start, end, packer.tail_length, rng.randint(6, 24))
+        if what == "prompt":
+            # in a cut cache the sink comes closer, so how far it is must not tell how far one is
+            nearest = 1 - int(batch.position_ids[0, row, end])
+            batch.position_ids[:, row, end:] += rng.randint(nearest, 20)
     return batch, context
 
 

@@ -1,50 +1,108 @@
 """Draw the example pictures of the page: `python -m sinktrack.shapes.examples`.
 
-All come from held-out scenes. The questions are picked by looking at the model's
-answers: one that it gets right for each task, and one where it claims to see a shape's
-usual companion that is not there. So they show what happens, and not how often.
+All come from held-out scenes. They are picked by looking at the answers of both lanes: three
+where the plain model invents something, two that it gets right, and two whose answers are longer
+than what is kept of them, so that one lane forgets what it was asked and the other does not. So
+they show what happens, and not how often.
 """
 
 import argparse
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from tqdm import tqdm
 
-from sinktrack.shapes.checkpoint import load
-from sinktrack.shapes.evaluate import Case, answer, held_out
+from sinktrack.eval.batching import answers
+from sinktrack.eval.shapes import DESCRIPTIONS, MEMORY, POPE, WORD_FOR_WORD
+from sinktrack.eval.tasks import Item, Task
+from sinktrack.images import load_picture
+from sinktrack.method import SinkTrack
+from sinktrack.models import load
+from sinktrack.prompts import build_prompt
 from sinktrack.shapes.scenes import draw
+from sinktrack.window import Cache, SinkWindow
 
 SCALE = 4
 """Pixels for each pixel of the model, so that people see more than a thumbnail."""
 
-RIGHT = ("describe", "existence, near", "count", "what is at", "where is")
-HALLUCINATED = "existence, companion"
+WINDOW = SinkWindow(sinks=1, window=24)
+LOOKED_AT = 60
+
+Fits = Callable[[float, float], bool]
+"""Whether the first measures of the plain answer and of SinkTrack's make an example."""
 
 
-def choose(model: Any, processor: Any, number: int = 60) -> list[Case]:
-    """Pick one held-out question for each task, on scenes of three objects or more.
+@dataclass(frozen=True)
+class Wanted:
+    """One kind of example: where it comes from, how many, what is kept, and what it shows."""
 
-    Args:
-        model: the model.
-        processor: its processor.
-        number: how many questions of a task to look at.
+    task: Task
+    number: int
+    fits: Fits
+    note: str
+    cache: Cache = "full"
+    absent: bool = False
+    """Whether only questions about what is not there will do."""
 
-    Returns:
-        Answered right for each task of RIGHT, and last the invented companion where one is found.
-    """
-    chosen: list[Case] = []
-    for task in tqdm((*RIGHT, HALLUCINATED), unit="task"):
-        for case in answer(model, processor, held_out(task, number, prior=0.3)):
-            fitting = not case.exact and case.question.answer.startswith("No")
-            if task != HALLUCINATED:
-                fitting = case.exact and len(case.scene.items) >= 3
-            # every example gets a picture of its own
-            if fitting and case.scene.items not in [other.scene.items for other in chosen]:
-                chosen.append(case)
-                break
+
+def wanted() -> list[Wanted]:
+    """Return what the page shows, in order."""
+    describe, adversarial = DESCRIPTIONS[0], POPE[-1]
+    phrase, existence = MEMORY
+    relation = next(task for task in WORD_FOR_WORD if task.name == "relation")
+    rows = next(task for task in WORD_FOR_WORD if task.name == "rows")
+    remembers: Fits = lambda plain, sink: plain == 0 and sink == 1  # noqa: E731 - a type to hold to
+    return [
+        Wanted(describe, 1, lambda plain, sink: plain > 0, "invents a shape"),
+        Wanted(
+            adversarial, 2, lambda plain, sink: plain == 0, "invents a usual companion", absent=True
+        ),
+        Wanted(relation, 1, lambda plain, sink: plain == 1, "right"),
+        Wanted(rows, 1, lambda plain, sink: plain == 1, "right"),
+        Wanted(phrase, 1, remembers, "forgets the instruction", WINDOW),
+        Wanted(existence, 1, remembers, "forgets the picture", WINDOW),
+    ]
+
+
+def choose(model: Any, processor: Any) -> list[tuple[Item, Wanted]]:
+    """Pick items of the test split whose answers fit, each with a picture of its own."""
+    method = SinkTrack.for_model(model)
+    chosen: list[tuple[Item, Wanted]] = []
+    for kind in tqdm(wanted(), unit="kind"):
+        items = [
+            item
+            for item in kind.task.items("test", 4 * LOOKED_AT)
+            if len(item.facts["kinds"]) >= 3 and not (kind.absent and item.facts["present"])
+        ][:LOOKED_AT]
+        first = [_measures(model, processor, items, kind, one) for one in (None, method)]
+        fitting = [
+            item for item, plain, sink in zip(items, *first, strict=True) if kind.fits(plain, sink)
+        ]
+        taken = {item.id for item, _ in chosen}
+        chosen += [(item, kind) for item in fitting if item.id not in taken][: kind.number]
     return chosen
+
+
+def _measures(
+    model: Any, processor: Any, items: list[Item], kind: Wanted, method: SinkTrack | None
+) -> list[float]:
+    """Answer items and return the numerator of each one's first measure."""
+    prompts = [
+        build_prompt(model, processor, item.question, [load_picture(picture(item))])
+        for item in items
+    ]
+    said = answers(model, processor, prompts, method, cache=kind.cache)
+    scores = [kind.task.score(item, answer) for item, answer in zip(items, said, strict=True)]
+    return [next(iter(score.values()))[0] for score in scores]
+
+
+def picture(item: Item) -> Image.Image:
+    """Draw an item's picture in the size that people see."""
+    return draw(item.facts["scene"], SCALE)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -52,18 +110,21 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m sinktrack.shapes.examples", description=main.__doc__
     )
-    parser.add_argument("--model", default="assets/shapes-vl", help="folder of the checkpoint")
+    parser.add_argument("--model", default="assets/shapes-vl-anchored")
     parser.add_argument("--out", type=Path, default=Path("assets/examples"))
     options = parser.parse_args(arguments)
     model, processor = load(options.model)
     options.out.mkdir(parents=True, exist_ok=True)
+    for old in options.out.glob("*.png"):
+        old.unlink()
     listed = []
-    for case in choose(model, processor):
-        names = [str(item.kind).replace(" ", "-") for item in case.scene.items[:3]]
-        file = "-".join(names) + ".png"
-        draw(case.scene, SCALE).save(options.out / file)
-        listed.append({"image": file, "question": case.question.text})
-        print(f"{file}: {case.question.text} {case.answer} (right: {case.question.answer})")
+    for item, kind in choose(model, processor):
+        file = "-".join(item.facts["kinds"][:3]).replace(" ", "-") + ".png"
+        picture(item).save(options.out / file)
+        entry: dict[str, Any] = {"image": file, "question": item.question, "note": kind.note}
+        if isinstance(kind.cache, SinkWindow):
+            entry["cache"] = kind.cache.as_dict()
+        listed.append(entry)
     (options.out / "examples.json").write_text(json.dumps(listed, indent=2) + "\n")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from playwright.sync_api import Browser, Error, Locator, Page, Playwright, expect
 
 ROOT = Path(__file__).parent.parent.parent
-CHECKPOINT = ROOT / "assets" / "shapes-vl"
+CHECKPOINT = ROOT / "assets" / "shapes-vl-anchored"
 START_SECONDS = 120
 WAIT_MILLISECONDS = 45_000
 FLAGS = [
