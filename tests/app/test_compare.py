@@ -149,7 +149,7 @@ def test_a_link_to_the_upload_folder_does_not_lead_out(uploads):
 def test_settings_that_are_no_numbers_are_refused_in_a_sentence(compare, picture, values):
     tokens, temperature, seed = values
     answering = compare.answer(
-        None, picture, "What?", tokens, "image", "corrected", False, temperature, seed
+        None, picture, "What?", tokens, "image", "corrected", False, temperature, seed, 0, 1
     )
     next(answering)
     with pytest.raises(gr.Error, match="not a number"):
@@ -157,7 +157,7 @@ def test_settings_that_are_no_numbers_are_refused_in_a_sentence(compare, picture
 
 
 def test_an_answer_without_a_flag_is_answered_all_the_same(compare, picture):
-    options = ("What?", 2, "image", "corrected", False, 1.0, 0)
+    options = ("What?", 2, "image", "corrected", False, 1.0, 0, 0, 1)
     value, _ = list(compare.answer(None, picture, *options))[-1]
     assert "payload" in stage(value)
 

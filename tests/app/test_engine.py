@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from paths import CHECKPOINT
 
 import app.engine
 import sinktrack
@@ -265,7 +266,7 @@ def test_without_a_gpu_the_bundled_model_says_that_it_is_one(checkpoint, monkeyp
     monkeypatch.setattr(app.engine, "gpu_memory", lambda: None)
     monkeypatch.setattr(sinktrack, "load", loader(checkpoint, ""))
     engine = Engine.start(Settings())
-    assert engine.bundled and engine.name == BUNDLED.name and "no CUDA GPU" in engine.notice
+    assert engine.bundled and engine.name == CHECKPOINT.name and "no CUDA GPU" in engine.notice
 
 
 def test_an_unreachable_hub_leaves_the_bundled_model_and_the_reason(checkpoint, monkeypatch):
@@ -273,7 +274,7 @@ def test_an_unreachable_hub_leaves_the_bundled_model_and_the_reason(checkpoint, 
     monkeypatch.setattr(app.engine, "gpu_memory", lambda: 24 * GIB)
     monkeypatch.setattr(sinktrack, "load", loader(checkpoint, chosen))
     engine = Engine.start(Settings())
-    assert engine.bundled and engine.name == BUNDLED.name
+    assert engine.bundled and engine.name == CHECKPOINT.name
     assert f"{chosen} cannot be reached." in engine.notice
 
 
