@@ -42,23 +42,30 @@ def smooth(values: list[float], share: float = 0.15) -> list[float]:
     return smoothed
 
 
-def draw_curve(axes: Any, log: list[dict[str, Any]], name: str, colour: str, label: str) -> None:
+def draw_curve(
+    axes: Any,
+    log: list[dict[str, Any]],
+    name: str,
+    colour: str,
+    label: str,
+    share: float = 0.15,
+) -> None:
     """Draw what a log holds under a name, the batches pale and their running mean strong."""
     lines = [line for line in log if name in line]
     steps, values = [line["step"] for line in lines], [line[name] for line in lines]
     axes.plot(steps, values, color=colour, alpha=0.2, linewidth=0.8)
-    axes.plot(steps, smooth(values), color=colour, linewidth=1.6, label=label)
+    axes.plot(steps, smooth(values, share), color=colour, linewidth=1.6, label=label)
 
 
 def training() -> None:
     """Draw the courses of both checkpoints' training."""
     plain, anchored = read_log("train-plain.jsonl"), read_log("train-anchored.jsonl")
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10, 2.9))
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10, 3.4))
     lessons = [line for line in plain if "objects" not in line]
     answering = [line for line in plain if "objects" in line]
-    draw_curve(left, lessons, "seen", RUST, "shape and colour, from the picture features")
-    draw_curve(left, lessons, "row", TEAL, "row, a third up the decoder")
-    draw_curve(left, lessons, "column", STONE, "column")
+    draw_curve(left, lessons, "seen", RUST, "shape and colour, from the picture features", 1.0)
+    draw_curve(left, lessons, "row", TEAL, "row, a third up the decoder", 1.0)
+    draw_curve(left, lessons, "column", STONE, "column", 1.0)
     left.set_title("Lessons")
     draw_curve(middle, answering, "exact", TEAL, "answers right as a whole")
     draw_curve(middle, answering, "sink", RUST, "attention on the first token")
@@ -73,7 +80,7 @@ def training() -> None:
     for axes in (left, middle, right):
         axes.set_xlabel("step")
         axes.set_ylim(0, 1.03)
-        axes.legend(fontsize=7, loc="center right")
+        axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     save(figure, "training.png")
 
 
@@ -108,4 +115,5 @@ def save(figure: Any, name: str) -> None:
 
 if __name__ == "__main__":
     training()
-    sinks()
+    if (RESULTS / "sinks.json").exists():
+        sinks()
