@@ -105,9 +105,10 @@ class WindowedCache:
         """
         self._attended = attended
         if positions is None:
-            positions = torch.arange(attended.shape[1], device=attended.device)
-        positions = positions.view(-1, *positions.shape[-2:]) if positions.ndim > 1 else positions
-        positions = positions[-3:] if positions.ndim == 3 and len(positions) == 4 else positions
+            positions = torch.arange(attended.shape[1])
+        if positions.ndim < 3:
+            positions = positions.reshape(1, -1, attended.shape[1])
+        positions = positions[-3:]  # transformers puts the place in the row before the three axes
         positions = positions.to(attended.device).expand(-1, *attended.shape)
         self._first, self._last = positions.amin(0), positions.amax(0)
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import transformers
 from PIL import Image
 from small_models import small_inputs, small_model, stacked
 
@@ -132,6 +133,19 @@ def test_the_cache_stops_growing(record):
     watch.remove()
     assert sizes[0] == 31
     assert set(sizes[1:]) == {9}
+
+
+@pytest.mark.parametrize("kind", ["qwen2_5_vl", "llama"])
+def test_a_stream_without_position_ids_can_be_read_token_by_token(kind, close):
+    """As a researcher's own loop does it; while nothing is forgotten it equals one reading."""
+    model = small_model(kind)
+    ids = torch.randint(3, 300, (1, 12), generator=torch.Generator().manual_seed(0))
+    kept = transformers.DynamicCache(config=model.config.get_text_config())
+    with torch.no_grad(), sinktrack.attach(model, cache=sinktrack.SinkWindow(window=20)):
+        for token in ids[0]:
+            logits = model(input_ids=token.view(1, 1), past_key_values=kept, use_cache=True).logits
+    with torch.no_grad():
+        close(logits[:, -1], model(input_ids=ids).logits[:, -1], 1e-4)
 
 
 @pytest.mark.parametrize(
