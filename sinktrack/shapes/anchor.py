@@ -9,10 +9,9 @@ injection, so that the plain model forgets nothing.
 """
 
 import argparse
-import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,15 @@ from sinktrack.shapes.mixture import LONGEST_COUNT
 from sinktrack.shapes.questions import Question, existence
 from sinktrack.shapes.scenes import Scene, sample_scene
 from sinktrack.shapes.sink_term import sink_term
-from sinktrack.shapes.train import add_arguments, answer_loss, descend, optimizer, run
+from sinktrack.shapes.train import (
+    add_arguments,
+    answer_loss,
+    check_settings,
+    descend,
+    learning_rate,
+    optimizer,
+    run,
+)
 from sinktrack.shapes.warmup import Figures
 
 MOST_OBJECTS = 5
@@ -114,21 +121,25 @@ class Anchoring:
             with injected(self.model, METHOD, context.to(self.device)):
                 loss, exact, _ = answer_loss(self.model, batch.to(self.device))
             figures = {"anchored": loss.item(), "remembered": exact}
-        decay = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
-        rate = min(1.0, (step + 1) / settings.warmup) * decay * settings.learning_rate
-        descend(self.model, self.optimizer, loss, rate)
+        descend(self.model, self.optimizer, loss, learning_rate(settings, step))
         return figures
 
     def state(self) -> dict[str, Any]:
         """Everything a resumed run needs."""
         return {
+            "settings": asdict(self.settings),
             "step": self.step,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a state."""
+        """Continue from a state, which a larger number of steps may lengthen.
+
+        Raises:
+            ValueError: where the state belongs to other settings.
+        """
+        check_settings(state["settings"], asdict(self.settings))
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -55,7 +55,10 @@ def wanted() -> list[Wanted]:
     phrase, existence = MEMORY
     relation = next(task for task in WORD_FOR_WORD if task.name == "relation")
     rows = next(task for task in WORD_FOR_WORD if task.name == "rows")
-    remembers: Fits = lambda plain, sink: plain == 0 and sink == 1  # noqa: E731 - a type to hold to
+
+    def remembers(plain: float, sink: float) -> bool:
+        return plain == 0 and sink == 1
+
     return [
         Wanted(describe, 1, lambda plain, sink: plain > 0, "invents a shape"),
         Wanted(

@@ -115,9 +115,7 @@ class Training:
             term, shares = sink_term(self.model, states, batch)
             loss = loss + term
             figures |= {"term": term.item(), "sink": shares.mean().item()}
-        decay = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share))
-        rate = min(1.0, (step + 1) / settings.warmup) * decay * settings.learning_rate
-        descend(self.model, self.optimizers["answer"], loss, rate)
+        descend(self.model, self.optimizers["answer"], loss, learning_rate(settings, step))
         self.skill += 0.1 * (exact - self.skill)
         if self.skill >= PROMOTION and self.level + 1 < len(CURRICULUM):
             self.level, self.skill = self.level + 1, 0.0
@@ -141,17 +139,31 @@ class Training:
         Raises:
             ValueError: where the state belongs to other settings.
         """
-        saved, asked = state["settings"], asdict(self.settings)
-        if {**saved, "steps": 0} != {**asked, "steps": 0} or saved["steps"] > asked["steps"]:
-            raise ValueError(
-                f"The saved run was made with other settings ({saved}): give the same ones "
-                "and at least as many steps, or another --state file, or --fresh."
-            )
+        check_settings(state["settings"], asdict(self.settings))
         self.step, self.level, self.skill = state["step"], state["level"], state["skill"]
         self.model.load_state_dict(state["model"])
         self.probes.load_state_dict(state["probes"])
         for name, each in self.optimizers.items():
             each.load_state_dict(state["optimizers"][name])
+
+
+def check_settings(saved: dict[str, Any], asked: dict[str, Any]) -> None:
+    """Refuse to go on with other settings than a run began with; it may only be lengthened.
+
+    Raises:
+        ValueError: where they differ in anything else.
+    """
+    if {**saved, "steps": 0} != {**asked, "steps": 0} or saved["steps"] > asked["steps"]:
+        raise ValueError(
+            f"The saved run was made with other settings ({saved}): give the same ones "
+            "and at least as many steps, or another --state file, or --fresh."
+        )
+
+
+def learning_rate(settings: Any, step: int) -> float:
+    """Rise over the settings' warm-up, then fall along a cosine to a fiftieth."""
+    decay = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+    return float(min(1.0, (step + 1) / settings.warmup) * decay * settings.learning_rate)
 
 
 def compile_layers(model: Any) -> None:

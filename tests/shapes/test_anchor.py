@@ -1,13 +1,24 @@
 """Training with the injection computes what inference does, and hides what it says it hides."""
 
 import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import sinktrack
 from sinktrack.method import SinkTrack
-from sinktrack.shapes.anchor import LONGEST, METHOD, _hide, anchoring_batch, remembered_question
+from sinktrack.shapes.anchor import (
+    LONGEST,
+    METHOD,
+    Anchoring,
+    Settings,
+    _hide,
+    anchoring_batch,
+    remembered_question,
+)
 from sinktrack.shapes.batches import Packer
 from sinktrack.shapes.checkpoint import Size, build_model, build_processor
 from sinktrack.shapes.injection import injected
@@ -16,22 +27,28 @@ from sinktrack.shapes.sink_term import first_token, sink_term
 from sinktrack.shapes.tokenizer import train_tokenizer
 from sinktrack.shapes.train import answer_loss
 
+TOKENIZER = train_tokenizer()
+
 
 @pytest.fixture(scope="module")
-def packer() -> Packer:
-    """A random model of twelve thin layers, its processor, and what makes its batches."""
+def model() -> Any:
+    """A random model of twelve thin layers."""
     torch.manual_seed(0)
-    tokenizer = train_tokenizer()
-    model = build_model(Size(hidden=64, intermediate=64, vision_hidden=32), tokenizer)
-    made = Packer(model.eval(), build_processor(tokenizer))
-    made.model = model  # type: ignore[attr-defined]
-    return made
+    size = Size(hidden=64, intermediate=64, vision_hidden=32)
+    return build_model(size, TOKENIZER).eval()
+
+
+@pytest.fixture(scope="module")
+def packer(model: Any) -> Packer:
+    """What makes the model's batches."""
+    return Packer(model, build_processor(TOKENIZER))
 
 
 @pytest.mark.parametrize("normalize_context", [True, False])
-def test_the_injection_is_that_of_inference(packer: Packer, normalize_context: bool) -> None:
+def test_the_injection_is_that_of_inference(
+    model: Any, packer: Packer, normalize_context: bool
+) -> None:
     """Hidden states equal those of `attach`, row by row, however long the questions are."""
-    model = packer.model  # type: ignore[attr-defined]
     method = SinkTrack(
         inject_at={2, 5, 6},
         refresh_after={2, 4},
@@ -99,9 +116,8 @@ def test_the_context_is_the_picture_and_the_question(packer: Packer) -> None:
     assert torch.equal(batch.attention_mask, again.attention_mask)
 
 
-def test_the_sink_term_measures_what_is_recorded(packer: Packer) -> None:
+def test_the_sink_term_measures_what_is_recorded(model: Any, packer: Packer) -> None:
     """The shares on the first token are those of a trace, and the term falls with them."""
-    model = packer.model  # type: ignore[attr-defined]
     batch, _ = anchoring_batch(packer, 0, 3, rows=1)
     batch.attention_mask = torch.ones_like(batch.attention_mask).tril()
     with torch.no_grad():
@@ -124,3 +140,13 @@ def test_the_sink_term_measures_what_is_recorded(packer: Packer) -> None:
     assert term > ((0.4 - same[2:]).relu() ** 2).sum()
     assert (carried > 0).all()
     assert METHOD.layers[-1] < 12
+
+
+def test_a_state_of_other_settings_is_refused() -> None:
+    """A run never goes on with data that it was not started with; it may be lengthened."""
+    start = Path(__file__).parents[2] / "assets" / "shapes-vl"
+    state = Anchoring(Settings(steps=5), start, "cpu").state()
+    Anchoring(Settings(steps=6), start, "cpu").restore(state)
+    for other in (replace(Settings(steps=5), seed=7), Settings(steps=4)):
+        with pytest.raises(ValueError, match="other settings"):
+            Anchoring(other, start, "cpu").restore(state)
