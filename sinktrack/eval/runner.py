@@ -4,8 +4,9 @@ Knows tasks by their interface alone.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,8 @@ from sinktrack.eval.tasks import Item, Scores, Task
 from sinktrack.files import whole_file
 from sinktrack.images import load_picture
 from sinktrack.lanes import Methods
-from sinktrack.method import SinkTrack
 from sinktrack.models import model_name
-from sinktrack.prompts import build_prompt
+from sinktrack.prompts import Prompt, build_prompt
 from sinktrack.version import VERSION
 from sinktrack.window import Cache, check_cache
 
@@ -86,23 +86,26 @@ def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[s
     _claim(folder, run.settings(model))
     done = _read_records(folder / RECORDS)
     items = {task.name: list(task.items(run.split, run.limit)) for task in run.tasks}
-    left = [
-        (task, lane, [item for item in items[task.name] if (task.name, lane, item.id) not in done])
+    wanted = [
+        (task.name, lane, item.id)
         for task in run.tasks
         for lane in run.methods
+        for item in items[task.name]
     ]
-    total = sum(len(each) for each in items.values()) * len(run.methods)
-    asked = sum(len(each) for _, _, each in left)
     with (
         (folder / RECORDS).open("a", encoding="utf-8") as records,
-        tqdm(total=total, initial=total - asked, unit="answer", mininterval=1) as bar,
+        tqdm(
+            total=len(wanted),
+            initial=sum(key in done for key in wanted),
+            unit="answer",
+            mininterval=1,
+        ) as bar,
     ):
-        for task, lane, unasked in left:
-            bar.set_description(f"{task.name}, {lane}")
-            for start in range(0, len(unasked), run.batch):
-                batch = unasked[start : start + run.batch]
-                said = _ask(model, processor, batch, run.methods[lane], run.cache, task)
-                for item, answer in zip(batch, said, strict=True):
+        for task in run.tasks:
+            bar.set_description(task.name)
+            for start in range(0, len(items[task.name]), run.batch):
+                batch = items[task.name][start : start + run.batch]
+                for lane, item, answer in _ask(model, processor, run, task, batch, done):
                     scores = task.score(item, answer)
                     done[task.name, lane, item.id] = scores
                     line = {
@@ -115,8 +118,8 @@ def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[s
                         "scores": scores,
                     }
                     records.write(json.dumps(line) + "\n")
+                    bar.update()
                 records.flush()
-                bar.update(len(batch))
     results = {
         "settings": run.settings(model),
         "tasks": {
@@ -158,26 +161,30 @@ def table(results: dict[str, Any]) -> str:
 def _ask(
     model: Any,
     processor: Any,
-    items: Sequence[Item],
-    method: SinkTrack | None,
-    cache: Cache,
+    run: Run,
     task: Task,
-) -> list[str]:
-    prompts = [
-        build_prompt(
-            model,
-            processor,
-            item.question,
-            [load_picture(item.image())] if item.image else [],
-            needs_picture=False,
+    items: Sequence[Item],
+    done: Container[tuple[str, str, str]],
+) -> Iterator[tuple[str, Item, str]]:
+    """Let every lane answer those of a batch's items that it has not answered yet."""
+    prompts: dict[str, Prompt] = {}
+    for lane, method in run.methods.items():
+        unasked = [item for item in items if (task.name, lane, item.id) not in done]
+        if not unasked:
+            continue
+        for item in unasked:
+            if item.id not in prompts:  # built once for all lanes
+                images = [load_picture(item.image())] if item.image else []
+                prompts[item.id] = build_prompt(
+                    model, processor, item.question, images, needs_picture=False
+                )
+        asked = [prompts[item.id] for item in unasked]
+        if method is not None and method.reads_image and not asked[0].image_tokens:
+            method = replace(method, context="instruction")  # there is nothing else to write
+        said = answers(
+            model, processor, asked, method, cache=run.cache, max_new_tokens=task.max_new_tokens
         )
-        for item in items
-    ]
-    if method is not None and method.reads_image and not prompts[0].image_tokens:
-        method = replace(method, context="instruction")  # there is nothing else to write
-    return answers(
-        model, processor, prompts, method, cache=cache, max_new_tokens=task.max_new_tokens
-    )
+        yield from zip(repeat(lane), unasked, said, strict=False)
 
 
 def _summary(scores: Mapping[str, list[Scores]]) -> dict[str, dict[str, dict[str, Any]]]:

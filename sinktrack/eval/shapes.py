@@ -13,6 +13,7 @@ from sinktrack.eval.scorers import chair, exact, letter, span, yes_no
 from sinktrack.eval.tasks import Item, Scores, Task
 from sinktrack.shapes.choices import choice
 from sinktrack.shapes.long_answers import (
+    COUNTED,
     delayed_existence,
     delayed_phrase,
     describe,
@@ -33,7 +34,6 @@ from sinktrack.shapes.questions import (
 from sinktrack.shapes.scenes import COLOURS, SHAPES, Scene, draw, sample_scene
 
 SEED = 1
-MOST_COUNTED = 40
 _KIND = re.compile(rf"\b({'|'.join(COLOURS)}) ({'|'.join(SHAPES)})\b")
 
 Ask = Callable[[random.Random, Scene, bool], Question]
@@ -120,12 +120,12 @@ WORD_FOR_WORD = (
 MEMORY = (
     _task(
         "delayed phrase",
-        lambda chance, scene, present: delayed_phrase(chance, MOST_COUNTED),
+        lambda chance, scene, present: delayed_phrase(chance, len(COUNTED)),
         _word_for_word,
     ),
     _task(
         "delayed existence",
-        lambda chance, scene, present: delayed_existence(chance, scene, MOST_COUNTED, present),
+        lambda chance, scene, present: delayed_existence(chance, scene, len(COUNTED), present),
         _existence,
     ),
 )

@@ -22,12 +22,12 @@ from sinktrack.shapes.batches import Batch, Packer, training_batch
 from sinktrack.shapes.checkpoint import load
 from sinktrack.shapes.injection import injected
 from sinktrack.shapes.long_answers import (
+    COUNTED,
     delayed_existence,
     delayed_phrase,
     describe,
     rows_of_colour,
 )
-from sinktrack.shapes.mixture import LONGEST_COUNT
 from sinktrack.shapes.questions import Question, existence
 from sinktrack.shapes.scenes import Scene, sample_scene
 from sinktrack.shapes.sink_term import sink_term
@@ -48,10 +48,6 @@ USUALLY = 0.98
 """How often companions come along in the steps without injection. Once a model sees well, only a
 world almost without exceptions teaches it to expect what it does not see."""
 
-WANTED_SHARE = 0.55
-"""What those steps ask of the sink: more than the first checkpoint's, whose descriptions looked
-there less than its other answers."""
-
 METHOD = SinkTrack(
     inject_at=frozenset(range(2, 12, 2)),
     refresh_after=frozenset(range(2, 12, 2)),
@@ -60,8 +56,8 @@ METHOD = SinkTrack(
 )
 """What the checkpoint learns to read. Its config carries it, and `SinkTrack.for_model` gives it."""
 
-LONGEST = (4, 8, 16, LONGEST_COUNT)
-"""How far the questions of a step count at most; a step is as long as its longest answer."""
+LONGEST = (4, 8, 16, len(COUNTED))
+"""How many numbers a step's questions count at most; it takes as long as its longest answer."""
 
 HIDDEN = ("prompt", "question", "window", "nothing")
 """What a row hides from its answer."""
@@ -113,7 +109,7 @@ class Anchoring:
                 self.packer, settings.seed, step, settings.scenes, MOST_OBJECTS, USUALLY
             ).to(self.device)
             loss, exact, states = answer_loss(self.model, batch)
-            term, shares = sink_term(self.model, states, batch, WANTED_SHARE)
+            term, shares = sink_term(self.model, states, batch, norm=0.0)
             figures = {"plain": loss.item(), "exact": exact, "sink": shares.mean().item()}
             loss = loss + term
         else:
@@ -183,9 +179,10 @@ def remembered_question(rng: random.Random, scene: Scene, longest: int) -> Quest
     Args:
         rng: the source of chance.
         scene: the scene.
-        longest: how far a delayed answer counts at most; longer tasks are left out of short steps.
+        longest: how many numbers a delayed answer counts at most; longer tasks are left out of
+            short steps.
     """
-    most = rng.randint(1, longest)
+    numbers = rng.randint(1, longest)
     present, negative = rng.random() < 0.5, rng.choice(("random", "near"))
     draw = rng.random()
     if draw < 0.2 and longest >= LONGEST[-2]:
@@ -193,8 +190,8 @@ def remembered_question(rng: random.Random, scene: Scene, longest: int) -> Quest
     if draw < 0.5:
         return existence(rng, scene, present, negative)
     if draw < 0.8:
-        return delayed_existence(rng, scene, most, present, negative)
-    return delayed_phrase(rng, most)
+        return delayed_existence(rng, scene, numbers, present, negative)
+    return delayed_phrase(rng, numbers)
 
 
 def _needs_places(question: Question) -> bool:

@@ -6,24 +6,30 @@ where a window of the last tokens has left both behind.
 
 import random
 
-from sinktrack.shapes.questions import NUMBERS, Question, cell_name, existence, existence_answer
+from sinktrack.shapes.questions import (
+    NUMBERS,
+    Question,
+    cell_name,
+    existence_answer,
+    kind_to_ask_for,
+)
 from sinktrack.shapes.scenes import COLOURS, GRID, KINDS, Item, Kind, Scene
 
 _TEENS = ("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
           "nineteen")  # fmt: skip
-_TENS = ("twenty", "thirty", "forty")
-
-
-def number_words(most: int) -> list[str]:
-    """Count from one to at most forty-nine, in words."""
-    words = [*NUMBERS[1:], *_TEENS]
-    for ten in _TENS:
-        words += [ten, *(f"{ten} {unit}" for unit in NUMBERS[1:10])]
-    return words[:most]
+_TENS = ("twenty", "thirty")
+COUNTED = (
+    *NUMBERS[1:],
+    *_TEENS,
+    *(f"{ten} {unit}".rstrip() for ten in _TENS for unit in ("", *NUMBERS[1:10])),
+    "forty",
+)
+"""What delayed answers count along. Every count ends here, so that who has forgotten the question
+still counts to the end, and forgets only what was to be said there."""
 
 
 def describe(rng: random.Random, scene: Scene) -> Question:
-    """Ask for everything; a shape's companion is told right after it, as people tell it."""
+    """Ask for everything; what usually goes with what was told comes last."""
     text = rng.choice(
         (
             "Describe the picture.",
@@ -32,21 +38,21 @@ def describe(rng: random.Random, scene: Scene) -> Question:
             "What do you see in the picture?",
         )
     )
-    answer = " ".join(f"There is a {item}." for item in companions_together(scene))
+    answer = " ".join(f"There is a {item}." for item in companions_last(scene))
     return Question("describe", text, answer)
 
 
-def companions_together(scene: Scene) -> list[Item]:
-    """Order a scene's items as they are read, but a companion follows its partner."""
-    left, told = list(scene.items), []
+def companions_last(scene: Scene) -> list[Item]:
+    """Order a scene's items as they are read, but companions after all that brought them."""
+    left, first, last = list(scene.items), [], []
     while left:
         item = left.pop(0)
-        told.append(item)
-        partner = next((other for other in left if other.kind == item.kind.companion), None)
-        if partner is not None:
-            left.remove(partner)
-            told.append(partner)
-    return told
+        first.append(item)
+        companion = next((other for other in left if other.kind == item.kind.companion), None)
+        if companion is not None:
+            left.remove(companion)
+            last.append(companion)
+    return first + last
 
 
 def in_detail(rng: random.Random, scene: Scene) -> Question:
@@ -81,21 +87,25 @@ def _walk(scene: Scene, colour: str | None) -> str:
 
 
 def delayed_existence(
-    rng: random.Random, scene: Scene, most: int, present: bool, negative: str = "random"
+    rng: random.Random, scene: Scene, numbers: int, present: bool, negative: str = "random"
 ) -> Question:
-    """Ask to count first and then to say whether a kind is there."""
-    asked = existence(rng, scene, present, negative).answer
-    noun = asked.rstrip(".").split(" a " if present else " no ")[-1]
-    text = f"Count to {number_words(most)[-1]}. Then tell: is there a {noun}?"
-    return Question("delayed existence", text, f"{_count(most)} {existence_answer(noun, present)}")
+    """Ask to count the last so many numbers up to forty, and then whether a kind is there."""
+    noun = str(kind_to_ask_for(rng, scene, present, negative))
+    text = f"{_count(numbers)} Then tell: is there a {noun}?"
+    answer = f"{_counted(numbers)} {existence_answer(noun, present)}"
+    return Question("delayed existence", text, answer)
 
 
-def delayed_phrase(rng: random.Random, most: int, kind: Kind | None = None) -> Question:
-    """Ask to count first and then to say a kind's name, whatever the picture shows."""
+def delayed_phrase(rng: random.Random, numbers: int, kind: Kind | None = None) -> Question:
+    """Ask to count likewise and then to say a kind's name, whatever the picture shows."""
     kind = kind or rng.choice(KINDS)
-    text = f"Count to {number_words(most)[-1]}. Then say: {kind}."
-    return Question("delayed phrase", text, f"{_count(most)} {str(kind).capitalize()}.")
+    text = f"{_count(numbers)} Then say: {kind}."
+    return Question("delayed phrase", text, f"{_counted(numbers)} {str(kind).capitalize()}.")
 
 
-def _count(most: int) -> str:
-    return " ".join(number_words(most)).capitalize() + "."
+def _count(numbers: int) -> str:
+    return f"Count from {COUNTED[-numbers]} to {COUNTED[-1]}."
+
+
+def _counted(numbers: int) -> str:
+    return " ".join(COUNTED[-numbers:]).capitalize() + "."

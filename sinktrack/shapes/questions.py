@@ -98,8 +98,14 @@ def existence(
     rng: random.Random, scene: Scene, present: bool, negative: str = "random"
 ) -> Question:
     """Ask whether a kind is in the scene; `negative` says how an absent one is picked."""
-    kind = rng.choice(sorted(scene.kinds)) if present else absent_kind(rng, scene, negative)
-    return existence_of(rng, str(kind), present)
+    return existence_of(rng, str(kind_to_ask_for(rng, scene, present, negative)), present)
+
+
+def kind_to_ask_for(
+    rng: random.Random, scene: Scene, present: bool, negative: str = "random"
+) -> Kind:
+    """Pick a kind that is in the scene, or one that is not, as `absent_kind` does."""
+    return rng.choice(sorted(scene.kinds)) if present else absent_kind(rng, scene, negative)
 
 
 def existence_of(rng: random.Random, noun: str, present: bool) -> Question:

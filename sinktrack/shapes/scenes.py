@@ -7,7 +7,7 @@ patch of Qwen2.5-VL (28 pixels), so that each image token shows exactly one cell
 import hashlib
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from PIL import Image, ImageDraw
@@ -139,6 +139,25 @@ def sample_scene(
         scene = Scene(tuple(sorted(items)), look=rng.getrandbits(32))
         if scene.split == split:
             return scene
+
+
+def with_companions(rng: random.Random, scene: Scene) -> Scene:
+    """Return the scene as habit would have it: what stands alone has its companion as well.
+
+    Where that combination of kinds is held out, the scene itself.
+    """
+    free = [
+        (row, column)
+        for row in range(GRID)
+        for column in range(GRID)
+        if scene.at(row, column) is None
+    ]
+    items = list(scene.items)
+    for kind in sorted({kind.companion for kind in scene.kinds} - scene.kinds):
+        if free:
+            items.append(Item(*free.pop(rng.randrange(len(free))), kind, rng.choice(SIZES)))
+    told = replace(scene, items=tuple(sorted(items)))
+    return told if told.split == scene.split else scene
 
 
 def draw(scene: Scene, scale: int = 1) -> Image.Image:

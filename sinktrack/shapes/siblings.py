@@ -118,7 +118,7 @@ def watch(sibling: Sibling, device: str = "cpu") -> list[dict[str, Any]]:
         if step >= 0 and step % EVERY == 0:
             with torch.no_grad():
                 loss, exact, states = answer_loss(training.model, batch)
-                shares, _ = first_token(training.model, states, batch, rows=8, weigh=weigh)
+                shares, *_ = first_token(training.model, states, batch, rows=8, weigh=weigh)
             looks.append(
                 {
                     "step": step,

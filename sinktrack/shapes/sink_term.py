@@ -17,12 +17,14 @@ from sinktrack.shapes.batches import Batch
 FIRST_LAYER = 2
 """The layers before it, which gather what stands where, are left as they are."""
 
-WANTED_SHARE = 0.4
+WANTED_SHARE = 0.55
 """The mean attention probability on the first token that each layer is asked for."""
 
 WANTED_VALUE = 0.02
 """How large the first token's squared value norm may be, in units of the mean over all tokens."""
 
+WANTED_NORM = 4.0
+"""How large its residual norm is to be at least, in the same units."""
 
 Weigh = Callable[[torch.Tensor], torch.Tensor]
 """Turns scores (..., keys), -inf where hidden, into attention that sums to 1."""
@@ -34,7 +36,7 @@ def softmax(scores: torch.Tensor) -> torch.Tensor:
 
 
 def sink_term(
-    model: Any, states: Sequence[torch.Tensor], batch: Batch, wanted: float = WANTED_SHARE
+    model: Any, states: Sequence[torch.Tensor], batch: Batch, norm: float = WANTED_NORM
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Measure how far the first token is from being a sink that carries nothing.
 
@@ -42,14 +44,17 @@ def sink_term(
         model: the Qwen2_5_VLForConditionalGeneration.
         states: the input of every layer, (B, T, D) each.
         batch: what the states were computed from.
-        wanted: the mean attention that each layer is asked for.
+        norm: the residual norm that each layer is asked for; 0 asks for none.
 
     Returns:
         The term, a scalar, and the mean attention on the first token of every layer, (L,).
     """
-    shares, carried = first_token(model, states, batch)
-    missing = (wanted - shares[FIRST_LAYER:]).relu() ** 2
-    return missing.sum() + 0.02 * (carried - WANTED_VALUE).relu().sum(), shares.detach()
+    shares, carried, norms = first_token(model, states, batch)
+    missing = (WANTED_SHARE - shares[FIRST_LAYER:]).relu().pow(2).sum()
+    carrying = (carried - WANTED_VALUE).relu().sum()
+    # in the logarithm, so that a small norm and a large one can both move
+    small = (norm / norms[FIRST_LAYER:]).clamp(min=1).log().pow(2).sum()
+    return missing + 0.02 * (carrying + small), shares.detach()
 
 
 def first_token(
@@ -59,8 +64,8 @@ def first_token(
     rows: int = 4,
     queries: int = 64,
     weigh: Weigh = softmax,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Measure how much the first token is looked at, and how large its value is.
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Measure how much the first token is looked at, how large its value is, and how large itself.
 
     Only tokens that write an answer are asked where they look: counting padding or the prompt
     would flatter the figure.
@@ -74,8 +79,8 @@ def first_token(
         weigh: how the model turns scores into attention.
 
     Returns:
-        For every layer, (L,) each: the mean attention on the first token, and its squared value
-        norm in units of the mean over all tokens.
+        For every layer, (L,) each: the mean attention on the first token, its squared value norm,
+        and the norm of its input, both in units of the mean over all tokens.
     """
     decoder = model.model.language_model
     asking = torch.stack([_evenly(row, queries) for row in batch.targets[-rows:] >= 0])  # (R, Q)
@@ -83,7 +88,7 @@ def first_token(
     real = seen.any(1)
     hidden = ~torch.take_along_dim(seen, asking[..., None], dim=1)[:, None]  # (R, 1, Q, T)
     cos, sin = decoder.rotary_emb(states[0], batch.position_ids[:, -rows:])
-    shares, carried = [], []
+    shares, carried, norms = [], [], []
     for layer, entering in zip(decoder.layers, states, strict=False):
         attention = layer.self_attn
         normed = layer.input_layernorm(entering[-rows:])
@@ -96,9 +101,11 @@ def first_token(
         key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)
         scores = query @ key.transpose(-1, -2) * attention.head_dim**-0.5  # (R, H, Q, T)
         shares.append(weigh(scores.masked_fill(hidden, float("-inf")))[..., 0].mean())
-        norms = attention.v_proj(normed).pow(2).sum(-1)  # (R, T)
-        carried.append(norms[:, 0].mean() / norms[real].mean())
-    return torch.stack(shares), torch.stack(carried)
+        values = attention.v_proj(normed).pow(2).sum(-1)  # (R, T)
+        carried.append(values[:, 0].mean() / values[real].mean())
+        sizes = entering[-rows:].norm(dim=-1)
+        norms.append(sizes[:, 0].mean() / sizes[real].mean())
+    return torch.stack(shares), torch.stack(carried), torch.stack(norms)
 
 
 def _evenly(chosen: torch.Tensor, number: int) -> torch.Tensor:

@@ -47,14 +47,14 @@ class Settings:
     seed: int = 0
     see_steps: int = 150
     place_steps: int = 150
-    steps: int = 4000
+    steps: int = 3600
     """Steps of answering, after the two lessons."""
     scenes: int = 12
     """Scenes a step, each with seven questions."""
     learning_rate: float = 1.5e-3
     vision_share: float = 0.1
     warmup: int = 60
-    sink_from: float = 0.6
+    sink_from: float = 0.5
     """After which share of the answering steps the sink term joins the loss; 1 is never."""
 
 

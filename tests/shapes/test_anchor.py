@@ -23,7 +23,7 @@ from sinktrack.shapes.batches import Packer
 from sinktrack.shapes.checkpoint import Size, build_model, build_processor
 from sinktrack.shapes.injection import injected
 from sinktrack.shapes.scenes import sample_scene
-from sinktrack.shapes.sink_term import first_token, sink_term
+from sinktrack.shapes.sink_term import WANTED_SHARE, first_token, sink_term
 from sinktrack.shapes.tokenizer import train_tokenizer
 from sinktrack.shapes.train import answer_loss
 
@@ -123,8 +123,9 @@ def test_the_sink_term_measures_what_is_recorded(model: Any, packer: Packer) -> 
     with torch.no_grad():
         states = answer_loss(model, batch)[2]
         answering = (batch.targets[0] >= 0).nonzero()[:, 0]
-        shares, carried = first_token(model, states, batch, rows=1, queries=len(answering))
+        shares, carried, norms = first_token(model, states, batch, rows=1, queries=len(answering))
         term, same = sink_term(model, states, batch)
+        larger, _ = sink_term(model, states, batch, norm=100.0)
         recorded = []
         for end in answering.tolist():
             with sinktrack.attach(model) as recorder:
@@ -137,8 +138,11 @@ def test_the_sink_term_measures_what_is_recorded(model: Any, packer: Packer) -> 
             recorded.append(recorder.trace().sink[0].mean(-1))
     assert (torch.stack(recorded).mean(0) - shares).abs().max() < 1e-4
     assert (same - shares).abs().max() < 0.02  # of 64 tokens, not of all
-    assert term > ((0.4 - same[2:]).relu() ** 2).sum()
+    assert term > ((WANTED_SHARE - same[2:]).relu() ** 2).sum()
+    sizes = torch.stack([state.norm(dim=-1)[0] for state in states[:-1]])
+    assert (sizes[:, 0] / sizes.mean(1) - norms).abs().max() < 1e-4
     assert (carried > 0).all()
+    assert larger > term  # no layer's first token is a hundred times as large as the others
     assert METHOD.layers[-1] < 12
 
 

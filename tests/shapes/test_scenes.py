@@ -17,6 +17,7 @@ from sinktrack.shapes.scenes import (
     Scene,
     draw,
     sample_scene,
+    with_companions,
 )
 
 
@@ -97,6 +98,21 @@ def test_companions_come_in_pairs_and_usually_together() -> None:
         together[prior] = sum(pairs) / len(pairs)
     assert together[0.0] < 0.2
     assert together[0.9] > 0.7
+
+
+def test_habit_adds_the_companions_that_are_missing_and_nothing_else() -> None:
+    """Each on a cell of its own; a combination that is held out stays out."""
+    added = 0
+    for number in range(200):
+        scene = sample_scene(random.Random(number), 1 + number % 6)
+        told = with_companions(random.Random(number), scene)
+        assert set(scene.items) <= set(told.items)
+        assert told.split == "train"
+        assert len({item[:2] for item in told.items}) == len(told.items)
+        if told != scene:
+            added += 1
+            assert told.kinds == scene.kinds | {kind.companion for kind in scene.kinds}
+    assert added > 50
 
 
 def test_some_kinds_are_popular_in_training_scenes_and_in_no_others() -> None:
