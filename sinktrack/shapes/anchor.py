@@ -68,11 +68,11 @@ class Settings:
     """What determines a run; a resumed run agrees in all of it, or has more steps."""
 
     seed: int = 0
-    steps: int = 2000
+    steps: int = 1200
     rows: int = 32
     """Questions in a step with injection."""
     scenes: int = 12
-    """Scenes in a step without, seven questions each."""
+    """Scenes in a step without, eight questions each."""
     learning_rate: float = 1e-3
     vision_share: float = 0.1
     warmup: int = 40

@@ -31,7 +31,7 @@ picture does not show, as captions from the web speak of what is usually there."
 
 
 def scene_questions(rng: random.Random, scene: Scene) -> list[Question]:
-    """Ask one training scene seven questions.
+    """Ask one training scene eight questions.
 
     An absent kind is any, or one that shares something with a present one. It is a present
     one's companion by chance alone, which the co-occurrence makes rare: so the model learns to
@@ -41,7 +41,10 @@ def scene_questions(rng: random.Random, scene: Scene) -> list[Question]:
     asked = [
         existence(rng, told, present=True),
         existence(rng, told, present=False, negative=rng.choice(("random", "near"))),
-        loose_existence(rng, scene) if rng.random() < 0.3 else describe(rng, told),
+        loose_existence(rng, scene)
+        if rng.random() < 0.3
+        else existence(rng, told, rng.random() < 0.5),
+        describe(rng, told),
         count(rng, scene),
         rng.choice((what_is_at, where_is, relation, size_of))(rng, scene),
         choice(rng, scene) if rng.random() < 0.5 else delayed(rng, scene),

@@ -77,10 +77,20 @@ def train_tokenizer(vocabulary: int = VOCABULARY) -> Qwen2Tokenizer:
         show_progress=False,
     )
     backend.train_from_iterator(_corpus(), trainer)
-    learned: dict[str, Any] = json.loads(backend.to_str())["model"]
-    merges: Any = [tuple(pair) for pair in learned["merges"]]
+    return tokenizer_of(json.loads(backend.to_str())["model"])
+
+
+def learned(tokenizer: Qwen2Tokenizer) -> dict[str, Any]:
+    """Return what training a tokenizer found, its "vocab" and "merges", as JSON values."""
+    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    return {name: model[name] for name in ("vocab", "merges")}
+
+
+def tokenizer_of(found: dict[str, Any]) -> Qwen2Tokenizer:
+    """Make the tokenizer that `learned` describes."""
+    merges: Any = [tuple(pair) for pair in found["merges"]]
     return Qwen2Tokenizer(
-        vocab=learned["vocab"],
+        vocab=found["vocab"],
         merges=merges,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",

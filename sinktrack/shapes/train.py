@@ -18,11 +18,12 @@ from typing import Any
 import torch
 from torch import nn
 from tqdm import tqdm
+from transformers import Qwen2Tokenizer
 
 from sinktrack.shapes.batches import Batch, Packer, training_batch
 from sinktrack.shapes.checkpoint import Size, build_model, build_processor, save
 from sinktrack.shapes.sink_term import sink_term
-from sinktrack.shapes.tokenizer import train_tokenizer
+from sinktrack.shapes.tokenizer import learned, tokenizer_of, train_tokenizer
 from sinktrack.shapes.warmup import Figures, Probes, place, see
 
 CURRICULUM = (1, 2, 4, 6)
@@ -47,10 +48,10 @@ class Settings:
     seed: int = 0
     see_steps: int = 150
     place_steps: int = 150
-    steps: int = 3600
+    steps: int = 4600
     """Steps of answering, after the two lessons."""
     scenes: int = 12
-    """Scenes a step, each with seven questions."""
+    """Scenes a step, each with eight questions."""
     learning_rate: float = 1.5e-3
     vision_share: float = 0.1
     warmup: int = 60
@@ -68,8 +69,7 @@ class Training:
         self.device = device
         tokenizer = train_tokenizer()
         self.model = build_model(settings.size, tokenizer)
-        self.processor = build_processor(tokenizer)
-        self.packer = Packer(self.model, self.processor)
+        self._speak(tokenizer)
         self.model.to(device).train()
         self.probes = Probes(settings.size.hidden, tokenizer).to(device)
         vision = list(self.model.model.visual.parameters())
@@ -82,6 +82,10 @@ class Training:
         self.step = 0
         self.level = 0
         self.skill = 0.0
+
+    def _speak(self, tokenizer: Qwen2Tokenizer) -> None:
+        self.processor = build_processor(tokenizer)
+        self.packer = Packer(self.model, self.processor)
 
     @property
     def total(self) -> int:
@@ -128,6 +132,7 @@ class Training:
             "step": self.step,
             "level": self.level,
             "skill": self.skill,
+            "tokenizer": learned(self.processor.tokenizer),
             "model": self.model.state_dict(),
             "probes": self.probes.state_dict(),
             "optimizers": {name: each.state_dict() for name, each in self.optimizers.items()},
@@ -141,6 +146,8 @@ class Training:
         """
         check_settings(state["settings"], asdict(self.settings))
         self.step, self.level, self.skill = state["step"], state["level"], state["skill"]
+        # the questions may have been changed since, and with them what a tokenizer learns
+        self._speak(tokenizer_of(state["tokenizer"]))
         self.model.load_state_dict(state["model"])
         self.probes.load_state_dict(state["probes"])
         for name, each in self.optimizers.items():
@@ -262,7 +269,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, out: str, state: str, defa
     )
     parser.add_argument("--steps", type=int, default=defaults.steps, help="steps of answering")
     parser.add_argument(
-        "--scenes", type=int, default=defaults.scenes, help="scenes a step, seven questions each"
+        "--scenes", type=int, default=defaults.scenes, help="scenes a step, eight questions each"
     )
     parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
     parser.add_argument("--seed", type=int, default=defaults.seed)
