@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any, get_args
 
 from sinktrack.bench import bench_checkpoint
-from sinktrack.comparison import Comparison
 from sinktrack.decoding import Decoding
-from sinktrack.errors import MethodError, ModelError, OutputError, SinkTrackError
+from sinktrack.errors import MethodError, ModelError, OutputError, PromptError, SinkTrackError
 from sinktrack.eval.runner import Run, evaluate, table
 from sinktrack.eval.shapes import SUITES
+from sinktrack.files import whole_file
 from sinktrack.images import load_picture
 from sinktrack.lanes import stream_prompt
 from sinktrack.method import Causal, Context, SinkTrack
 from sinktrack.models import BUNDLED, load
 from sinktrack.prompts import build_prompt, clean_question, tokenizer_of
+from sinktrack.replay import answers_as_json, read_replay, record
 from sinktrack.report import write_report
 from sinktrack.terminal import Answers
 from sinktrack.window import Cache, SinkWindow
@@ -55,8 +56,14 @@ def _parser() -> argparse.ArgumentParser:
 
     ask = commands.add_parser("ask", help="answer one question about one picture")
     ask.set_defaults(run=_ask)
-    ask.add_argument("image", metavar="IMAGE", help="a picture file; - for a text-only model")
-    ask.add_argument("question", metavar="QUESTION")
+    ask.add_argument(
+        "image", metavar="IMAGE", nargs="?", help="a picture file; - for a text-only model"
+    )
+    ask.add_argument("question", metavar="QUESTION", nargs="?")
+    ask.add_argument(
+        "--replay", metavar="FILE", help="ask what a saved comparison asked, in the same way"
+    )
+    ask.add_argument("--save", metavar="FILE", help="write a file that --replay can run again")
     _add_model(ask)
     ask.add_argument("--report", metavar="FILE", help="write one HTML file that opens offline")
     ask.add_argument("--json", action="store_true", help="print the answers as JSON")
@@ -88,7 +95,6 @@ def _parser() -> argparse.ArgumentParser:
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
-        default=str(BUNDLED),
         metavar="M",
         help="a hub name or local folder; default: the small checkpoint that comes along",
     )
@@ -117,37 +123,46 @@ def _cache(options: argparse.Namespace) -> Cache:
     return SinkWindow(window=options.window, sinks=options.sinks)
 
 
+def _known(name: str) -> str:
+    """Return where a model of this name is: beside the one that comes along, or on the hub."""
+    folder = BUNDLED.parent / name
+    return str(folder) if folder.is_dir() else name
+
+
 def _load(options: argparse.Namespace) -> tuple[Any, Any]:
-    if options.model == str(BUNDLED) and not BUNDLED.is_dir():
+    if options.model is None and not BUNDLED.is_dir():
         raise ModelError(
             "The small checkpoint comes with a checkout alone: choose one with --model."
         )
-    return load(options.model, device=options.device, four_bit=options.four_bit)
+    return load(options.model or BUNDLED, device=options.device, four_bit=options.four_bit)
 
 
 def _ask(options: argparse.Namespace) -> None:
-    """Print both answers as they grow."""
+    """Print the answers as they grow."""
     # What can be refused is refused before a model is loaded, which may take minutes.
-    pictures = [] if options.image == "-" else [load_picture(options.image)]
+    for what, path in (("report", options.report), ("comparison", options.save)):
+        if path and not Path(path).absolute().parent.is_dir():
+            raise OutputError(f"The {what} cannot be written to {path}: make its folder first.")
+    if options.replay:
+        _refuse_beside_replay(options)
+    saved = read_replay(options.replay) if options.replay else None
+    methods = None
+    if saved is None:
+        if options.image is None or options.question is None:
+            raise PromptError("There is nothing to ask: give IMAGE and QUESTION, or --replay FILE.")
+        pictures = [] if options.image == "-" else [load_picture(options.image)]
+        question = clean_question(options.question)
+        decoding, cache = _decoding(options), _cache(options)
+    else:
+        pictures, question = list(saved.pictures), saved.question
+        decoding, cache, methods = saved.decoding, saved.cache, saved.methods
+        options.model = options.model or _known(saved.model_name)
     for notice in (notice for picture in pictures for notice in picture.notices):
         print(f"sinktrack: {notice}", file=sys.stderr)
-    question = clean_question(options.question)
-    decoding = Decoding(
-        max_new_tokens=options.max_new_tokens,
-        do_sample=options.sample,
-        temperature=options.temperature,
-        top_p=options.top_p,
-        seed=options.seed,
-    )
-    cache = _cache(options)
-    if options.report and not Path(options.report).absolute().parent.is_dir():
-        raise OutputError(
-            f"The report cannot be written to {options.report}: make its folder first."
-        )
     model, processor = _load(options)
     prompt = build_prompt(model, processor, question, pictures)
     tokenizer = tokenizer_of(processor)
-    methods = _methods(model, options)
+    methods = methods or _methods(model, options)
     with Answers(sys.stderr if options.json else sys.stdout, list(methods)) as shown:
         for step in stream_prompt(
             model, tokenizer, prompt, methods=methods, decoding=decoding, cache=cache
@@ -158,30 +173,42 @@ def _ask(options: argparse.Namespace) -> None:
     if options.report:
         write_report(comparison, options.report)
         print(f"sinktrack: the report is in {options.report}", file=sys.stderr)
+    if options.save:
+        with whole_file(options.save, "The comparison") as part:
+            part.write_text(json.dumps(record(comparison)), "utf-8")
+        print(f"sinktrack: the comparison is in {options.save}", file=sys.stderr)
     if options.json:
-        print(json.dumps(as_json(comparison), indent=2))
+        print(json.dumps(answers_as_json(comparison), indent=2))
+    if saved is not None:
+        differing = saved.differing(comparison)
+        same = f"answered differently: {', '.join(differing)}" if differing else "the same answers"
+        print(f"sinktrack: {same}", file=sys.stderr)
 
 
-def as_json(comparison: Comparison) -> dict[str, Any]:
-    """Return a comparison's answers and how they came about as JSON values, without arrays."""
-    return {
-        "model": comparison.model_name,
-        "question": comparison.question,
-        "settings": comparison.settings,
-        "versions": comparison.versions,
-        "lanes": {
-            name: {
-                "text": answer.text,
-                "token_ids": list(answer.token_ids),
-                "finish": answer.finish,
-                "method": answer.method.as_dict() if answer.method else None,
-                "mean_sink_attention": float(answer.trace.sink.nanmean()) if answer.trace else None,
-                "seconds_to_first_token": answer.seconds_to_first_token,
-                "tokens_per_second": answer.tokens_per_second,
-            }
-            for name, answer in comparison.items()
-        },
-    }
+def _refuse_beside_replay(options: argparse.Namespace) -> None:
+    """Refuse what a saved comparison settles already."""
+    settled = [
+        *("image", "question", "context", "causal", "window", "sinks"),
+        *("max_new_tokens", "sample", "temperature", "top_p", "seed"),
+    ]
+    defaults = _parser().parse_args(["ask"])
+    given = [name for name in settled if getattr(options, name) != getattr(defaults, name)]
+    if given:
+        words = ", ".join(
+            name.upper() if name in ("image", "question") else f"--{name.replace('_', '-')}"
+            for name in given
+        )
+        raise PromptError(f"--replay settles {words} already: leave out one or the other.")
+
+
+def _decoding(options: argparse.Namespace) -> Decoding:
+    return Decoding(
+        max_new_tokens=options.max_new_tokens,
+        do_sample=options.sample,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        seed=options.seed,
+    )
 
 
 def _eval(options: argparse.Namespace) -> None:

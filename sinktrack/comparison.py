@@ -27,6 +27,7 @@ class Answer:
         trace: Its attention; None if recording was off.
         seconds_to_first_token: From the start of the prefill, in seconds.
         tokens_per_second: After the first token; 0.0 for a single one.
+        probabilities: The model's own probability of each token, before temperature and the like.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Answer:
     trace: AttentionTrace | None
     seconds_to_first_token: float
     tokens_per_second: float
+    probabilities: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,7 @@ class Comparison(Mapping[str, Answer]):
         settings: How it was decoded, as JSON values.
         model_name: Where the model was loaded from.
         versions: Of the packages that the numbers depend on.
+        prompt: The tokens of the prompt; a picture is many that have no text worth showing.
     """
 
     answers: dict[str, Answer]
@@ -58,6 +61,7 @@ class Comparison(Mapping[str, Answer]):
     settings: dict[str, Any]
     model_name: str
     versions: dict[str, str]
+    prompt: tuple[Token, ...] = ()
 
     @property
     def picture(self) -> Picture | None:

@@ -7,6 +7,7 @@
     ├── PictureError       a picture that cannot be read or is outside the limits
     ├── ModelError         a checkpoint that is missing, incomplete or of an unknown architecture
     ├── DeviceMemoryError  the device ran out of memory
+    ├── ReplayError        a saved comparison that cannot be read
     ├── TraceError         a trace that does not exist, or whose file cannot be read
     └── OutputError        a file that cannot be written
 
@@ -41,6 +42,10 @@ class ModelError(SinkTrackError):
 
 class DeviceMemoryError(SinkTrackError):
     """The device ran out of memory while answering."""
+
+
+class ReplayError(SinkTrackError):
+    """A saved comparison that cannot be read."""
 
 
 class TraceError(SinkTrackError):

@@ -23,13 +23,15 @@ class Lane:
         self.method = method
         self.tokenizer = tokenizer
         self.ids: list[int] = []
+        self.probabilities: list[float] = []
         self.text = ""
         self.finish: Finish | None = None
         self.first_at = self.last_at = 0.0
 
-    def take(self, token_id: int, eos: frozenset[int], seconds: float) -> Token:
+    def take(self, token_id: int, probability: float, eos: frozenset[int], seconds: float) -> Token:
         """Add a token that was chosen `seconds` after the start; return it with its text."""
         self.ids.append(token_id)
+        self.probabilities.append(probability)
         self.first_at, self.last_at = self.first_at or seconds, seconds
         if token_id in eos:
             self.finish = "eos"
@@ -58,4 +60,5 @@ class Lane:
             else None,
             seconds_to_first_token=self.first_at,
             tokens_per_second=(len(self.ids) - 1) / later if later > 0 else 0.0,
+            probabilities=tuple(self.probabilities),
         )

@@ -23,6 +23,7 @@ from sinktrack.lane import Lane
 from sinktrack.method import SinkTrack
 from sinktrack.models import model_name
 from sinktrack.prompts import MAX_QUESTION_TOKENS, Prompt, build_prompt, tokenizer_of
+from sinktrack.recorder import token_texts
 from sinktrack.trace import Token
 from sinktrack.version import VERSION
 from sinktrack.window import Cache
@@ -199,7 +200,7 @@ def stream_prompt(
         pictures=prompt.pictures,
         settings=choose.settings
         | {
-            "cache": str(cache),
+            "cache": cache if isinstance(cache, str) else cache.as_dict(),
             "device": str(model.device),
             "dtype": str(model.dtype).removeprefix("torch."),
         },
@@ -209,8 +210,14 @@ def stream_prompt(
             "torch": str(torch.__version__),
             "transformers": str(transformers.__version__),
         },
+        prompt=_prompt_tokens(prompt, tokenizer),
     )
     yield Step(index=index, tokens=tokens, texts=texts, comparison=comparison)
+
+
+def _prompt_tokens(prompt: Prompt, tokenizer: Any) -> tuple[Token, ...]:
+    ids = prompt.inputs["input_ids"][0].tolist()
+    return tuple(map(Token, ids, token_texts(tokenizer, ids)))
 
 
 def _decode(
@@ -227,10 +234,13 @@ def _decode(
     ids = inputs["input_ids"].expand(len(lanes), -1)
     while True:
         chosen = choose(ids, logits)
+        own = logits.float().log_softmax(-1).gather(1, chosen[:, None])[:, 0].exp()
         seconds = time.perf_counter() - started
         yield {
-            lane.name: lane.take(token_id, attachment.recorder.eos_ids, seconds)
-            for lane, token_id in zip(lanes, chosen.tolist(), strict=True)
+            lane.name: lane.take(token_id, probability, attachment.recorder.eos_ids, seconds)
+            for lane, token_id, probability in zip(
+                lanes, chosen.tolist(), own.tolist(), strict=True
+            )
             if lane.finish is None
         }
         ids = torch.cat([ids, chosen[:, None]], dim=1)

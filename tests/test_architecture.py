@@ -14,7 +14,7 @@ ORDER = [
     *("version", "errors", "files", "exclusive", "method", "trace", "images", "segments"),
     *("window", "attention", "recorder", "attach", "decoding", "comparison", "lane", "prompts"),
     *("models", "lanes"),
-    *("report", "bench", "terminal", "cli"),
+    *("payload", "replay", "report", "bench", "terminal", "cli"),
 ]
 ABOVE = ("eval", "shapes")  # packages that stand on all of these, and below the command line
 

@@ -184,4 +184,4 @@ def test_what_cannot_be_measured_is_refused(tmp_path, capsys, words, sentence):
 def test_a_window_can_be_asked_for(picture, capsys):
     assert ask(picture, QUESTION, "--json", "--max-new-tokens", "12", "--window", "5") == 0
     settings = json.loads(capsys.readouterr().out)["settings"]
-    assert settings["cache"] == "the first 1 and the last 5 tokens"
+    assert settings["cache"] == {"sinks": 1, "window": 5}

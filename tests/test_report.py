@@ -13,7 +13,8 @@ from sinktrack.comparison import Answer, Comparison
 from sinktrack.errors import OutputError, TraceError
 from sinktrack.images import Picture
 from sinktrack.method import SinkTrack
-from sinktrack.report import payload, render, write_report
+from sinktrack.payload import payload
+from sinktrack.report import render, write_report
 from sinktrack.trace import AttentionTrace, Token
 
 METHOD = SinkTrack(inject_at={1}, refresh_after={1})

@@ -86,7 +86,7 @@ def test_lanes_equal_solo_runs(checkpoint):
             model, processor, **arguments, methods={"x": one}, cache=window, max_new_tokens=40
         )
         assert alone["x"].token_ids == both[name].token_ids
-    assert both.settings["cache"] == "the first 1 and the last 12 tokens"
+    assert both.settings["cache"] == {"sinks": 1, "window": 12}
 
 
 def test_the_trace_follows_what_is_left(close):

@@ -1,0 +1,118 @@
+"""A saved comparison runs again to the same answers, and a damaged one is a sentence."""
+
+import json
+
+import pytest
+from paths import ROOT
+from PIL import Image
+
+import sinktrack
+from sinktrack import cli
+from sinktrack.errors import ReplayError
+from sinktrack.replay import read_replay, record
+
+QUESTION = "Describe the picture."
+
+
+@pytest.fixture(scope="module")
+def saved(checkpoint):
+    """Two sampled lanes behind a window, of a picture that is no square."""
+    picture = Image.new("RGB", (150, 120), "white")
+    picture.paste("red", (10, 10, 40, 40))
+    return sinktrack.compare(
+        *checkpoint,
+        image=picture,
+        question=QUESTION,
+        max_new_tokens=20,
+        do_sample=True,
+        temperature=3.0,
+        seed=5,
+        cache=sinktrack.SinkWindow(sinks=1, window=12),
+        methods={
+            "baseline": None,
+            "late": sinktrack.SinkTrack.for_model(checkpoint[0], inject_at={9}, strength=0.5),
+        },
+    )
+
+
+def test_what_was_saved_is_what_was_asked(saved, tmp_path):
+    path = tmp_path / "saved.json"
+    path.write_text(json.dumps(record(saved)))
+    replay = read_replay(path)
+    assert replay.question == QUESTION
+    assert replay.pictures[0].image.tobytes() == saved.pictures[0].image.tobytes()
+    assert replay.methods == {name: answer.method for name, answer in saved.items()}
+    assert replay.cache == sinktrack.SinkWindow(sinks=1, window=12)
+    assert replay.decoding.seed == 5 and replay.decoding.temperature == 3.0
+    assert replay.differing(saved) == []
+
+
+def test_the_command_line_runs_it_again_to_the_same_answers(saved, tmp_path, capsys):
+    path, again = tmp_path / "saved.json", tmp_path / "again.json"
+    path.write_text(json.dumps(record(saved)))
+    model = str(ROOT / "assets" / "shapes-vl")
+    arguments = ["ask", "--device", "cpu", "--replay", str(path), "--save", str(again)]
+    assert cli.main([*arguments, "--model", model]) == 0
+    said = capsys.readouterr()
+    assert "late:" in said.out and "the same answers" in said.err
+    answers = [json.loads(each.read_text())["lanes"] for each in (path, again)]
+    ids = [[lane["token_ids"] for lane in lanes.values()] for lanes in answers]
+    assert ids[0] == ids[1]
+
+    changed = record(saved)
+    changed["lanes"]["late"]["token_ids"] = [1, 2]
+    path.write_text(json.dumps(changed))
+    assert cli.main(["ask", "--device", "cpu", "--replay", str(path)]) == 0  # found by its name
+    assert "answered differently: late" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "[" * 100_000,
+        '{"format": "other"}',
+        '{"format": "sinktrack-comparison-1"}',
+        '{"format": "sinktrack-comparison-1", "settings": 3, "lanes": []}',
+    ],
+)
+def test_a_file_that_is_none_is_refused_in_a_sentence(text, tmp_path, capsys):
+    path = tmp_path / "saved.json"
+    path.write_text(text)
+    with pytest.raises(ReplayError, match=r"saved\.json"):
+        read_replay(path)
+    assert cli.main(["ask", "--replay", str(path)]) == 2
+    assert cli.main(["ask", "--replay", str(tmp_path / "missing")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 2 and "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pictures": ["no picture"]},
+        {"pictures": [""]},
+        {"settings": {"max_new_tokens": 0, "do_sample": False, "cache": "full"}},
+        {"settings": {"max_new_tokens": 9, "do_sample": False, "cache": {"window": "x"}}},
+        {"lanes": {"a": {"method": {"inject_at": [-1]}, "token_ids": []}}},
+        {"lanes": {"a": {"method": None, "token_ids": ["x"]}}},
+        {"lanes": {"a": {"method": None, "token_ids": [float("inf")]}}},
+        {"lanes": {}},
+    ],
+)
+def test_a_damaged_one_is_refused_in_a_sentence(saved, change, tmp_path):
+    path = tmp_path / "saved.json"
+    path.write_text(json.dumps(record(saved) | change))
+    with pytest.raises(ReplayError, match="is damaged"):
+        read_replay(path)
+
+
+def test_what_a_replay_settles_is_not_settled_twice(capsys):
+    assert cli.main(["ask", "a.png", "--replay", "saved.json", "--max-new-tokens", "3"]) == 2
+    assert "settles IMAGE, --max-new-tokens already" in capsys.readouterr().err
+
+
+def test_nothing_to_ask_is_said(capsys):
+    assert cli.main(["ask"]) == 2
+    assert "give IMAGE and QUESTION, or --replay" in capsys.readouterr().err
