@@ -1,6 +1,6 @@
-/* Colour for numbers: two maps whose lightness runs evenly in OKLab, one for a light page, one for a
- * dark one, so that a high value always stands out from the page and equal steps look equal.
- * Knows nothing about attention.
+/* Colour for numbers: maps whose lightness runs evenly in OKLab, for a light page and for a dark one,
+ * so that a high value always stands out from the page and equal steps look equal. The diverging maps
+ * have the page's own colour at zero. Knows nothing about attention.
  *
  * OKLab: Björn Ottosson, https://bottosson.github.io/posts/oklab/
  */
@@ -47,7 +47,20 @@ const SinkTrackColour = (() => {
     return bytes;
   }
 
+  /** The same from one hue over the page's colour, at zero, to another. */
+  function diverging(middle, end) {
+    const bytes = new Uint8ClampedArray(256 * 3);
+    for (let i = 0; i < STEPS; i++) {
+      const t = (2 * i) / (STEPS - 1) - 1;
+      const lightness = middle + (end - middle) * Math.abs(t);
+      bytes.set(oklch(lightness, 0.01 + 0.13 * Math.abs(t) ** 0.8, t < 0 ? 45 : 190), i * 3);
+    }
+    bytes.set([128, 128, 128], HIDDEN * 3);
+    return bytes;
+  }
+
   const maps = { light: table(ENDS.light), dark: table(ENDS.dark) };
+  const around = { light: diverging(0.97, 0.48), dark: diverging(0.25, 0.8) };
 
   /** The step of a value on a scale from `low` to `high`; HIDDEN for NaN. */
   function step(value, low, high) {
@@ -66,5 +79,5 @@ const SinkTrackColour = (() => {
     return `linear-gradient(90deg, ${stops.join(", ")})`;
   }
 
-  return { maps, step, css, gradient };
+  return { maps, around, step, css, gradient };
 })();

@@ -1,5 +1,6 @@
 /* One heatmap on a canvas: rows are layers, columns are tokens or heads. It draws, says which cell is
- * pointed at, and shows one chosen column. Knows nothing about answers or attention.
+ * pointed at, shows one chosen column, and marks columns where something happens. Knows nothing about
+ * answers or attention.
  */
 const SinkTrackHeatmap = (() => {
   "use strict";
@@ -9,14 +10,7 @@ const SinkTrackHeatmap = (() => {
   const EDGE = 3; // CSS pixels around the cells, for outlines
   const WIDEST_CANVAS = 16000; // device pixels, below every browser's limit
 
-  function make(tag, name, text) {
-    const node = document.createElement(tag);
-    if (name) node.className = name;
-    if (text !== undefined) node.textContent = text;
-    return node;
-  }
-
-  const clamp = (x, low, high) => Math.min(high, Math.max(low, x));
+  const { make, clamp } = SinkTrackDom;
 
   class Heatmap {
     /**
@@ -30,14 +24,15 @@ const SinkTrackHeatmap = (() => {
      * @param {(column: number) => void} [options.onChoose]
      */
     constructor(host, options) {
-      Object.assign(this, { columns: 0, room: 0, chosen: -1, pointed: null }, options);
+      Object.assign(this, { columns: 0, room: 0, chosen: -1, pointed: null, flags: [] }, options);
       this.values = new Float32Array(0);
       this.canvas = make("canvas", "stv-canvas");
       this.picture = document.createElement("canvas"); // one pixel a cell
       this.sideAxis = make("div", "stv-axis-y");
       this.footAxis = make("div", "stv-axis-x");
+      this.flagAxis = make("div", "stv-axis-flags");
       this.scroller = make("div", "stv-scroll");
-      this.scroller.append(this.canvas, this.footAxis);
+      this.scroller.append(this.canvas, this.footAxis, this.flagAxis);
       const plot = make("div", "stv-plot");
       plot.append(this.sideAxis, this.scroller);
       host.append(plot);
@@ -53,15 +48,17 @@ const SinkTrackHeatmap = (() => {
      * @param {Float32Array} values row-major, rows x columns
      * @param {number} columns how many there are
      * @param {number} room for how many columns to leave room, so that plots side by side align
-     * @param {number} high the value at the far end of the scale, which starts at 0
+     * @param {{low: number, high: number, map: Uint8ClampedArray}} scale
+     * @param {{column: number, text: string}[]} flags columns that something begins with
      */
-    show(values, columns, room, high) {
-      Object.assign(this, { values, columns, room, high, pointed: null });
+    show(values, columns, room, scale, flags = []) {
+      Object.assign(this, { values, columns, room, scale, flags, pointed: null });
+      this.rows = columns ? values.length / columns : this.rows;
     }
 
-    /** Fit the plot into its box and draw it with the given colours. */
-    draw(map, ink, paper) {
-      Object.assign(this, { map, ink, paper });
+    /** Fit the plot into its box and draw it. */
+    draw(ink, paper) {
+      Object.assign(this, { ink, paper });
       this.width = clamp(
         (this.scroller.clientWidth - 2 * EDGE) / Math.max(1, this.room), COLUMN.narrowest, COLUMN.widest);
       this.height = clamp(ROW.together / this.rows, ROW.shortest, ROW.tallest);
@@ -77,15 +74,23 @@ const SinkTrackHeatmap = (() => {
       this.redraw();
     }
 
+    /** Show other values in as many columns; nothing else moves. */
+    update(values) {
+      this.values = values;
+      this.paint();
+      this.redraw();
+    }
+
     /** Colour every cell into the small picture that `redraw` enlarges. */
     paint() {
-      const { picture, values, columns, rows, map, high } = this;
+      const { picture, values, columns, rows } = this;
+      const { low, high, map } = this.scale;
       picture.width = Math.max(1, columns);
       picture.height = rows;
       const context = picture.getContext("2d");
       const pixels = context.createImageData(picture.width, rows);
       for (let i = 0; i < values.length; i++) {
-        const step = SinkTrackColour.step(values[i], 0, high) * 3;
+        const step = SinkTrackColour.step(values[i], low, high) * 3;
         pixels.data.set([map[step], map[step + 1], map[step + 2], 255], i * 4);
       }
       context.putImageData(pixels, 0, 0);
@@ -106,6 +111,16 @@ const SinkTrackHeatmap = (() => {
         for (let c = 1; c <= columns; c++) context.fillRect(c * width - 1, 0, 1, rows * height);
       }
       for (let r = 1; r < rows; r++) context.fillRect(0, r * height - 1, columns * width, 1);
+      context.setLineDash([4, 3]);
+      context.strokeStyle = this.ink;
+      context.lineWidth = 1.5;
+      for (const { column } of this.flags) {
+        context.beginPath();
+        context.moveTo(column * width - 0.5, 0);
+        context.lineTo(column * width - 0.5, rows * height);
+        context.stroke();
+      }
+      context.setLineDash([]);
       if (this.chosen >= 0 && this.chosen < columns) {
         this.frame(context, this.chosen * width, 0, width, rows * height, 2);
       }
@@ -115,7 +130,7 @@ const SinkTrackHeatmap = (() => {
       }
     }
 
-      /** An outline around cells that stands out from any colour: ink outside, paper inside. */
+    /** An outline around cells that stands out from any colour: ink outside, paper inside. */
     frame(context, x, y, width, height, line) {
       context.lineWidth = line;
       for (const [colour, grow] of [[this.paper, -line / 2], [this.ink, line / 2]]) {
@@ -152,6 +167,18 @@ const SinkTrackHeatmap = (() => {
       }
       this.footAxis.replaceChildren(...ticks);
       this.footAxis.style.width = `${across}px`;
+      this.flagAxis.replaceChildren(...this.flags.map(({ column, text }, line) => {
+        const flag = make("span", "", text);
+        const left = column * this.width;
+        // towards the middle, so that it stays inside
+        if (left > across / 2) flag.style.right = `${across - left}px`;
+        else flag.style.left = `${left}px`;
+        flag.classList.toggle("stv-flag-left", left > across / 2);
+        flag.style.top = `${line * 17}px`;
+        return flag;
+      }));
+      this.flagAxis.style.width = `${across}px`;
+      this.flagAxis.style.height = `${this.flags.length * 17}px`;
     }
 
     cellAt(event) {
@@ -187,5 +214,5 @@ const SinkTrackHeatmap = (() => {
     }
   }
 
-  return { Heatmap, make, clamp };
+  return { Heatmap };
 })();

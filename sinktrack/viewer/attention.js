@@ -1,0 +1,173 @@
+/* Attention over the whole answer: layers x tokens, one plot a lane below the other on one axis, or
+ * what each lane has more or less than the first one.
+ */
+const SinkTrackAttention = (() => {
+  "use strict";
+
+  const { make, clamp, number, figure, section, choice } = SinkTrackDom;
+  const { Heatmap } = SinkTrackHeatmap;
+  const { QUANTITIES, largest } = SinkTrackData;
+
+  class Attention {
+    /**
+     * @param {HTMLElement} parent
+     * @param {LaneData[]} lanes
+     * @param {number | null} partsAt
+     * @param {object} on
+     * @param {(index: number) => void} on.choose a token was pointed out
+     * @param {(quantity: string) => void} on.quantity what to colour by
+     */
+    constructor(parent, lanes, partsAt, on) {
+      Object.assign(this, { lanes, partsAt, on, difference: false, quantity: "sink" });
+      this.tokens = Math.max(1, ...lanes.map((lane) => lane.count));
+      const { box, bar } = section(parent, "Over the whole answer", "stv-attention");
+      const controls = make("div", "stv-controls");
+      const offered = Object.keys(QUANTITIES).filter((name) => lanes.every((lane) => lane.has(name)));
+      controls.append(choice("Colour by", offered.map((name) => [name, QUANTITIES[name][0]]), on.quantity));
+      if (lanes.length > 1) {
+        const shown = [["values", "Values"], ["difference", `Minus ${lanes[0].title}`]];
+        controls.append(choice("Show", shown, (value) => {
+          this.difference = value === "difference";
+          this.draw(this.look);
+          this.choose(this.chosen);
+        }));
+      }
+      bar.append(controls);
+      this.note = make("p", "stv-note");
+      box.append(this.note);
+      this.plots = lanes.map((lane) => this.plot(box, lane));
+      const scrollers = this.plots.map((plot) => plot.map.scroller);
+      scrollers.forEach((scroller) => scroller.addEventListener("scroll", () => {
+        for (const other of scrollers) other.scrollLeft = scroller.scrollLeft;
+      }));
+    }
+
+    plot(parent, lane) {
+      const plot = figure(parent, lane.title, "");
+      plot.lane = lane;
+      plot.box.dataset.plot = lane.name;
+      plot.map = new Heatmap(plot.box, {
+        rows: lane.layers,
+        marked: new Set(lane.injected),
+        first: 1,
+        label: (column) => lane.nameOf(column),
+        onPoint: (cell) => plot.point(cell ? this.read(plot, cell) : ""),
+        onChoose: this.on.choose,
+      });
+      plot.box.append(plot.readout);
+      const canvas = plot.map.canvas;
+      canvas.tabIndex = 0;
+      canvas.setAttribute("role", "slider");
+      canvas.setAttribute("aria-orientation", "horizontal");
+      canvas.setAttribute("aria-valuemin", "1");
+      canvas.setAttribute("aria-valuemax", String(Math.max(1, lane.count)));
+      SinkTrackSave.add(plot.caption, () => ({
+        name: `${lane.name}-${this.quantity}${this.difference ? "-difference" : ""}`,
+        title: this.title(plot),
+        map: plot.map,
+      }));
+      return plot;
+    }
+
+    /** What a plot shows, in words. */
+    title(plot) {
+      const minus = this.difference ? ` minus ${this.lanes[0].title}` : "";
+      const layers = plot.map.rows > 1 ? ", layers by tokens" : ", by token";
+      return `${plot.lane.title}${minus}: ${QUANTITIES[this.quantity][1]}${layers}`;
+    }
+
+    read(plot, { row, column }) {
+      const layer = plot.map.rows > 1 ? ` · layer ${row}` : "";
+      const value = number(plot.map.value(row, column));
+      return `Token ${column + 1} “${plot.lane.nameOf(column)}”${layer} · ${value}`;
+    }
+
+    /** What happens along a lane's answer. */
+    flags(lane) {
+      const found = [];
+      if (this.partsAt !== null && this.partsAt < lane.count) {
+        found.push({ column: this.partsAt, text: "the answers part" });
+      }
+      const { image = null, instruction = null } = lane.left || {};
+      if (image !== null && image === instruction) {
+        found.push({ column: image, text: "picture and question are out of view" });
+      } else {
+        if (image !== null) found.push({ column: image, text: "the picture is out of view" });
+        if (instruction !== null) {
+          found.push({ column: instruction, text: "the question is out of view" });
+        }
+      }
+      return found;
+    }
+
+    /** Draw everything for the current width and theme. */
+    draw(look) {
+      this.look = look;
+      const { quantity, lanes, difference } = this;
+      const first = lanes[0];
+      const shown = this.plots.map(({ lane }) =>
+        (difference ? lane.minus(first, quantity) : { ...lane.get(quantity), count: lane.count }));
+      const high = Math.max(...shown.map(({ values }) =>
+        largest(difference ? values.map(Math.abs) : values))) || 1e-3;
+      const scale = difference
+        ? { low: -high, high, map: look.around }
+        : { low: 0, high, map: look.map };
+      const writes = lanes.some((lane) => lane.injected.length) ? "; ▸ a layer that writes into BOS" : "";
+      const minus = difference ? ` minus ${first.title}’s, token by token` : "";
+      const grid = quantity === "probability" ? "one row" : `layers × tokens, mean over heads${writes}`;
+      this.note.textContent = `${capital(QUANTITIES[quantity][1])}${minus}: ${grid}.`;
+      this.plots.forEach((plot, index) => {
+        const { values, count } = shown[index];
+        plot.box.hidden = difference && plot.lane === first;
+        plot.heading.textContent =
+          difference ? `${plot.lane.title} − ${first.title}` : plot.lane.title;
+        if (plot.box.hidden) return;
+        plot.map.show(values, count, this.tokens, scale, this.flags(plot.lane));
+        plot.map.draw(look.ink, look.paper);
+        plot.scale.show(scale.low, scale.high, scale.map);
+        plot.map.canvas.setAttribute("aria-label", `${this.title(plot)}. Arrow keys choose a token.`);
+      });
+    }
+
+    absent(lane, index) {
+      const first = this.lanes[0];
+      if (index >= lane.count || !this.difference) return gone(lane);
+      return `${first.title} has only ${first.count} token${first.count === 1 ? "" : "s"}.`;
+    }
+
+    choose(index) {
+      this.chosen = index;
+      for (const { lane, map, chosen } of this.plots) {
+        const here = index < map.columns;
+        map.choose(here ? index : -1);
+        const text = here
+          ? `Token ${index + 1} “${lane.nameOf(index)}” · ${map.rows > 1 ? "mean " : ""}${number(mean(map, index))}`
+          : this.absent(lane, index);
+        chosen.textContent = text;
+        map.canvas.setAttribute("aria-valuenow", String(clamp(index + 1, 1, lane.count || 1)));
+        map.canvas.setAttribute("aria-valuetext", text);
+      }
+    }
+  }
+
+  /** The mean of what a column shows. */
+  function mean(map, column) {
+    let [sum, seen] = [0, 0];
+    for (let row = 0; row < map.rows; row++) {
+      const value = map.value(row, column);
+      if (Number.isNaN(value)) continue;
+      sum += value;
+      seen += 1;
+    }
+    return seen ? sum / seen : NaN;
+  }
+
+  const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
+  function gone(lane) {
+    if (!lane.count) return "No token was written.";
+    return `This answer has only ${lane.count} token${lane.count > 1 ? "s" : ""}.`;
+  }
+
+  return { Attention, gone };
+})();

@@ -1,0 +1,135 @@
+/* One lane's answer as a card: title, figures, and the answer as tokens coloured by a quantity.
+ * Knows nothing about the other lanes.
+ */
+const SinkTrackCard = (() => {
+  "use strict";
+
+  const { make, number, percent } = SinkTrackDom;
+  const { QUANTITIES } = SinkTrackData;
+  const FINISH = {
+    eos: ["end", "The model ended its answer here."],
+    length: ["limit", "The answer reached the limit on new tokens."],
+    stopped: ["stopped", "The answer was stopped here."],
+  };
+
+  /** A span whose line ends are marked by CSS, so that copied text stays as it was. */
+  function tokenSpan(text) {
+    const span = make("span", text ? "stv-token" : "stv-token stv-blank");
+    text.split(/(\n)/).forEach((part) => {
+      if (part) span.append(part === "\n" ? make("span", "stv-newline", part) : part);
+    });
+    return span;
+  }
+
+  /** An empty card: its heading, and the box that the answer goes into. */
+  function card(lane) {
+    const box = make("article", "stv-card");
+    box.dataset.lane = lane.name;
+    const head = make("header", "stv-head");
+    const answer = make("div", "stv-answer");
+    answer.dir = "auto";
+    head.append(make("h3", "stv-title", lane.title), make("p", "stv-subtitle", lane.subtitle));
+    box.append(head, answer);
+    return { card: box, answer };
+  }
+
+  class Card {
+    /**
+     * @param {LaneData} lane
+     * @param {number | null} partsAt the first token at which the answers differ
+     * @param {(index: number) => void} onChoose
+     */
+    constructor(lane, partsAt, onChoose) {
+      Object.assign(this, card(lane));
+      this.lane = lane;
+      this.spans = lane.tokens.map((text, index) => {
+        const span = tokenSpan(lane.ends(index) ? "" : text);
+        if (lane.ends(index)) {
+          span.className = "stv-token stv-end";
+          span.textContent = FINISH.eos[0];
+          span.title = FINISH.eos[1];
+        }
+        span.dataset.token = index;
+        return span;
+      });
+      if (partsAt !== null && this.spans[partsAt]) {
+        this.spans[partsAt].classList.add("stv-parts");
+        this.spans[partsAt].title = "Here the answers part.";
+      }
+      this.answer.append(...this.spans);
+      if (lane.finish !== "eos") {
+        const chip = make("span", "stv-chip", FINISH[lane.finish][0]);
+        chip.title = FINISH[lane.finish][1];
+        this.answer.append(chip);
+      }
+      this.answer.addEventListener("click", (event) => {
+        const span = event.target.closest("[data-token]");
+        if (span) onChoose(Number(span.dataset.token));
+      });
+      this.card.append(figures(lane));
+    }
+
+    /** Colour the tokens; `scale` is shared by all lanes. */
+    colour(quantity, scale) {
+      const values = this.lane.get(quantity).tokens;
+      this.spans.forEach((span, index) => {
+        const step = SinkTrackColour.step(values[index], scale.low, scale.high);
+        span.style.setProperty("--stv-value", SinkTrackColour.css(scale.map, step));
+      });
+    }
+
+    choose(index) {
+      this.chosen?.classList.remove("stv-on");
+      this.chosen = this.spans[index];
+      this.chosen?.classList.add("stv-on");
+      if (!this.chosen || this.answer.scrollHeight <= this.answer.clientHeight) return;
+      // Scroll the answer's own box, never the page.
+      const box = this.answer.getBoundingClientRect();
+      const spot = this.chosen.getBoundingClientRect();
+      if (spot.top < box.top) this.answer.scrollTop -= box.top - spot.top + 8;
+      else if (spot.bottom > box.bottom) this.answer.scrollTop += spot.bottom - box.bottom + 8;
+    }
+  }
+
+  function figures(lane) {
+    const box = make("dl", "stv-figures");
+    const add = (name, value) => {
+      const pair = make("div");
+      pair.append(make("dt", "", name), make("dd", "", value));
+      box.append(pair);
+    };
+    add("tokens", String(lane.count));
+    if (lane.seconds_to_first_token) add("first after", `${lane.seconds_to_first_token.toFixed(2)} s`);
+    if (lane.tokens_per_second) add("a second", lane.tokens_per_second.toPrecision(3));
+    if (lane.count) {
+      add("mean on BOS", number(mean(lane.get("sink").tokens)));
+      if (lane.has("image") && lane.maps) {
+        const share = lane.get("image").tokens;
+        const part = Math.max(1, Math.round(lane.count / 5));
+        const [start, end] = [share.subarray(0, part), share.subarray(-part)].map(mean);
+        add("on the picture", `${percent(start)} → ${percent(end)}`);
+      }
+    }
+    return box;
+  }
+
+  function mean(values) {
+    const seen = [...values].filter((value) => !Number.isNaN(value));
+    return seen.length ? seen.reduce((sum, value) => sum + value, 0) / seen.length : NaN;
+  }
+
+  /** What colours mean: a quantity's name and its scale. */
+  function key() {
+    const box = make("p", "stv-key");
+    const text = make("span");
+    const scale = SinkTrackDom.legend();
+    box.append(text, scale.box);
+    const show = (quantity, { low, high, map }) => {
+      text.textContent = `Under each token: ${QUANTITIES[quantity][1]}`;
+      scale.show(low, high, map);
+    };
+    return { box, show };
+  }
+
+  return { Card, card, key };
+})();
