@@ -7,7 +7,7 @@ from app.settings import Settings
 
 
 def main() -> int:
-    """Load a model and serve the page; return the exit status."""
+    """Serve the page, and load a model while it is there already; return the exit status."""
     settings = Settings.read(sys.argv[1:], os.environ)
     # Imported here, so that a wrong argument is answered at once and not after loading torch.
     from app.engine import Engine
@@ -15,7 +15,11 @@ def main() -> int:
     from sinktrack.errors import SinkTrackError
 
     try:
-        launch(build(Engine.start(settings), settings), settings)
+        engine = Engine.choose(settings)
+        page = build(engine, settings)
+        launch(page, settings, prevent_thread_lock=True)
+        engine.load()
+        page.block_thread()
     except (SinkTrackError, OSError) as error:  # OSError: the port is taken
         print(f"app.py: {error}", file=sys.stderr)
         return 2

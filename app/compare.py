@@ -4,24 +4,29 @@ import html
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
-from app.engine import Engine, Event, kept
+from app.engine import Engine
 from app.heatmap import pack
+from app.request import Variant, kept
+from app.steady import Event
 from app.stop import StopFlag
 from sinktrack.errors import SinkTrackError
 from sinktrack.report import render
 
 REPORT_NAME = "sinktrack-report.html"
+TRACES_NAME = "sinktrack-traces.zip"
+REPLAY_NAME = "sinktrack-comparison.json"
+TAKEN = 3  # report, traces and replay
+
 _HINTS = {
     "baseline": "The plain model’s answer appears here.",
     "sinktrack": "The answer with SinkTrack appears here.",
 }
-
 _NOT_NUMBERS = "The settings hold something that is not a number: load the page again."
 
 log = logging.getLogger(__name__)
@@ -37,33 +42,42 @@ class Compare:
 
     Args:
         engine: Answers the questions.
-        report_folder: Where reports are kept for download.
+        folder: Where what can be downloaded is kept.
+        kept_files: Takes the path of every file kept there, which Gradio deletes in the end.
     """
 
-    def __init__(self, engine: Engine, report_folder: str) -> None:
+    def __init__(self, engine: Engine, folder: str, kept_files: set[str]) -> None:
         self._engine = engine
-        self._folder = report_folder
+        self._folder = folder
+        self._kept_files = kept_files
 
     def idle(self, status: str = "Ready.") -> dict[str, Any]:
         """Return what the stage shows when nothing runs."""
-        method = self._engine.published
-        return self._writing(status, method.context, method.causal, busy=False)
+        return _writing(status, self._engine.lane_titles(Variant()), busy=False)
 
-    def begin(self, picture: str | None, question: str | None, context: Any, causal: Any) -> Any:
-        """Refuse what is missing, or take a place in the queue.
+    def begin(
+        self, running: StopFlag | None, picture: str | None, question: str | None, *lanes: Any
+    ) -> Any:
+        """Refuse what is missing, or join the line.
 
         Returns:
             The stage, and the flag that stops this answer.
 
         Raises:
-            gr.Error: If the picture or the question is missing.
+            gr.Error: If something is missing or does not fit the model.
         """
+        not_while(running)
         if not picture:
             raise toast("There is no picture yet: upload, paste or choose one.")
         if not (question or "").strip():
             raise toast("The question is blank: type one.")
-        waiting = self._writing("Waiting for a turn.", context, causal) | {"began": True}
-        return pack(waiting), StopFlag()
+        try:
+            titles = self._engine.lane_titles(*_variants(lanes))
+        except SinkTrackError as error:
+            raise toast(str(error)) from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise toast(_NOT_NUMBERS) from error
+        return pack(_writing("Waiting for a turn.", titles) | {"began": True}), StopFlag()
 
     def answer(
         self,
@@ -71,55 +85,67 @@ class Compare:
         picture: str | None,
         question: str | None,
         max_new_tokens: Any,
-        context: Any,
-        causal: Any,
         do_sample: Any,
         temperature: Any,
         seed: Any,
         window: Any,
         sinks: Any,
-    ) -> Iterator[tuple[Any, Any]]:
-        """Answer, and yield the stage and the report's file.
+        *lanes: Any,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Answer, and yield the stage and what can be downloaded.
 
         Raises:
             gr.Error: With a sentence for the visitor.
         """
         began = time.monotonic()
         stop = stop or StopFlag()
+        nothing = (None,) * TAKEN
+        unchanged = (gr.skip(),) * TAKEN
         try:
+            own, variants = _variants(lanes)
             request = self._engine.request(
                 picture,
                 question,
                 max_new_tokens=int(max_new_tokens),
-                context=context,
-                causal=causal,
+                sinktrack=own,
+                variants=variants,
                 do_sample=bool(do_sample),
                 temperature=float(temperature),
                 seed=int(seed or 0),
                 cache=kept(int(window or 0), int(sinks or 0)),
             )
+            titles = self._engine.lane_titles(own, variants)
         except (SinkTrackError, TypeError, ValueError, OverflowError) as error:
             stop.set()
-            yield pack(self.idle("No answer.")), None
+            yield pack(self.idle("No answer.")), *nothing
             known = isinstance(error, SinkTrackError)
             raise toast(str(error) if known else _NOT_NUMBERS) from error
-        notices = list(request.picture.notices)
-        last: Event = {}
+        notices = list(request.notices)
+        report: Any = None
         for event in self._engine.answer(request, stop):
-            if event is last:
-                yield gr.skip(), gr.skip()  # a chance to notice that nobody listens any more
-                continue
-            last = event
-            if event["kind"] == "done":
-                yield self._finished(event["payload"], time.monotonic() - began, notices)
+            if event["kind"] == "still":
+                yield gr.skip(), *unchanged  # a chance to notice that nobody listens any more
+            elif event["kind"] == "done":
+                stage, report = self._finished(event, time.monotonic() - began, notices)
+                yield stage, *unchanged
+            elif event["kind"] == "files":
+                files = [
+                    report,
+                    self._keep(event["traces"], TRACES_NAME),
+                    self._keep(event["replay"], REPLAY_NAME),
+                ]
+                yield (
+                    gr.skip(),
+                    *(gr.update(value=file, interactive=file is not None) for file in files),
+                )
             elif event["kind"] in ("refused", "failed"):
-                yield pack(self.idle("No answer.")), None
+                yield pack(self.idle("No answer.")), *nothing
                 raise toast(event["sentence"])
             elif event["kind"] == "stopped":
-                yield pack(self.idle("Stopped before the answer began.")), None
+                yield pack(self.idle("Stopped before the answer began.")), *nothing
             else:
-                state = self._writing(_words(event), context, causal, event=event)
-                yield pack(state | {"notices": notices}), gr.skip()
+                state = _writing(_words(event), titles, event=event)
+                yield pack(state | {"notices": notices}), *unchanged
 
     def stop(self, stop: StopFlag | None) -> Any:
         """End the answer within one decode step, keep what was written, and switch Stop off."""
@@ -132,48 +158,95 @@ class Compare:
         self.stop(stop)
         return pack(self.idle("No answer."))
 
-    def _writing(
-        self,
-        status: str,
-        context: Any,
-        causal: Any,
-        *,
-        busy: bool = True,
-        event: Event | None = None,
-    ) -> dict[str, Any]:
-        """Return the stage's state with cards whose answers are not finished."""
-        event = event or {}
-        lanes = [
-            lane
-            | {
-                "text": event.get("texts", {}).get(lane["name"], ""),
-                "hint": _HINTS[lane["name"]] if not busy else "",
-                "writing": busy and lane["name"] in event.get("writing", [lane["name"]]),
-            }
-            for lane in self._engine.lane_titles(context, causal)
-        ]
-        return {"status": status, "busy": busy, "notices": [], "lanes": lanes}
-
-    def _finished(self, payload: str, seconds: float, notices: list[str]) -> tuple[Any, Any]:
-        """Return the finished stage, and the report as a file to download."""
-        data = json.loads(payload)
+    def _finished(self, event: Event, seconds: float, notices: list[str]) -> tuple[str, str | None]:
+        """Return the finished stage and the report's file."""
+        data = json.loads(event["payload"])
         stopped = any(lane["finish"] == "stopped" for lane in data["lanes"])
         status = f"{'Stopped' if stopped else 'Done'} after {seconds:.1f} seconds."
-        report = None
+        report = self._keep(render(data).encode(), REPORT_NAME)
+        if report is None:
+            notices = [*notices, "The files to download could not be written on the server."]
+        for lane in data["lanes"]:
+            large = event["maps"].get(lane["name"])
+            file = self._keep(large, "maps.bin")
+            if file is not None:  # the page fetches them token by token, layer by layer
+                lane["maps"] |= {"bytes": None, "layers": lane["layers"], "file": file}
+        state = {"status": status, "busy": False, "notices": notices}
+        return pack(state | {"payload": json.dumps(data, allow_nan=False)}), report
+
+    def _keep(self, content: bytes | None, name: str) -> str | None:
+        """Write a file for the visitor, in a folder whose name nobody can guess."""
+        if content is None:
+            return None
         try:
-            report = save_bytes_to_cache(render(data).encode(), REPORT_NAME, self._folder)
+            path = str(save_bytes_to_cache(content, name, self._folder))
         except OSError as error:
-            log.warning("no report: %s", error)
-            reason = error.strerror or "unknown reason"
-            notices = [*notices, f"The report could not be written on the server: {reason}."]
-        state = {"status": status, "busy": False, "notices": notices, "payload": payload}
-        return pack(state), gr.update(value=report, interactive=report is not None)
+            log.warning("%s could not be kept: %s", name, error)
+            return None
+        self._kept_files.add(path)
+        return path
+
+
+def not_while(running: StopFlag | None) -> None:
+    """Refuse what would disturb an answer that is being written.
+
+    Raises:
+        gr.Error: If one is.
+    """
+    if running is not None and not running.is_set():
+        raise toast("An answer is being written: stop it, or wait for its end.")
+
+
+def stored(payload: str) -> str:
+    """Return the stage with a comparison that was made earlier, its JSON text."""
+    model = json.loads(payload)["model"]
+    status = f"Stored with this page, answered by {model}. Ask to have it answered anew."
+    return pack({"status": status, "busy": False, "notices": [], "payload": payload})
+
+
+def _variants(values: Sequence[Any]) -> tuple[Variant, tuple[Variant, ...]]:
+    """Read the settings of SinkTrack's lane and of further ones.
+
+    Args:
+        values: Context and mask; then of each further lane whether it is wanted, its context, its
+            mask and its interval.
+
+    Raises:
+        TypeError, ValueError, OverflowError: If an interval is no number.
+    """
+    context, causal, *more = values
+    groups = [more[start : start + 4] for start in range(0, len(more), 4)]
+    return Variant(context=context or None, causal=causal), tuple(
+        Variant(context=context or None, causal=causal, every=int(every or 0))
+        for wanted, context, causal, every in groups
+        if wanted
+    )
+
+
+def _writing(
+    status: str, titles: list[dict[str, str]], *, busy: bool = True, event: Event | None = None
+) -> dict[str, Any]:
+    """Return the stage's state with cards whose answers are not finished."""
+    event = event or {}
+    lanes = [
+        lane
+        | {
+            "text": event.get("texts", {}).get(lane["name"], ""),
+            "hint": _HINTS.get(lane["name"], "") if not busy else "",
+            "writing": busy and lane["name"] in event.get("writing", [lane["name"]]),
+        }
+        for lane in titles
+    ]
+    return {"status": status, "busy": busy, "notices": [], "lanes": lanes}
 
 
 def _words(event: Event) -> str:
     """Say in plain words what is going on."""
     if event["kind"] == "waiting":
-        return "Waiting for the model."
+        ahead = event["ahead"]
+        return f"Waiting: {ahead} {'person is' if ahead == 1 else 'people are'} before you."
+    if event["kind"] == "loading":
+        return "The model is still loading; your question comes next."
     if event["kind"] == "reading":
         return "Reading the picture and the question."
     return f"Writing token {event['count']}."

@@ -1,17 +1,15 @@
 """The only part of the page that talks to the library: one model, one answer at a time.
 
-An answer comes as events, plain dicts of strings and numbers, because on a ZeroGPU Space it is made
+An answer comes as events, plain dicts that can be pickled, because on a ZeroGPU Space it is made
 in a forked process. Knows nothing about gradio.
 """
 
 import json
 import logging
 import os
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,122 +24,121 @@ else:
 import torch
 
 import sinktrack
+from app.downloads import downloads, large_maps
+from app.request import Request, Variant, lane_methods, lane_titles
 from app.settings import BUNDLED, Settings, choose_model
+from app.steady import STILL, UPDATE_SECONDS, Event, steadily
 from app.stop import StopFlag
+from app.turns import Turns
+from sinktrack.comparison import Comparison
 from sinktrack.errors import ModelError, PromptError, SinkTrackError
-from sinktrack.images import Picture, load_picture
-from sinktrack.method import Causal, Context
-from sinktrack.models import model_name
+from sinktrack.images import load_picture
+from sinktrack.models import check_name, model_name
+from sinktrack.payload import payload
 from sinktrack.prompts import clean_question, reads_pictures
-from sinktrack.report import lane_title, payload
-from sinktrack.window import Cache, SinkWindow
 
-Event = dict[str, Any]
-
-UPDATE_SECONDS = 0.125  # between two events; a reader sees no difference above ten a second
-_LAST = ("done", "stopped", "refused", "failed")
+_FULL = "Too many people are waiting here right now: please try again in a minute."
 _MEMORY = "The device ran out of memory: choose a smaller picture or a shorter answer."
 _UNEXPECTED = "Something went wrong while answering. The page still works: please try again."
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a visitor asked.
-
-    Args:
-        picture: As `sinktrack.images.load_picture` returned it.
-        question: The visitor's text.
-        max_new_tokens: The longest answer, from 1 to the page's limit.
-        context: Whose features SinkTrack writes into the first token.
-        causal: Which of the two masks it writes with.
-        do_sample: Sample; else each token is the most likely one.
-        temperature: Above 0, used when sampling.
-        seed: Of the sampling noise.
-        cache: What stays in view while the answers grow.
-    """
-
-    picture: Picture
-    question: str
-    max_new_tokens: int = 128
-    context: Context = "image"
-    causal: Causal = "corrected"
-    do_sample: bool = False
-    temperature: float = 1.0
-    seed: int = 0
-    cache: Cache = "full"
-
-
 class Engine:
-    """A loaded model that answers one request at a time.
+    """A model that answers one request at a time; it may still be loading.
 
     Args:
-        model: From `sinktrack.load`.
+        model: From `sinktrack.load`; None until `load` gets it.
         processor: From `sinktrack.load`.
         name: What the page and its reports call the model.
         max_new_tokens: The longest answer that may be asked for.
         max_question_tokens: The longest question.
+        queue_size: How many requests may wait.
         bundled: Whether this is the small bundled checkpoint.
         notice: Why it is not another model, for people to read; may be empty.
     """
 
     def __init__(
         self,
-        model: Any,
-        processor: Any,
+        model: Any = None,
+        processor: Any = None,
         *,
         name: str,
         max_new_tokens: int = 512,
         max_question_tokens: int = 2000,
+        queue_size: int = 32,
         bundled: bool = False,
         notice: str = "",
     ) -> None:
         self._model, self._processor = model, processor
-        self._turn = threading.Lock()
+        self._turns = Turns(queue_size)
+        self._checking = threading.Lock()
         self._max_question_tokens = max_question_tokens
         self.name, self.bundled, self.notice = name, bundled, notice
         self.max_new_tokens = max_new_tokens
-        self.published = sinktrack.SinkTrack.for_model(model)
-        self.anchored = getattr(model.config, "sinktrack", None) is not None
+        self._chosen, self._insists = str(BUNDLED), True
         self._on_gpu = self._events
         if spaces is not None:
             self._on_gpu = spaces.GPU(duration=_gpu_seconds)(_as_function(self._events))
 
     @classmethod
-    def start(cls, settings: Settings) -> "Engine":
-        """Load the model that was asked for, or the one that suits the machine.
+    def choose(cls, settings: Settings) -> "Engine":
+        """Return an engine for the model that was asked for, or that suits the machine.
+
+        It is not loaded yet, see `load`; on a ZeroGPU Space it is, because there that has to
+        happen before the page is served.
 
         Raises:
-            SinkTrackError: If the model cannot be loaded.
+            SinkTrackError: If it is clear already that there is no such model.
         """
-        limits: dict[str, Any] = {
-            "max_new_tokens": settings.max_new_tokens,
-            "max_question_tokens": settings.max_question_tokens,
-        }
-        if settings.model is not None:
-            bundled = Path(settings.model).resolve().parent == BUNDLED.resolve().parent
-            return cls._load(settings.model, bundled=bundled, **limits)
-        chosen = choose_model(gpu_memory())
-        if chosen == str(BUNDLED):
-            notice = "This machine has no CUDA GPU of 8 GB or more."
-            return cls._load(chosen, bundled=True, notice=notice, **limits)
-        try:
-            return cls._load(chosen, **limits)
-        except SinkTrackError as error:
-            log.warning("%s", error)
-            notice = f"It stands in for the model that suits this GPU. {error}"
-            return cls._load(str(BUNDLED), bundled=True, notice=notice, **limits)
+        chosen = settings.model or choose_model(gpu_memory())
+        check_name(chosen)
+        engine = cls(
+            name=Path(chosen).name if Path(chosen).is_dir() else chosen,
+            max_new_tokens=settings.max_new_tokens,
+            max_question_tokens=settings.max_question_tokens,
+            queue_size=settings.queue_size,
+            bundled=Path(chosen).resolve().parent == BUNDLED.resolve().parent,
+        )
+        engine._chosen, engine._insists = chosen, settings.model is not None
+        if engine.bundled and not engine._insists:
+            engine.notice = "This machine has no CUDA GPU of 8 GB or more."
+        if spaces is not None:
+            engine.load()
+        return engine
 
-    @classmethod
-    def _load(cls, chosen: str, *, bundled: bool = False, **options: Any) -> "Engine":
-        model, processor = sinktrack.load(chosen)
-        if not reads_pictures(model.config):
-            raise ModelError(
-                f"{chosen} reads text only, but the page asks about pictures: choose a "
-                "vision-language model such as Qwen/Qwen2.5-VL-3B-Instruct."
-            )
-        return cls(model, processor, name=model_name(model), bundled=bundled, **options)
+    def load(self) -> None:
+        """Load the model, if it is not; requests wait until then.
+
+        Where nobody asked for a model and the one that suits the machine cannot be had, the
+        bundled one takes its place.
+
+        Raises:
+            SinkTrackError: If there is no model in the end.
+        """
+        if self.ready:
+            return
+        try:
+            model, processor = _load(self._chosen)
+        except SinkTrackError as error:
+            if self._insists or self.bundled:
+                raise
+            log.warning("%s", error)
+            model, processor = _load(str(BUNDLED))
+            self.bundled = True
+            self.notice = f"It stands in for the model that suits this GPU. {error}"
+        self.name = model_name(model)
+        self._processor, self._model = processor, model
+
+    @property
+    def ready(self) -> bool:
+        """Whether the model is loaded."""
+        return self._model is not None
+
+    @property
+    def anchored(self) -> bool:
+        """Whether the model was trained to read what SinkTrack writes; False while it loads."""
+        return self.ready and getattr(self._model.config, "sinktrack", None) is not None
 
     def request(self, picture_path: str | None, question: str | None, **options: Any) -> Request:
         """Check what a visitor gave, before any GPU is taken.
@@ -159,7 +156,9 @@ class Engine:
             PromptError: If the question is blank, or a number is out of range.
         """
         text = clean_question(question or "")
-        request = Request(picture=load_picture(picture_path), question=text, **options)
+        with self._checking:  # decoded, a large one takes much memory
+            notices = load_picture(picture_path).notices
+        request = Request(picture=picture_path or "", notices=notices, question=text, **options)
         if not 1 <= request.max_new_tokens <= self.max_new_tokens:
             raise PromptError(
                 f"The answer may have 1 to {self.max_new_tokens} tokens here, but "
@@ -171,23 +170,15 @@ class Engine:
             )
         return request
 
-    def lanes(self, context: Context, causal: Causal) -> dict[str, sinktrack.SinkTrack | None]:
-        """Return the two methods that are compared."""
-        changes = {"context": context, "causal": causal}
-        return {
-            "baseline": None,
-            "sinktrack": sinktrack.SinkTrack.for_model(self._model, **changes),
-        }
+    def lane_titles(self, own: Variant, variants: Sequence[Variant] = ()) -> list[dict[str, str]]:
+        """Return name, title and subtitle of each lane, as the finished comparison will.
 
-    def lane_titles(self, context: Context, causal: Causal) -> list[dict[str, str]]:
-        """Return name, title and subtitle of each lane, as the finished comparison will."""
-        titles = {
-            name: lane_title(name, method) for name, method in self.lanes(context, causal).items()
-        }
-        return [
-            {"name": name, "title": title, "subtitle": subtitle}
-            for name, (title, subtitle) in titles.items()
-        ]
+        While the model loads, what will be done to it is left open.
+
+        Raises:
+            MethodError: If a variant does not fit the model.
+        """
+        return lane_titles(self._model, own, variants)
 
     def answer(self, request: Request, stop: StopFlag) -> Iterator[Event]:
         """Answer a request.
@@ -198,49 +189,60 @@ class Engine:
                 the iterator is closed, so an abandoned answer does not go on.
 
         Yields:
-            Every `UPDATE_SECONDS` what is known by then, under "kind": "waiting" for the model;
-            "reading" the prompt; "writing", with "count" of tokens, "texts" by lane, and "writing",
-            the lanes not yet ended. At the end one of: "done", with "payload", the JSON text of
-            `sinktrack.report.payload`; "stopped", before it began; "refused" or "failed", with
-            "sentence".
+            Every `UPDATE_SECONDS` what is new, by "kind": "still" for nothing; "waiting", with
+            how many are "ahead"; "loading" the model; "reading" the prompt; "writing", with the
+            "count" of tokens, "texts" by lane, and "writing", the lanes not yet ended. Then "done",
+            with "payload", the JSON text of `sinktrack.payload.payload`, and "maps", bytes by lane
+            where they are too large for it; and last "files", bytes or None: "traces", a zip
+            archive, and "replay", JSON. Or instead: "stopped", before it began; "refused" or
+            "failed", with "sentence".
         """
+        turn, said = self._turns.join(), STILL
+        if turn is None:
+            stop.set()
+            yield {"kind": "refused", "sentence": _FULL}
+            return
         try:
-            yield from self._on_gpu(request, stop)
+            with turn:
+                while (ahead := turn.ahead) or not self.ready:
+                    if stop.is_set():
+                        yield {"kind": "stopped"}
+                        return
+                    time.sleep(UPDATE_SECONDS)
+                    event = {"kind": "waiting", "ahead": ahead} if ahead else {"kind": "loading"}
+                    yield STILL if event == said else event
+                    said = event
+                yield from self._on_gpu(request, stop)
         finally:
             stop.set()
 
     def _events(self, request: Request, stop: StopFlag) -> Iterator[Event]:
-        """Answer in a thread, and report at a steady pace.
+        """Answer in a thread, and report at a steady pace."""
 
-        A generator notices only at a yield that nobody listens any more. So it yields by the clock,
-        however long the model takes.
-        """
-        mailbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        worker = threading.Thread(
-            target=self._work, args=(request, stop, mailbox.put), name="answer", daemon=True
-        )
-        worker.start()
-        event: Event = {"kind": "waiting"}
-        try:
-            while event["kind"] not in _LAST:
-                time.sleep(UPDATE_SECONDS)
-                while not mailbox.empty():
-                    event = mailbox.get()
-                yield event
-        finally:
-            stop.set()
-            worker.join()
+        def work(abandoned: threading.Event, report: Callable[[Event], None]) -> None:
+            self._work(request, stop, abandoned, report)
 
-    def _work(self, request: Request, stop: StopFlag, report: Callable[[Event], None]) -> None:
-        """Answer a request when the model is free, and report every step."""
-        while not self._turn.acquire(timeout=0.05):
-            if stop.is_set():
-                return report({"kind": "stopped"})
+        yield {"kind": "reading"}
+        yield from steadily(work, give_up=stop.set)
+
+    def _work(
+        self,
+        request: Request,
+        stop: StopFlag,
+        abandoned: threading.Event,
+        report: Callable[[Event], None],
+    ) -> None:
+        """Answer a request, and report every step."""
         try:
             if stop.is_set():
                 return report({"kind": "stopped"})
-            report({"kind": "reading"})
-            self._stream(request, stop, report)
+            comparison = self._stream(request, stop, report)
+            if comparison is None or abandoned.is_set():
+                return  # nobody would look at it
+            data = json.dumps(payload(comparison), allow_nan=False)
+            report({"kind": "done", "payload": data, "maps": large_maps(comparison)})
+            if not abandoned.is_set():
+                report({"kind": "files", **downloads(comparison)})
         except SinkTrackError as error:
             report({"kind": "refused", "sentence": str(error)})
         except torch.OutOfMemoryError:
@@ -249,16 +251,18 @@ class Engine:
         except Exception:  # whatever it is, the visitor gets a sentence and the next one an answer
             log.exception("an answer failed")
             report({"kind": "failed", "sentence": _UNEXPECTED})
-        finally:
-            self._turn.release()
 
-    def _stream(self, request: Request, stop: StopFlag, report: Callable[[Event], None]) -> None:
+    def _stream(
+        self, request: Request, stop: StopFlag, report: Callable[[Event], None]
+    ) -> Comparison | None:
+        """Write the answers; None only if nothing was written."""
+        comparison = None
         steps = sinktrack.stream(
             self._model,
             self._processor,
             image=request.picture,
             question=request.question,
-            methods=self.lanes(request.context, request.causal),
+            methods=lane_methods(self._model, request.sinktrack, request.variants),
             max_new_tokens=request.max_new_tokens,
             do_sample=request.do_sample,
             temperature=request.temperature if request.do_sample else None,
@@ -276,18 +280,18 @@ class Engine:
                     "writing": list(step.tokens),
                 }
             )
-            if step.comparison is not None:
-                data = json.dumps(payload(step.comparison), allow_nan=False)
-                report({"kind": "done", "payload": data})
+            comparison = step.comparison
+        return comparison
 
 
-def kept(window: int, sinks: int) -> Cache:
-    """Return what a window of that many last tokens, 0 for all, and first ones keeps in view.
-
-    Raises:
-        MethodError: If a number is out of range.
-    """
-    return SinkWindow(window=window, sinks=sinks) if window else "full"
+def _load(chosen: str) -> tuple[Any, Any]:
+    model, processor = sinktrack.load(chosen)
+    if not reads_pictures(model.config):
+        raise ModelError(
+            f"{chosen} reads text only, but the page asks about pictures: choose a "
+            "vision-language model such as Qwen/Qwen2.5-VL-3B-Instruct."
+        )
+    return model, processor
 
 
 def gpu_memory() -> int | None:
@@ -298,7 +302,7 @@ def gpu_memory() -> int | None:
 
 
 def _gpu_seconds(request: Request, stop: StopFlag) -> int:
-    """Return for how long a ZeroGPU Space should lend its GPU: reading, then writing both lanes."""
+    """Return for how long a ZeroGPU Space should lend its GPU: reading, then writing all lanes."""
     return 30 + request.max_new_tokens // 8
 
 

@@ -26,6 +26,7 @@ class Example:
         note: What happens there, in a few words.
         window: How many of the last tokens stay in view; 0 for all.
         sinks: How many of the first tokens stay beside them.
+        stored: A file with a comparison that was made earlier, as `sinktrack.payload` makes it.
     """
 
     picture: Path
@@ -33,6 +34,7 @@ class Example:
     note: str = ""
     window: int = 0
     sinks: int = 1
+    stored: Path | None = None
 
     def thumbnail(self) -> str:
         """Return the picture as a small data URL.
@@ -45,6 +47,18 @@ class Example:
         buffer = io.BytesIO()
         small.save(buffer, "PNG", optimize=True)
         return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+    def comparison(self) -> str | None:
+        """Return the stored comparison as JSON text, or None if there is none to be read."""
+        if self.stored is None:
+            return None
+        try:
+            text = self.stored.read_text("utf-8")
+            json.loads(text)["lanes"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("The comparison %s is left out: %s", self.stored, error)
+            return None
+        return text
 
 
 def read_examples(folder: Path = FOLDER) -> list[tuple[Example, str]]:
@@ -64,6 +78,7 @@ def read_examples(folder: Path = FOLDER) -> list[tuple[Example, str]]:
                 note=str(entry.get("note", "")),
                 window=int(cache.get("window", 0)),
                 sinks=int(cache.get("sinks", 1)),
+                stored=folder / entry["comparison"] if "comparison" in entry else None,
             )
             found.append((example, example.thumbnail()))
         except (AttributeError, KeyError, TypeError, ValueError, PictureError) as error:

@@ -40,7 +40,7 @@ def example_list(examples: list[dict[str, str]]) -> gr.HTML:
     """Return the examples as buttons; a click triggers the event "choose" with the index.
 
     Args:
-        examples: "src", a data URL, and "question" of each.
+        examples: "src", a data URL, "question" and "note" of each.
     """
     return gr.HTML(
         value=pack(examples),

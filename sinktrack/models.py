@@ -49,11 +49,7 @@ def load(
             is too small.
     """
     name = str(name)
-    folder = Path(name)
-    if folder.exists() and not (folder / "config.json").is_file():
-        raise ModelError(f"{name} has no config.json: give a folder with a whole checkpoint.")
-    if not folder.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
-        raise ModelError(f"There is no model folder {name}: check the path.")
+    check_name(name)
     place = _place(device)
     if dtype is None:
         dtype = torch.float32 if place.type == "cpu" else torch.bfloat16
@@ -86,6 +82,19 @@ def load(
     if not four_bit:
         model = _to_device(model, name, place)
     return model.eval(), reader
+
+
+def check_name(name: str) -> None:
+    """Refuse at once what is neither a checkpoint's folder nor shaped like a hub name.
+
+    Raises:
+        ModelError: With a sentence that says which.
+    """
+    folder = Path(name)
+    if folder.exists() and not (folder / "config.json").is_file():
+        raise ModelError(f"{name} has no config.json: give a folder with a whole checkpoint.")
+    if not folder.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
+        raise ModelError(f"There is no model folder {name}: check the path.")
 
 
 def model_name(model: Any) -> str:

@@ -2,7 +2,7 @@
 const SinkTrackPage = (() => {
   "use strict";
 
-  const { make } = SinkTrackHeatmap;
+  const { make } = SinkTrackDom;
 
   /** Keep the stage in step with the value that the server sends. */
   function stage(host, props, watch) {
@@ -25,12 +25,29 @@ const SinkTrackPage = (() => {
       spoken.dataset.phase = phase;
       status.classList.toggle("st-busy", state.busy);
       notices.replaceChildren(...state.notices.map((notice) => make("li", "", notice)));
-      if (state.payload) SinkTrackViewer.mount(cards, JSON.parse(state.payload));
+      if (state.payload) SinkTrackViewer.mount(cards, withReaders(JSON.parse(state.payload)));
       else SinkTrackViewer.progress(cards, state.lanes);
       if (state.began) reveal(host);
     }
     watch("value", show);
     show();
+  }
+
+  /** Let maps that were too large to come along be fetched piece by piece. */
+  function withReaders(payload) {
+    const root = window.gradio_config?.root ?? "";
+    for (const { maps } of payload.lanes) {
+      if (!maps?.file) continue;
+      const address = `${root}/gradio_api/file=${encodeURI(maps.file)}`;
+      maps.read = async (from, length) => {
+        const headers = { Range: `bytes=${from}-${from + length - 1}` };
+        const response = await fetch(address, { headers });
+        if (!response.ok) throw new Error(`status ${response.status}`);
+        const bytes = new Uint8Array(await response.arrayBuffer());
+        return response.status === 206 ? bytes : bytes.subarray(from, from + length);
+      };
+    }
+    return payload;
   }
 
   /** On a small screen the answers begin below the fold: go there. */

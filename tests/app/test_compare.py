@@ -20,7 +20,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture
 def compare(engine: Engine, tmp_path: Path) -> Compare:
-    return Compare(engine, str(tmp_path / "reports"))
+    return Compare(engine, str(tmp_path / "reports"), set())
 
 
 def ask(
@@ -32,12 +32,18 @@ def ask(
     sinks: Any = 1,
 ) -> Any:
     return compare.answer(
-        StopFlag(), picture, question, tokens, "image", "corrected", False, 1.0, 0, window, sinks
+        StopFlag(), picture, question, tokens, False, 1.0, 0, window, sinks, "image", "corrected"
     )
 
 
 def stage(value: str) -> dict[str, Any]:
     return json.loads(value)
+
+
+def finished(answering: Any) -> tuple[dict[str, Any], list[Any]]:
+    """Return the last stage, and what can be downloaded in the end."""
+    rows = list(answering)
+    return stage([value for value, *_ in rows if isinstance(value, str)][-1]), list(rows[-1][1:])
 
 
 def test_a_message_is_text_and_never_html():
@@ -51,7 +57,23 @@ def test_a_message_is_text_and_never_html():
 )
 def test_what_is_missing_is_said_before_the_queue(compare, picture, question, words):
     with pytest.raises(gr.Error, match=words):
-        compare.begin(picture, question, "image", "corrected")
+        compare.begin(None, picture, question, "image", "corrected")
+
+
+def test_a_second_question_waits_for_the_end_of_the_first(compare):
+    running = StopFlag()
+    with pytest.raises(gr.Error, match="An answer is being written"):
+        compare.begin(running, "a.png", "What?", "image", "corrected")
+    running.set()
+    _, flag = compare.begin(running, "a.png", "What?", "", "corrected")
+    assert not flag.is_set()
+    flag.set()
+
+
+def test_two_further_answers_of_one_kind_are_refused(compare):
+    same = (True, "instruction", "corrected", 0)
+    with pytest.raises(gr.Error, match="done in the same way"):
+        compare.begin(None, "a.png", "What?", "", "corrected", *same, *same)
 
 
 def test_a_file_that_is_no_picture_is_refused_with_its_name_as_text(compare, tmp_path):
@@ -65,21 +87,21 @@ def test_a_file_that_is_no_picture_is_refused_with_its_name_as_text(compare, tmp
 
 
 def test_an_answer_ends_in_a_stage_and_a_report_with_the_same_numbers(compare, picture):
-    value, report = list(ask(compare, picture))[-1]
-    payload = json.loads(stage(value)["payload"])
+    shown, (report, *_) = finished(ask(compare, picture))
+    payload = json.loads(shown["payload"])
     page = Path(report["value"]).read_text("utf-8")
     assert all(lane["sink"] in page for lane in payload["lanes"])
-    assert stage(value)["status"].startswith("Done after ")
+    assert shown["status"].startswith("Done after ")
 
 
 def test_no_tag_is_left_in_what_the_browser_gets(compare, picture):
-    for value, _ in ask(compare, picture, question=HOSTILE):
+    for value, *_ in ask(compare, picture, question=HOSTILE):
         assert not isinstance(value, str) or "<" not in value
 
 
 def test_a_window_is_kept_to_and_named(compare, picture):
-    payload = json.loads(stage(list(ask(compare, picture, tokens=20, window=6))[-1][0])["payload"])
-    assert payload["settings"]["cache"] == "the first 1 and the last 6 tokens"
+    payload = json.loads(finished(ask(compare, picture, tokens=20, window=6))[0]["payload"])
+    assert payload["settings"]["cache"] == {"sinks": 1, "window": 6}
 
 
 @pytest.mark.parametrize(
@@ -95,8 +117,7 @@ def test_a_window_out_of_range_is_refused(compare, picture, window, words):
 def test_notices_about_the_picture_are_shown(compare, tmp_path):
     path = tmp_path / "tiny.png"
     Image.new("RGB", (1, 1)).save(path)
-    value, _ = list(ask(compare, str(path)))[-1]
-    assert "1 x 1 pixels" in stage(value)["notices"][0]
+    assert "1 x 1 pixels" in finished(ask(compare, str(path)))[0]["notices"][0]
 
 
 def test_a_report_that_cannot_be_kept_leaves_the_answer(compare, picture, monkeypatch):
@@ -104,9 +125,10 @@ def test_a_report_that_cannot_be_kept_leaves_the_answer(compare, picture, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("app.compare.save_bytes_to_cache", full)
-    value, report = list(ask(compare, picture))[-1]
-    assert "payload" in stage(value) and report["interactive"] is False
-    assert "No space left on device" in stage(value)["notices"][0]
+    shown, files = finished(ask(compare, picture))
+    assert "payload" in shown
+    assert [file["interactive"] for file in files] == [False] * 3
+    assert "could not be written on the server" in shown["notices"][0]
 
 
 @pytest.fixture
@@ -149,7 +171,7 @@ def test_a_link_to_the_upload_folder_does_not_lead_out(uploads):
 def test_settings_that_are_no_numbers_are_refused_in_a_sentence(compare, picture, values):
     tokens, temperature, seed = values
     answering = compare.answer(
-        None, picture, "What?", tokens, "image", "corrected", False, temperature, seed, 0, 1
+        None, picture, "What?", tokens, False, temperature, seed, 0, 1, "image", "corrected"
     )
     next(answering)
     with pytest.raises(gr.Error, match="not a number"):
@@ -157,9 +179,8 @@ def test_settings_that_are_no_numbers_are_refused_in_a_sentence(compare, picture
 
 
 def test_an_answer_without_a_flag_is_answered_all_the_same(compare, picture):
-    options = ("What?", 2, "image", "corrected", False, 1.0, 0, 0, 1)
-    value, _ = list(compare.answer(None, picture, *options))[-1]
-    assert "payload" in stage(value)
+    options = ("What?", 2, False, 1.0, 0, 0, 1, "image", "corrected")
+    assert "payload" in finished(compare.answer(None, picture, *options))[0]
 
 
 def test_examples_that_cannot_be_read_are_left_out(tmp_path):

@@ -1,10 +1,12 @@
 """One model, one answer at a time, whatever visitors and models do."""
 
 import inspect
+import io
 import json
 import pickle
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,10 +16,13 @@ from paths import CHECKPOINT
 
 import app.engine
 import sinktrack
-from app.engine import Engine, Request
+from app.engine import Engine
+from app.request import Request, Variant
 from app.settings import BUNDLED, GIB, Settings
 from app.stop import StopFlag
 from sinktrack.errors import ModelError, PictureError, PromptError
+from sinktrack.replay import read_replay
+from sinktrack.trace import AttentionTrace
 
 QUESTION = "Describe the picture."
 
@@ -27,8 +32,9 @@ def run(engine: Engine, request: Request, stop: StopFlag | None = None) -> list[
 
 
 def result(events: list[dict[str, Any]]) -> dict[str, Any]:
-    assert events[-1]["kind"] == "done", events[-1]
-    return json.loads(events[-1]["payload"])
+    last = [event for event in events if event["kind"] != "still"][-2:]
+    assert [event["kind"] for event in last] == ["done", "files"], last[-1]
+    return json.loads(last[0]["payload"])
 
 
 def workers() -> list[threading.Thread]:
@@ -63,22 +69,83 @@ def test_the_answers_are_those_of_the_library(engine, checkpoint, picture):
 def test_events_are_plain_and_in_order(endless, picture):
     events = run(endless, endless.request(picture, QUESTION, max_new_tokens=64))
     assert pickle.loads(pickle.dumps(events)) == events
-    kinds = [event["kind"] for event in events]
-    ranks = [["waiting", "reading", "writing", "done"].index(kind) for kind in kinds]
+    kinds = [event["kind"] for event in events if event["kind"] != "still"]
+    ranks = [["reading", "writing", "done", "files"].index(kind) for kind in kinds]
     assert ranks == sorted(ranks) and "writing" in kinds
     texts = [event["texts"]["baseline"] for event in events if event["kind"] == "writing"]
     assert all(later.startswith(earlier) for earlier, later in zip(texts, texts[1:], strict=False))
 
 
 def test_the_methods_on_the_page_are_those_of_the_answer(engine, picture):
-    request = engine.request(
-        picture, QUESTION, max_new_tokens=2, context="image+instruction", causal="official"
-    )
+    own = Variant(context="image+instruction", causal="official")
+    more = (Variant(context="instruction", every=3), Variant(every=1))
+    request = engine.request(picture, QUESTION, max_new_tokens=2, sinktrack=own, variants=more)
     lanes = result(run(engine, request))["lanes"]
-    promised = engine.lane_titles("image+instruction", "official")
+    promised = engine.lane_titles(own, more)
     assert [{k: lane[k] for k in ("name", "title", "subtitle")} for lane in lanes] == promised
+    assert [lane["name"] for lane in lanes[2:]] == [
+        "SinkTrack: question, every 3rd layer",
+        "SinkTrack: every 1st layer",
+    ]
     assert lanes[1]["method"]["context"] == "image+instruction"
     assert lanes[1]["method"]["causal"] == "official"
+    assert lanes[2]["injected"] == [3, 6, 9] and len(lanes[3]["injected"]) == 11
+
+
+@pytest.mark.parametrize("every", [-1, 12, 10**9])
+def test_an_interval_that_leaves_no_layer_is_refused(engine, picture, every):
+    request = engine.request(picture, QUESTION, variants=(Variant(every=every),))
+    last = run(engine, request)[-1]
+    assert last["kind"] == "refused" and "choose 1 to 11" in last["sentence"]
+
+
+def test_what_is_taken_away_holds_the_answers(engine, picture, tmp_path):
+    request = engine.request(picture, QUESTION, max_new_tokens=8)
+    events = run(engine, request)
+    answered = [lane["ids"] for lane in result(events)["lanes"]]
+    with zipfile.ZipFile(io.BytesIO(events[-1]["traces"])) as archive:
+        archive.extractall(tmp_path)
+    traces = [AttentionTrace.load(path) for path in sorted(tmp_path.glob("*.safetensors"))]
+    assert [[token.id for token in trace.tokens] for trace in traces] == answered
+    (tmp_path / "replay.json").write_bytes(events[-1]["replay"])
+    replay = read_replay(tmp_path / "replay.json")
+    assert list(replay.token_ids.values()) == [tuple(ids) for ids in answered]
+
+
+def test_files_that_cannot_be_written_leave_the_answer(engine, picture, monkeypatch):
+    def full(*args: Any) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("app.downloads._traces", full)
+    events = run(engine, engine.request(picture, QUESTION, max_new_tokens=2))
+    assert result(events)["lanes"]
+    assert events[-1] == {"kind": "files", "traces": None, "replay": None}
+
+
+def test_a_question_waits_until_the_model_is_there(monkeypatch, picture):
+    monkeypatch.setattr(app.engine, "gpu_memory", lambda: None)
+    engine = Engine.choose(Settings())
+    assert not engine.ready and not engine.anchored
+    assert [lane["subtitle"] for lane in engine.lane_titles(Variant())] == ["", ""]
+    answering = engine.answer(engine.request(picture, QUESTION, max_new_tokens=2), StopFlag())
+    assert next(answering) == {"kind": "loading"}
+    engine.load()
+    assert engine.anchored
+    assert [event["kind"] for event in answering][-1] == "files"
+
+
+def test_a_full_line_is_refused_and_everybody_knows_their_place(checkpoint, picture):
+    engine = Engine(*checkpoint, name="shapes-vl", queue_size=1)
+    request = engine.request(picture, QUESTION, max_new_tokens=2)
+    first = engine.answer(request, StopFlag())
+    next(first)
+    second = engine.answer(request, StopFlag())
+    assert next(second) == {"kind": "waiting", "ahead": 1}
+    [refused] = engine.answer(request, StopFlag())
+    assert refused["kind"] == "refused" and "Too many people" in refused["sentence"]
+    list(first)
+    assert [event["kind"] for event in second][-1] == "files"
+    result(run(engine, request))
 
 
 def test_sampling_is_repeated_by_its_seed(engine, picture):
@@ -222,7 +289,7 @@ def test_a_listener_hears_something_while_the_model_is_slow(engine, picture, mon
     answer = engine.answer(engine.request(picture, QUESTION), StopFlag())
     began = time.monotonic()
     heard = [next(answer)["kind"] for _ in range(4)]
-    assert heard[-1] == "reading" and time.monotonic() - began < 2
+    assert heard == ["reading", "still", "still", "still"] and time.monotonic() - began < 2
     answer.close()
     assert workers() == []
 
@@ -249,8 +316,16 @@ def test_on_a_zerogpu_space_every_answer_runs_inside_the_loan(checkpoint, pictur
     monkeypatch.setattr(app.engine, "spaces", Spaces)
     engine = Engine(*checkpoint, name="shapes-vl")
     for tokens in (2, 100):
-        result(run(engine, engine.request(picture, QUESTION, max_new_tokens=tokens)))
+        events = run(engine, engine.request(picture, QUESTION, max_new_tokens=tokens))
+        result(events)
+        assert sum(event["kind"] == "done" for event in events) == 1
     assert 0 < loans[0] < loans[1] <= 120  # seconds
+
+
+def started(settings: Settings) -> Engine:
+    engine = Engine.choose(settings)
+    engine.load()
+    return engine
 
 
 def loader(checkpoint: tuple[Any, Any], failing_name: str) -> Callable[[str], tuple[Any, Any]]:
@@ -265,7 +340,7 @@ def loader(checkpoint: tuple[Any, Any], failing_name: str) -> Callable[[str], tu
 def test_without_a_gpu_the_bundled_model_says_that_it_is_one(checkpoint, monkeypatch):
     monkeypatch.setattr(app.engine, "gpu_memory", lambda: None)
     monkeypatch.setattr(sinktrack, "load", loader(checkpoint, ""))
-    engine = Engine.start(Settings())
+    engine = started(Settings())
     assert engine.bundled and engine.name == CHECKPOINT.name and "no CUDA GPU" in engine.notice
 
 
@@ -273,7 +348,7 @@ def test_an_unreachable_hub_leaves_the_bundled_model_and_the_reason(checkpoint, 
     chosen = "Qwen/Qwen2.5-VL-7B-Instruct"
     monkeypatch.setattr(app.engine, "gpu_memory", lambda: 24 * GIB)
     monkeypatch.setattr(sinktrack, "load", loader(checkpoint, chosen))
-    engine = Engine.start(Settings())
+    engine = started(Settings())
     assert engine.bundled and engine.name == CHECKPOINT.name
     assert f"{chosen} cannot be reached." in engine.notice
 
@@ -281,6 +356,6 @@ def test_an_unreachable_hub_leaves_the_bundled_model_and_the_reason(checkpoint, 
 def test_a_model_that_was_asked_for_is_never_replaced(checkpoint, monkeypatch):
     monkeypatch.setattr(sinktrack, "load", loader(checkpoint, "some/model"))
     with pytest.raises(ModelError, match="some/model cannot be reached"):
-        Engine.start(Settings(model="some/model"))
-    assert not Engine.start(Settings(model="other/model")).bundled
-    assert Engine.start(Settings(model=str(BUNDLED))).bundled
+        started(Settings(model="some/model"))
+    assert not started(Settings(model="other/model")).bundled
+    assert started(Settings(model=str(BUNDLED))).bundled

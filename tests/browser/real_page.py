@@ -18,6 +18,10 @@ from playwright.sync_api import Browser, Error, Locator, Page, Playwright, expec
 ROOT = Path(__file__).parent.parent.parent
 CHECKPOINT = ROOT / "assets" / "shapes-vl-anchored"
 START_SECONDS = 120
+# Canvases, one a lane: layers x tokens; layers x heads; the chosen token over the picture.
+OVERVIEW = ".stv-attention canvas"
+HEADS = ".stv-one .stv-plot canvas"
+OVERLAY = ".stv-one .stv-picture canvas"
 WAIT_MILLISECONDS = 45_000
 FLAGS = [
     "--no-sandbox",
@@ -135,8 +139,8 @@ class Visitor:
         self.page.click("#ask")
 
     def finish(self) -> None:
-        """Wait for the heatmaps, which come with the end of an answer."""
-        expect(self.page.locator("#stage canvas")).to_have_count(4)
+        """Wait for the heatmaps, which come with the end of an answer, and for the downloads."""
+        expect(self.page.locator("#stage .stv-attention canvas")).not_to_have_count(0)
         expect(self.page.locator("#ask")).to_be_enabled()
 
     def answer(self, lane: str) -> Locator:
@@ -148,11 +152,8 @@ class Visitor:
     def toast(self) -> Locator:
         return self.page.locator(".toast-wrap")
 
-    def drawn(self, index: int) -> tuple[int, int]:
-        """Return a checksum and the number of colours of one of the canvases.
-
-        Each lane has two: layers x tokens, then layers x heads.
-        """
+    def drawn(self, where: str, index: int = 0) -> tuple[int, int]:
+        """Return a checksum and the number of colours of a canvas: see OVERVIEW and the others."""
         script = """canvas => {
             const { width, height } = canvas;
             const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
@@ -160,7 +161,7 @@ class Visitor:
             const checksum = pixels.reduce((sum, pixel) => (sum * 31 + pixel) >>> 0, 7);
             return [checksum, new Set(pixels).size];
         }"""
-        checksum, colours = self.page.locator("#stage canvas").nth(index).evaluate(script)
+        checksum, colours = self.page.locator(f"#stage {where}").nth(index).evaluate(script)
         return checksum, colours
 
     def overflow(self) -> int:

@@ -10,7 +10,7 @@ from real_page import ROOT
 def call(url, inputs):
     """Call the page's `answer` handler as its own JavaScript would; return the last event."""
     config = json.load(urllib.request.urlopen(f"{url}config", timeout=30))
-    [handler] = [one["id"] for one in config["dependencies"] if len(one["inputs"]) == 11]
+    [handler] = [one["id"] for one in config["dependencies"] if len(one["inputs"]) == 19]
     body = {"data": inputs, "fn_index": handler, "session_hash": "forged"}
     request = urllib.request.Request(
         f"{url}gradio_api/queue/join",
@@ -40,7 +40,8 @@ MARKED = {"meta": {"_type": "gradio.FileData"}}
     ],
 )
 def test_neither_the_servers_files_nor_addresses_are_opened(page_url, picture, words):
-    inputs = [None, picture, "What?", 2, "image", "corrected", False, 1, 0, 0, 1]
+    further = [False, "instruction", "corrected", 0]
+    inputs = [None, picture, "What?", 2, False, 1, 0, 0, 1, "", "corrected", *further, *further]
     event = call(page_url.rstrip("/") + "/", inputs)
     assert event["success"] is False
     assert words in event["output"]["error"]

@@ -1,29 +1,40 @@
 """The page as a visitor meets it: ask, watch, look closer, stop, and get it wrong."""
 
 import re
+import zipfile
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
+from real_page import CHECKPOINT, HEADS, OVERLAY, OVERVIEW
+
+import sinktrack
+from sinktrack import cli
+from sinktrack.replay import read_replay
+from sinktrack.trace import AttentionTrace
 
 QUESTION = "Describe the picture."
 HOSTILE = "<img src=x onerror=window.hacked=1> </script> ${window.hacked=2} {{value}} `"
 # One worker starts the page and the browser, the others need not.
 pytestmark = pytest.mark.xdist_group("browser")
 LANES = ("baseline", "sinktrack")
-HEADS = (1, 3)  # the canvases that show layers x heads
 
 
-def test_an_example_is_asked_with_enter_and_answered(visit, page_url):
+def test_an_example_shows_its_stored_answer_at_once_and_is_asked_with_enter(visit, page_url):
     visitor = visit(page_url)
     page = visitor.page
     page.locator(".st-example").first.click()
+    expect(visitor.status()).to_contain_text("Stored with this page")
+    expect(page.locator(f"#stage {OVERVIEW}")).to_have_count(2)
+    expect(page.locator("#stage .stv-axis-flags").first).to_contain_text("out of view")
+    stored = [visitor.answer(lane).inner_text() for lane in LANES]
     expect(page.locator("#picture img")).to_be_visible()
     expect(page.locator("#question textarea")).not_to_have_value("")
     page.locator("#question textarea").press("Enter")
-    visitor.finish()
     expect(visitor.status()).to_contain_text("Done after")
-    assert all(visitor.answer(lane).inner_text().strip() for lane in LANES)
-    assert all(visitor.drawn(index)[1] > 8 for index in range(4))
+    visitor.finish()
+    assert [visitor.answer(lane).inner_text() for lane in LANES] == stored
+    assert all(visitor.drawn(where, lane)[1] > 8 for where in (OVERVIEW, HEADS) for lane in (0, 1))
 
 
 def test_tokens_are_chosen_by_mouse_and_by_keyboard(visit, page_url, picture):
@@ -32,30 +43,167 @@ def test_tokens_are_chosen_by_mouse_and_by_keyboard(visit, page_url, picture):
     visitor.ask(picture, QUESTION)
     visitor.finish()
     slider = page.get_by_role("slider", name="Plain model")
+    slider.focus()
+    page.keyboard.press("Home")
     expect(slider).to_have_attribute("aria-valuenow", "1")
-    seen = [[visitor.drawn(index) for index in HEADS]]
 
+    def seen() -> list[tuple[int, int]]:
+        return [visitor.drawn(where, lane) for where in (HEADS, OVERLAY) for lane in (0, 1)]
+
+    shown = [seen()]
     visitor.answer("baseline").locator("[data-token]").nth(2).click()
     expect(slider).to_have_attribute("aria-valuenow", "3")
-    seen.append([visitor.drawn(index) for index in HEADS])
-
+    shown.append(seen())
     slider.focus()
     page.keyboard.press("ArrowRight")
     expect(slider).to_have_attribute("aria-valuenow", "4")
     expect(page.locator("[data-lane=sinktrack] .stv-on")).to_have_attribute("data-token", "3")
-    seen.append([visitor.drawn(index) for index in HEADS])
-    for lane in (0, 1):
-        assert seen[0][lane] != seen[1][lane] != seen[2][lane]
-
+    shown.append(seen())
+    for plot in range(4):
+        assert shown[0][plot] != shown[1][plot] != shown[2][plot]
     page.keyboard.press("ArrowLeft")
-    assert [visitor.drawn(index) for index in HEADS] == seen[1]
-    page.keyboard.press("Home")
-    expect(slider).to_have_attribute("aria-valuenow", "1")
+    assert seen() == shown[1]
 
-    page.locator("#stage canvas").first.hover(position={"x": 12, "y": 12})
+    page.locator(f"#stage {OVERVIEW}").first.hover(position={"x": 12, "y": 12})
     expect(page.locator(".stv-pointed").first).to_have_text(
         re.compile(r"^Token 1 “.+” · layer 0 · 0\.\d{3}$")
     )
+
+
+def test_the_difference_view_and_other_quantities_are_drawn_anew(visit, page_url, picture):
+    visitor = visit(page_url)
+    page = visitor.page
+    visitor.ask(picture, QUESTION)
+    visitor.finish()
+    views = [visitor.drawn(OVERVIEW, 1)]
+    page.get_by_text("Minus Plain model").click()
+    expect(page.locator("[data-plot=baseline]")).to_be_hidden()
+    expect(page.locator("[data-plot=sinktrack] .stv-heading")).to_have_text(
+        "SinkTrack − Plain model"
+    )
+    low, high = page.locator("[data-plot=sinktrack] .stv-legend").inner_text().split()
+    assert float(low) == -float(high) < 0
+    views.append(visitor.drawn(OVERVIEW, 1))
+    page.get_by_text("Values", exact=True).click()
+    for name in ("Picture", "Question", "Own words", "Delivered by BOS", "Probability"):
+        page.locator(".stv-choice").get_by_text(name, exact=True).click()
+        views.append(visitor.drawn(OVERVIEW, 1))
+    assert len(set(views)) == len(views)
+    page.locator(".stv-choice").get_by_text("BOS", exact=True).click()
+    assert visitor.drawn(OVERVIEW, 1) == views[0]
+
+
+def test_the_overlay_follows_layers_and_opacity(visit, page_url, picture):
+    visitor = visit(page_url)
+    page = visitor.page
+    visitor.ask(picture, QUESTION)
+    visitor.finish()
+    views = [visitor.drawn(OVERLAY)]
+    page.get_by_label("First layer").fill("11")
+    views.append(visitor.drawn(OVERLAY))
+    page.get_by_label("Opacity").fill("0.3")
+    views.append(visitor.drawn(OVERLAY))
+    assert len(set(views)) == 3
+    page.locator(".stv-anchor .stv-choice label").nth(1).click()
+    expect(page.locator(".stv-anchor .stv-chosen")).to_contain_text("from the picture")
+    page.get_by_text("The numbers as a table").click()
+    tokens = max(page.locator(f"[data-lane={lane}] [data-token]").count() for lane in LANES)
+    expect(page.locator(".stv-numbers tbody tr")).to_have_count(tokens)
+
+
+def test_the_numbers_on_the_page_are_those_of_the_library(visit, page_url, picture):
+    visitor = visit(page_url)
+    visitor.ask(picture, QUESTION)
+    visitor.finish()
+    model, processor = sinktrack.load(CHECKPOINT, device="cpu")
+    expected = sinktrack.compare(model, processor, image=picture, question=QUESTION)
+    visitor.page.get_by_text("The numbers as a table").click()
+    expect(visitor.page.locator(".stv-numbers tbody tr")).not_to_have_count(0)
+    cells = visitor.page.locator(".stv-numbers tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
+    )
+    for column, name in ((2, "baseline"), (4, "sinktrack")):
+        sink = expected[name].trace.sink.mean((1, 2)).tolist()
+        shown = [float(row[column]) for row in cells if row[column]]
+        assert shown == pytest.approx(sink, abs=0.003)
+        assert visitor.answer(name).inner_text().startswith(expected[name].text)
+
+
+def test_more_lanes_are_named_by_what_they_are(visit, page_url, picture):
+    visitor = visit(page_url)
+    page = visitor.page
+    page.locator("#settings button").first.click()
+    page.get_by_label("Add a third answer").check()
+    page.get_by_label("At every how many layers").first.fill("3")
+    page.get_by_label("At every how many layers").first.blur()
+    visitor.ask(picture, QUESTION)
+    visitor.finish()
+    expect(page.locator("#stage .stv-card")).to_have_count(3)
+    title = "SinkTrack: question, every 3rd layer"
+    expect(page.locator("#stage .stv-card h3").nth(2)).to_have_text(title)
+    expect(page.locator(f"#stage {OVERVIEW}")).to_have_count(3)
+
+
+def test_what_is_downloaded_holds_what_it_says(visit, page_url, picture, tmp_path):
+    visitor = visit(page_url)
+    page = visitor.page
+    visitor.ask(picture, QUESTION)
+    visitor.finish()
+    saved = {}
+    for button in ("#traces", "#replay"):
+        expect(page.locator(button)).to_be_enabled()
+        with page.expect_download() as download:
+            page.click(button)
+        saved[button] = tmp_path / download.value.suggested_filename
+        download.value.save_as(saved[button])
+    with zipfile.ZipFile(saved["#traces"]) as archive:
+        assert archive.namelist() == ["1-baseline.safetensors", "2-sinktrack.safetensors"]
+        archive.extractall(tmp_path)
+    trace = AttentionTrace.load(tmp_path / "1-baseline.safetensors")
+    assert cli.main(["ask", "--device", "cpu", "--replay", str(saved["#replay"])]) == 0
+    replay = read_replay(saved["#replay"])
+    assert replay.token_ids["baseline"] == tuple(token.id for token in trace.tokens)
+    for kind, start in (("PNG", b"\x89PNG"), ("SVG", b"<svg")):
+        with page.expect_download() as download:
+            page.locator(".stv-attention").get_by_role("button", name=kind).first.click()
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        assert path.suffix == f".{kind.lower()}" and path.read_bytes().startswith(start)
+
+
+def test_long_answers_fetch_their_maps_token_by_token(visit, endless_url, picture):
+    visitor = visit(endless_url)
+    page = visitor.page
+    visitor.allow(700)
+    visitor.ask(picture, QUESTION)
+    visitor.finish()
+    expect(visitor.status()).to_contain_text("Done after")
+    with page.expect_response(lambda response: "maps.bin" in response.url) as fetched:
+        visitor.answer("baseline").locator("[data-token]").nth(300).click()
+    assert fetched.value.status == 206
+    assert len(fetched.value.body()) == 12 * 25
+    drawn = "document.querySelector('.stv-one .stv-picture canvas').toDataURL()"
+    before = page.evaluate(drawn)
+    with page.expect_response(lambda response: "maps.bin" in response.url):
+        visitor.answer("baseline").locator("[data-token]").nth(2).click()
+    page.wait_for_function(f"before => {drawn} !== before", arg=before)
+    expect(page.locator(".stv-one .stv-chosen").first).to_contain_text("of its attention")
+
+
+def test_two_visitors_at_once_see_their_own(visit, page_url, picture, tmp_path):
+    other = tmp_path / "other.png"
+    Image.new("RGB", (112, 112), "white").save(other)
+    visitors = [visit(page_url), visit(page_url)]
+    questions = ("Describe the picture.", "How many shapes are there?")
+    for visitor, image, question in zip(visitors, (picture, other), questions, strict=True):
+        visitor.ask(image, question)
+    for visitor in visitors:
+        visitor.finish()
+    model, processor = sinktrack.load(CHECKPOINT, device="cpu")
+    for visitor, image, question in zip(visitors, (picture, other), questions, strict=True):
+        expected = sinktrack.compare(model, processor, image=image, question=question)
+        for lane in LANES:
+            assert visitor.answer(lane).inner_text().startswith(expected[lane].text)
 
 
 def test_answers_grow_and_stop_keeps_what_was_written(visit, endless_url, picture):
@@ -83,12 +231,10 @@ def test_a_closed_tab_makes_room_and_a_full_queue_is_said(visit, endless_url, pi
     expect(first.status()).to_contain_text("Writing token")
     second.allow(4000)
     second.ask(picture, QUESTION)
-    expect(second.status()).to_have_text("Waiting for a turn.")
+    expect(second.status()).to_have_text("Waiting: 1 person is before you.")
     third.ask(picture, QUESTION)
-    expect(third.toast()).to_be_visible()
+    expect(third.toast()).to_contain_text("Too many people are waiting")
     expect(third.page.locator("#ask")).to_be_enabled()
-    assert [trouble for trouble in third.troubles if "503" not in trouble] == []
-    third.troubles.clear()
     first.page.close()
     expect(second.status()).to_contain_text("Writing token")
     second.page.click("#stop")
@@ -110,9 +256,10 @@ def test_hostile_text_is_shown_and_not_run(visit, page_url, picture, tmp_path):
     page.context.set_offline(True)
     page.goto(report.as_uri())
     expect(page.locator("h1")).to_have_text(HOSTILE)
-    expect(page.locator("canvas")).to_have_count(4)
+    expect(page.locator(OVERVIEW)).to_have_count(2)
     assert page.evaluate("window.hacked") is None
-    assert page.evaluate("document.querySelectorAll('img').length") == 1
+    sources = page.evaluate("[...document.querySelectorAll('img')].map(image => image.src)")
+    assert len(set(sources)) == 1 and sources[0].startswith("data:image/png")
     visitor.troubles = [t for t in visitor.troubles if t != f"request: {report.as_uri()}"]
 
 

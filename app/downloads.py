@@ -1,0 +1,53 @@
+"""What of a finished comparison leaves beside its answers. Knows nothing about models."""
+
+import io
+import json
+import logging
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from sinktrack.comparison import Comparison
+from sinktrack.errors import SinkTrackError
+from sinktrack.payload import map_bytes
+from sinktrack.replay import record
+
+LARGE_MAPS = 200_000
+"""Bytes; larger maps are not sent with the answer but token by token."""
+
+log = logging.getLogger(__name__)
+
+
+def large_maps(comparison: Comparison) -> dict[str, bytes]:
+    """Return, by lane, the attention over the picture that is too large to send as a whole."""
+    maps = {name: map_bytes(answer) for name, answer in comparison.items()}
+    return {name: each for name, each in maps.items() if len(each) > LARGE_MAPS}
+
+
+def downloads(comparison: Comparison) -> dict[str, Any]:
+    """Return what can be downloaded beside the report; None for both if the disk is full."""
+    try:
+        return {
+            "traces": _traces(comparison),
+            "replay": json.dumps(record(comparison), allow_nan=False).encode(),
+        }
+    except (SinkTrackError, OSError, MemoryError):  # the answer itself is there and stays
+        log.warning("no files to download", exc_info=True)
+        return {"traces": None, "replay": None}
+
+
+def _traces(comparison: Comparison) -> bytes:
+    """Return a zip archive with one .safetensors file a lane."""
+    buffer = io.BytesIO()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        for number, (name, answer) in enumerate(comparison.items(), start=1):
+            assert answer.trace is not None
+            file = Path(folder) / "trace.safetensors"
+            answer.trace.save(file)
+            words = "".join(each if each.isalnum() else " " for each in name).split()
+            archive.write(file, f"{number}-{'-'.join(words)}.safetensors")
+    return buffer.getvalue()
