@@ -78,7 +78,7 @@ def main() -> None:
         reported["chosen"] = chosen
     official = sinktrack.SinkTrack.for_model(model, causal="official")
     run = {
-        "choose": Run(tasks=MEASURES, methods=tried, split="validation", limit=200),
+        "choose": Run(tasks=MEASURES, methods=tried, split="validation", limit=200, batch=200),
         # the shifted mask exists only where there is no padding, so one question at a time
         "official": Run(
             tasks=MEASURES[:3],
@@ -87,8 +87,8 @@ def main() -> None:
             limit=200,
             batch=1,
         ),
-        "report": Run(tasks=(POPE[1], *MEASURES), methods=reported, limit=2000),
-        "window": Run(tasks=MEMORY, methods=reported, limit=2000, cache=WINDOW),
+        "report": Run(tasks=(POPE[1], *MEASURES), methods=reported, limit=2000, batch=200),
+        "window": Run(tasks=MEMORY, methods=reported, limit=2000, cache=WINDOW, batch=200),
     }[options.stage]
     if options.limit:
         run = Run(**(vars(run) | {"limit": options.limit}))

@@ -1,4 +1,4 @@
-"""Draw the example pictures of the page: `python -m sinktrack.shapes.examples`.
+"""Draw the page's example pictures, with answers: `python -m sinktrack.shapes.examples`.
 
 All come from held-out scenes. They are picked by looking at the answers of both lanes: three
 where the plain model invents something, two that it gets right, and two whose answers are longer
@@ -8,6 +8,7 @@ they show what happens, and not how often.
 
 import argparse
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,10 @@ from sinktrack.eval.batching import answers
 from sinktrack.eval.shapes import DESCRIPTIONS, MEMORY, POPE, WORD_FOR_WORD
 from sinktrack.eval.tasks import Item, Task
 from sinktrack.images import load_picture
+from sinktrack.lanes import compare
 from sinktrack.method import SinkTrack
 from sinktrack.models import load
+from sinktrack.payload import payload
 from sinktrack.prompts import build_prompt
 from sinktrack.shapes.scenes import draw
 from sinktrack.window import Cache, SinkWindow
@@ -60,14 +63,14 @@ def wanted() -> list[Wanted]:
         return plain == 0 and sink == 1
 
     return [
+        Wanted(phrase, 1, remembers, "forgets the instruction, in one lane", WINDOW),
+        Wanted(existence, 1, remembers, "forgets the picture, in one lane", WINDOW),
         Wanted(describe, 1, lambda plain, sink: plain > 0, "invents a shape"),
         Wanted(
             adversarial, 2, lambda plain, sink: plain == 0, "invents a usual companion", absent=True
         ),
         Wanted(relation, 1, lambda plain, sink: plain == 1, "right"),
         Wanted(rows, 1, lambda plain, sink: plain == 1, "right"),
-        Wanted(phrase, 1, remembers, "forgets the instruction", WINDOW),
-        Wanted(existence, 1, remembers, "forgets the picture", WINDOW),
     ]
 
 
@@ -109,7 +112,7 @@ def picture(item: Item) -> Image.Image:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write the pictures and the list of questions."""
+    """Write the pictures, the list of questions, and the comparisons."""
     parser = argparse.ArgumentParser(
         prog="python -m sinktrack.shapes.examples", description=main.__doc__
     )
@@ -118,16 +121,30 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     model, processor = load(options.model)
     options.out.mkdir(parents=True, exist_ok=True)
-    for old in options.out.glob("*.png"):
+    for old in (*options.out.glob("*.png"), *options.out.glob("*.json")):
         old.unlink()
-    listed = []
+    listed: list[dict[str, Any]] = []
     for item, kind in choose(model, processor):
-        file = "-".join(item.facts["kinds"][:3]).replace(" ", "-") + ".png"
-        picture(item).save(options.out / file)
-        entry: dict[str, Any] = {"image": file, "question": item.question, "note": kind.note}
+        name = re.sub(r"\W+", "-", kind.task.name)
+        number = 1 + sum(entry["image"].startswith(name) for entry in listed)
+        name = f"{name}-{number}"
+        shown = picture(item)
+        shown.save(options.out / f"{name}.png")
+        comparison = compare(
+            model, processor, image=shown, question=item.question, cache=kind.cache
+        )
+        stored = json.dumps(payload(comparison), allow_nan=False)
+        (options.out / f"{name}.json").write_text(stored + "\n")
+        listed.append(
+            {
+                "image": f"{name}.png",
+                "question": item.question,
+                "note": kind.note,
+                "comparison": f"{name}.json",
+            }
+        )
         if isinstance(kind.cache, SinkWindow):
-            entry["cache"] = kind.cache.as_dict()
-        listed.append(entry)
+            listed[-1]["cache"] = kind.cache.as_dict()
     (options.out / "examples.json").write_text(json.dumps(listed, indent=2) + "\n")
 
 
