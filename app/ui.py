@@ -3,6 +3,7 @@
 import html
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
                         download.render()
         _wire(compare, controls, shown, downloads)
         page.load(
-            lambda: _arriving(engine, compare),
+            partial(_arriving, engine, compare),  # seen as a generator, which no lambda is
             None,
             [top, shown],
             concurrency_limit=None,

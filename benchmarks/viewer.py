@@ -123,7 +123,7 @@ def fetching(page: Page, url: str, folder: Path) -> list[float]:
     visitor = Visitor(page, url)
     visitor.allow(700)
     visitor.ask(picture, "Describe the picture.")
-    visitor.finish()
+    visitor.finish(600_000)
     times: list[float] = page.evaluate(FETCH, [CLICKS])
     return times
 

@@ -138,9 +138,10 @@ class Visitor:
         self.give(picture, question)
         self.page.click("#ask")
 
-    def finish(self) -> None:
+    def finish(self, milliseconds: int = WAIT_MILLISECONDS) -> None:
         """Wait for the heatmaps, which come with the end of an answer, and for the downloads."""
-        expect(self.page.locator("#stage .stv-attention canvas")).not_to_have_count(0)
+        plots = self.page.locator("#stage .stv-attention canvas")
+        expect(plots).not_to_have_count(0, timeout=milliseconds)
         expect(self.page.locator("#ask")).to_be_enabled()
 
     def answer(self, lane: str) -> Locator:

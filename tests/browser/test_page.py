@@ -6,7 +6,7 @@ import zipfile
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
-from real_page import CHECKPOINT, HEADS, OVERLAY, OVERVIEW
+from real_page import CHECKPOINT, HEADS, OVERLAY, OVERVIEW, WAIT_MILLISECONDS
 
 import sinktrack
 from sinktrack import cli
@@ -176,7 +176,7 @@ def test_long_answers_fetch_their_maps_token_by_token(visit, endless_url, pictur
     page = visitor.page
     visitor.allow(700)
     visitor.ask(picture, QUESTION)
-    visitor.finish()
+    visitor.finish(4 * WAIT_MILLISECONDS)
     expect(visitor.status()).to_contain_text("Done after")
     with page.expect_response(lambda response: "maps.bin" in response.url) as fetched:
         visitor.answer("baseline").locator("[data-token]").nth(300).click()
