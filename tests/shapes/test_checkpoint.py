@@ -99,9 +99,9 @@ def test_the_tokenizer_gives_any_text_back(bundled: tuple[Any, Any], text: str) 
 
 
 def test_existence_on_held_out_scenes(bundled: tuple[Any, Any], tmp_path: Path) -> None:
-    """Nearly all answers are right where nothing misleads, and most where something does."""
+    """Most answers are right where nothing misleads, and fewer where something does."""
     measured = figures(*bundled, tmp_path, POPE[0], POPE[2])
-    assert measured["existence, random"]["baseline"]["accuracy"]["value"] >= 0.9
+    assert measured["existence, random"]["baseline"]["accuracy"]["value"] >= 0.8
     assert measured["existence, adversarial"]["baseline"]["accuracy"]["value"] >= 0.6
 
 
@@ -118,10 +118,10 @@ def test_the_anchored_one_remembers_what_has_left_the_window(tmp_path: Path) -> 
     assert sinktrack.SinkTrack.for_model(model) == METHOD
     measured = figures(model, processor, tmp_path, *MEMORY, cache=SinkWindow(sinks=1, window=24))
     phrase, existence = measured["delayed phrase"], measured["delayed existence"]
-    assert phrase["sinktrack"]["exact"]["value"] >= 0.25
-    assert phrase["baseline"]["exact"]["value"] <= 0.1
-    assert existence["sinktrack"]["accuracy"]["value"] >= 0.85
-    assert existence["baseline"]["accuracy"]["value"] <= 0.9
+    assert phrase["sinktrack"]["exact"]["value"] >= 0.9
+    assert phrase["baseline"]["exact"]["value"] <= 0.2
+    assert existence["sinktrack"]["accuracy"]["value"] >= 0.6
+    assert existence["baseline"]["accuracy"]["value"] <= 0.5
 
 
 def test_the_plain_one_was_never_shown_an_injection() -> None:
@@ -132,7 +132,7 @@ def test_the_plain_one_was_never_shown_an_injection() -> None:
 
 
 def test_both_have_a_sink(bundled: tuple[Any, Any]) -> None:
-    """Writing descriptions, most layers of the anchored one give it 0.3, the plain one's less."""
+    """Writing a description, at least half of the layers give it 0.3 of their attention."""
     model, processor = bundled
     item = next(iter(DESCRIPTIONS[0].items("test", 1)))
     assert item.image is not None
@@ -141,8 +141,4 @@ def test_both_have_a_sink(bundled: tuple[Any, Any]) -> None:
     )
     trace = both["plain"].trace
     assert trace is not None
-    layers = trace.sink.mean((0, 2))
-    if hasattr(model.config, "sinktrack"):
-        assert int((layers >= 0.3).sum()) >= 6
-    else:
-        assert float(layers[2:].mean()) >= 0.15
+    assert int((trace.sink.mean((0, 2)) >= 0.3).sum()) >= 6
