@@ -17,30 +17,28 @@ sys.path.insert(0, str(ROOT / "tests" / "browser"))
 from real_page import CHECKPOINT, Server, Visitor, launch_chromium  # noqa: E402
 
 FOLDER = ROOT / "assets" / "screenshots"
-# Name: colour scheme, width and height of the window.
+# Name: colour scheme, width and height of the window, and words of the example that is shown.
 SHOTS = {
-    "light": ("light", 1320, 860),
-    "dark": ("dark", 1320, 860),
-    "phone": ("light", 390, 844),
+    "light": ("light", 1320, 1560, "Then say"),
+    "dark": ("dark", 1320, 1900, "invents a shape"),
+    "phone": ("light", 390, 844, "invents a shape"),
 }
-TOKEN = 4  # the one that is looked into
 
 
-def shoot(visitor: Visitor, phone: bool) -> Image.Image:
-    """Ask an example, the one to describe if there is one, and return the page afterwards."""
+def shoot(visitor: Visitor, words: str, phone: bool) -> Image.Image:
+    """Ask an example and return the page afterwards."""
     page = visitor.page
-    examples = page.locator(".st-example").all()
-    max(examples, key=lambda example: "escribe" in example.inner_text()).click()
+    page.locator(".st-example", has_text=words).first.click()
     page.locator("#picture img").wait_for()
     page.click("#ask")
+    page.locator(".st-status-text", has_text="Done after").wait_for()
     visitor.finish()
-    visitor.answer("baseline").locator("[data-token]").nth(TOKEN).click()
     page.evaluate(
         "(id) => document.getElementById(id).scrollIntoView()", "stage" if phone else "top"
     )
     page.mouse.move(0, 0)
     page.wait_for_timeout(600)  # the upload's progress bar and hover colours fade
-    return Image.open(io.BytesIO(page.screenshot(full_page=not phone)))
+    return Image.open(io.BytesIO(page.screenshot()))
 
 
 def main() -> None:
@@ -50,14 +48,14 @@ def main() -> None:
         server = Server(Path(folder) / "log", SINKTRACK_MODEL=str(CHECKPOINT))
         browser = launch_chromium(playwright)
         try:
-            for name, (scheme, width, height) in SHOTS.items():
+            for name, (scheme, width, height, words) in SHOTS.items():
                 context = browser.new_context(
                     color_scheme=scheme,
                     viewport={"width": width, "height": height},
                     device_scale_factor=1.5,
                 )
                 visitor = Visitor(context.new_page(), server.ready())
-                image = shoot(visitor, phone=name == "phone")
+                image = shoot(visitor, words, phone=name == "phone")
                 path = FOLDER / f"{name}.png"
                 image.convert("RGB").save(path, optimize=True)
                 print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
