@@ -171,8 +171,7 @@ class Compare:
             file = self._keep(large, "maps.bin")
             if file is not None:  # the page fetches them token by token, layer by layer
                 lane["maps"] |= {"bytes": None, "layers": lane["layers"], "file": file}
-        state = {"status": status, "busy": False, "notices": notices}
-        return pack(state | {"payload": json.dumps(data, allow_nan=False)}), report
+        return _shown(status, data, notices), report
 
     def _keep(self, content: bytes | None, name: str) -> str | None:
         """Write a file for the visitor, in a folder whose name nobody can guess."""
@@ -197,11 +196,17 @@ def not_while(running: StopFlag | None) -> None:
         raise toast("An answer is being written: stop it, or wait for its end.")
 
 
-def stored(payload: str) -> str:
-    """Return the stage with a comparison that was made earlier, its JSON text."""
-    model = json.loads(payload)["model"]
+def stored(comparison: dict[str, Any]) -> str:
+    """Return the stage with a comparison that was made earlier."""
+    model = comparison["model"]
     status = f"Stored with this page, answered by {model}. Ask to have it answered anew."
-    return pack({"status": status, "busy": False, "notices": [], "payload": payload})
+    return _shown(status, comparison, [])
+
+
+def _shown(status: str, comparison: dict[str, Any], notices: list[str]) -> str:
+    """Return the stage with a comparison."""
+    payload = json.dumps(comparison, allow_nan=False)
+    return pack({"status": status, "busy": False, "notices": notices, "payload": payload})
 
 
 def _variants(values: Sequence[Any]) -> tuple[Variant, tuple[Variant, ...]]:

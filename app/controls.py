@@ -61,11 +61,11 @@ class Controls:
             raise toast("There is no such example: choose one of those shown.")
         example = self._found[index][0]
         filled = (str(example.picture), example.question, example.window, example.sinks)
-        payload = example.comparison()
-        if payload is None:
+        comparison = example.comparison()
+        if comparison is None:
             return *filled, gr.skip(), *(gr.skip() for _ in range(TAKEN))
         downloads = [gr.update(interactive=False)] * TAKEN
-        return *filled, stored(payload), *downloads
+        return *filled, stored(comparison), *downloads
 
     def _settings(self, engine: Engine) -> None:
         length = gr.Slider(

@@ -6,6 +6,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sinktrack.errors import PictureError
 from sinktrack.images import load_picture
@@ -48,17 +49,17 @@ class Example:
         small.save(buffer, "PNG", optimize=True)
         return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
-    def comparison(self) -> str | None:
-        """Return the stored comparison as JSON text, or None if there is none to be read."""
+    def comparison(self) -> dict[str, Any] | None:
+        """Return the stored comparison, or None if there is none to be read."""
         if self.stored is None:
             return None
         try:
-            text = self.stored.read_text("utf-8")
-            json.loads(text)["lanes"]
+            comparison: dict[str, Any] = json.loads(self.stored.read_text("utf-8"))
+            comparison["lanes"], comparison["model"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("The comparison %s is left out: %s", self.stored, error)
             return None
-        return text
+        return comparison
 
 
 def read_examples(folder: Path = FOLDER) -> list[tuple[Example, str]]:

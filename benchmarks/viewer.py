@@ -7,7 +7,6 @@ draw the next frame afterwards. Then the attention maps of one token, fetched fr
 
 import argparse
 import base64
-import json
 import os
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from sinktrack.report import render
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "browser"))
 
-from real_page import CHECKPOINT, Server, Visitor, launch_chromium  # noqa: E402
+from real_page import Server, Visitor, endless_model, launch_chromium  # noqa: E402
 
 TOKENS, LAYERS, HEADS = 1024, 28, 28
 CLICKS = 40
@@ -133,13 +132,7 @@ def main() -> None:
     argparse.ArgumentParser(description=main.__doc__).parse_args()
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
-        model = folder / "endless"
-        model.mkdir()
-        for source in CHECKPOINT.iterdir():
-            (model / source.name).symlink_to(source)
-        config = json.loads((CHECKPOINT / "generation_config.json").read_text())
-        (model / "generation_config.json").unlink()
-        (model / "generation_config.json").write_text(json.dumps(config | {"eos_token_id": None}))
+        model = endless_model(folder / "endless")
         browser = launch_chromium(playwright)
         server = None
         try:

@@ -16,8 +16,8 @@ from sinktrack.payload import payload
 _VIEWER = Path(__file__).parent / "viewer"
 # Each script may use those before it.
 _SCRIPTS = (
-    *("colour", "dom", "data", "heatmap", "save", "card"),
-    *("attention", "token", "drift", "anchor", "viewer"),
+    *("colour", "dom", "data", "heatmap", "save", "overlay"),
+    *("card", "attention", "token", "drift", "anchor", "viewer"),
 )
 
 

@@ -45,10 +45,6 @@ class SinkWindow:
                     f"{name} is {value!r}, but must be a whole number of {least} or more."
                 )
 
-    def __str__(self) -> str:
-        """Say in words what is kept."""
-        return f"the first {self.sinks} and the last {self.window} tokens"
-
     def as_dict(self) -> dict[str, int]:
         """Return the arguments as JSON values."""
         return {"sinks": self.sinks, "window": self.window}

@@ -4,6 +4,7 @@ const SinkTrackAnchor = (() => {
 
   const { make, draw, percent, section, choice, figure } = SinkTrackDom;
   const { unpack, largest } = SinkTrackData;
+  const { pictured, heat, heatMap } = SinkTrackOverlay;
 
   class Anchor {
     constructor(parent, lanes, picture) {
@@ -39,17 +40,9 @@ const SinkTrackAnchor = (() => {
         this.paint(side);
       }));
       if (absorbed.picture && picture) {
-        const frame = make("div", "stv-picture");
-        const image = make("img");
-        Object.assign(image, { src: picture, alt: "The picture that was asked about" });
-        side.canvas = make("canvas");
-        side.canvas.setAttribute("role", "img");
-        frame.append(image, side.canvas);
-        plot.box.append(frame);
+        const name = () => `${lane.name}-written-${absorbed.layers[side.index]}`;
+        side.canvas = pictured(plot, picture, name).canvas;
         side.picture = unpack(absorbed.picture);
-        const { canvas } = side;
-        SinkTrackSave.addOverlay(plot.caption, () => (
-          { name: `${lane.name}-written-${absorbed.layers[side.index]}`, image, canvas }));
       }
       if (absorbed.words) {
         side.words = unpack(absorbed.words);
@@ -79,7 +72,7 @@ const SinkTrackAnchor = (() => {
       const words = side.words ? row(side.words) : new Float32Array(0);
       const high = Math.max(largest(places), largest(words), 1e-6);
       if (side.canvas) {
-        SinkTrackToken.heat(side.canvas, places, absorbed.cols, high, 0.85);
+        heat(side.canvas, places, absorbed.cols, high, 0.85);
         side.canvas.setAttribute("aria-label",
           `${lane.title}: where in the picture BOS drew from at layer ${absorbed.layers[index]}.`);
       }
@@ -87,7 +80,7 @@ const SinkTrackAnchor = (() => {
         const step = SinkTrackColour.step(words[t], 0, high);
         span.style.setProperty("--stv-value", SinkTrackColour.css(this.look.map, step));
       });
-      plot.scale.show(0, high, side.canvas ? SinkTrackToken.heatMap(this.look) : this.look.map);
+      plot.scale.show(0, high, side.canvas ? heatMap(this.look) : this.look.map);
       const share = absorbed.picture_share[index];
       plot.chosen.textContent = `Layer ${absorbed.layers[index]}: ${percent(share)} from the picture, `
         + `${percent(Math.max(0, 1 - share))} from words`;

@@ -6,7 +6,7 @@ const SinkTrackAttention = (() => {
 
   const { make, clamp, number, figure, section, choice } = SinkTrackDom;
   const { Heatmap } = SinkTrackHeatmap;
-  const { QUANTITIES, largest } = SinkTrackData;
+  const { QUANTITIES, largest, mean } = SinkTrackData;
 
   class Attention {
     /**
@@ -131,7 +131,7 @@ const SinkTrackAttention = (() => {
 
     absent(lane, index) {
       const first = this.lanes[0];
-      if (index >= lane.count || !this.difference) return gone(lane);
+      if (index >= lane.count || !this.difference) return lane.gone();
       return `${first.title} has only ${first.count} token${first.count === 1 ? "" : "s"}.`;
     }
 
@@ -141,7 +141,7 @@ const SinkTrackAttention = (() => {
         const here = index < map.columns;
         map.choose(here ? index : -1);
         const text = here
-          ? `Token ${index + 1} “${lane.nameOf(index)}” · ${map.rows > 1 ? "mean " : ""}${number(mean(map, index))}`
+          ? `Token ${index + 1} “${lane.nameOf(index)}” · ${map.rows > 1 ? "mean " : ""}${number(mean(map.column(index)))}`
           : this.absent(lane, index);
         chosen.textContent = text;
         map.canvas.setAttribute("aria-valuenow", String(clamp(index + 1, 1, lane.count || 1)));
@@ -150,24 +150,7 @@ const SinkTrackAttention = (() => {
     }
   }
 
-  /** The mean of what a column shows. */
-  function mean(map, column) {
-    let [sum, seen] = [0, 0];
-    for (let row = 0; row < map.rows; row++) {
-      const value = map.value(row, column);
-      if (Number.isNaN(value)) continue;
-      sum += value;
-      seen += 1;
-    }
-    return seen ? sum / seen : NaN;
-  }
-
   const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
-  function gone(lane) {
-    if (!lane.count) return "No token was written.";
-    return `This answer has only ${lane.count} token${lane.count > 1 ? "s" : ""}.`;
-  }
-
-  return { Attention, gone };
+  return { Attention };
 })();

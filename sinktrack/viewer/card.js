@@ -5,7 +5,7 @@ const SinkTrackCard = (() => {
   "use strict";
 
   const { make, number, percent } = SinkTrackDom;
-  const { QUANTITIES } = SinkTrackData;
+  const { QUANTITIES, mean } = SinkTrackData;
   const FINISH = {
     eos: ["end", "The model ended its answer here."],
     length: ["limit", "The answer reached the limit on new tokens."],
@@ -111,11 +111,6 @@ const SinkTrackCard = (() => {
       }
     }
     return box;
-  }
-
-  function mean(values) {
-    const seen = [...values].filter((value) => !Number.isNaN(value));
-    return seen.length ? seen.reduce((sum, value) => sum + value, 0) / seen.length : NaN;
   }
 
   /** What colours mean: a quantity's name and its scale. */

@@ -49,6 +49,9 @@ const SinkTrackData = (() => {
     return mean;
   }
 
+  /** The mean of all values, likewise. */
+  const mean = (values) => (values.length ? means(values, values.length)[0] : NaN);
+
   /** Rows become columns: (rows, columns) row by row -> (columns, rows). */
   function turned(values, rows, columns) {
     const other = new Float32Array(values.length);
@@ -121,6 +124,12 @@ const SinkTrackData = (() => {
       return this.finish === "eos" && index === this.count - 1;
     }
 
+    /** Why a token is not there. */
+    gone() {
+      if (!this.count) return "No token was written.";
+      return `This answer has only ${this.count} token${this.count > 1 ? "s" : ""}.`;
+    }
+
     nameOf(index) {
       return this.ends(index) ? "end" : SinkTrackDom.visible(this.tokens[index]);
     }
@@ -163,5 +172,5 @@ const SinkTrackData = (() => {
     }
   }
 
-  return { QUANTITIES, LaneData, Maps, unpack, largest };
+  return { QUANTITIES, LaneData, Maps, unpack, largest, mean };
 })();

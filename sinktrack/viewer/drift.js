@@ -64,7 +64,7 @@ const SinkTrackDrift = (() => {
         cursor.style.display = here ? "" : "none";
         cursor.setAttribute("x1", index + 0.5);
         cursor.setAttribute("x2", index + 0.5);
-        plot.chosen.textContent = here ? read(lane, index) : SinkTrackAttention.gone(lane);
+        plot.chosen.textContent = here ? read(lane, index) : lane.gone();
       }
     }
   }

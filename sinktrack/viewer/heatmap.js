@@ -212,6 +212,11 @@ const SinkTrackHeatmap = (() => {
     value(row, column) {
       return this.values[row * this.columns + column];
     }
+
+    /** All values of a column. */
+    column(column) {
+      return Array.from({ length: this.rows }, (_, row) => this.value(row, column));
+    }
   }
 
   return { Heatmap };

@@ -5,6 +5,7 @@ const SinkTrackToken = (() => {
   const { make, clamp, number, figure, section } = SinkTrackDom;
   const { Heatmap } = SinkTrackHeatmap;
   const { Maps, largest } = SinkTrackData;
+  const { pictured, heat, heatMap } = SinkTrackOverlay;
 
   class TokenView {
     /**
@@ -54,18 +55,12 @@ const SinkTrackToken = (() => {
       row.append(box);
       const side = { lane };
       if (picture) {
-        const plot = (side.overlay = figure(box, lane.title, 
-          `attention over the picture${lane.maps.layers > 1 ? "" : ", mean over all layers"}`));
-        const frame = make("div", "stv-picture");
-        const image = make("img");
-        Object.assign(image, { src: picture, alt: "The picture that was asked about" });
-        const canvas = make("canvas");
-        canvas.setAttribute("role", "img");
-        frame.append(image, canvas);
-        plot.box.append(frame, plot.readout);
+        const what = `attention over the picture${lane.maps.layers > 1 ? "" : ", mean over all layers"}`;
+        const plot = (side.overlay = figure(box, lane.title, what));
+        const name = () => `${lane.name}-token-${this.chosen + 1}-picture`;
+        const { frame, canvas } = pictured(plot, picture, name);
+        plot.box.append(plot.readout);
         Object.assign(side, { canvas, maps: new Maps(lane) });
-        SinkTrackSave.addOverlay(plot.caption, () => (
-          { name: `${lane.name}-token-${this.chosen + 1}-picture`, image, canvas }));
         frame.addEventListener("pointermove", (event) => plot.point(readPatch(side, event)));
         frame.addEventListener("pointerleave", () => plot.point(""));
       }
@@ -111,7 +106,7 @@ const SinkTrackToken = (() => {
           detail.map.draw(this.look.ink, this.look.paper);
           detail.scale.show(0, this.headHigh, this.look.map);
         }
-        const text = here ? highest(cells, lane) : SinkTrackAttention.gone(lane);
+        const text = here ? highest(cells, lane) : lane.gone();
         detail.chosen.textContent = text;
         detail.map.canvas.setAttribute("aria-label",
           `${lane.title}: attention to BOS of token ${index + 1}, layers by heads. ${text}.`);
@@ -165,7 +160,7 @@ const SinkTrackToken = (() => {
     lay(side, high) {
       const { canvas, maps, overlay, lane } = side;
       if (!high) {
-        this.clear([side], SinkTrackAttention.gone(lane));
+        this.clear([side], lane.gone());
         return;
       }
       heat(canvas, side.values, maps.cols, high, Number(this.opacity.value));
@@ -178,30 +173,6 @@ const SinkTrackToken = (() => {
       canvas.setAttribute("aria-label",
         `${lane.title}: where token ${this.chosen + 1} looked in the picture. ${text}.`);
     }
-  }
-
-  const HEAT = [226, 0, 116]; // no shape and few photographs have this colour
-
-  /** Colour a canvas of one pixel a patch: nothing where nobody looked, up to `opacity` at `high`. */
-  function heat(canvas, values, columns, high, opacity) {
-    canvas.width = columns;
-    canvas.height = values.length / columns;
-    const context = canvas.getContext("2d");
-    const pixels = context.createImageData(canvas.width, canvas.height);
-    values.forEach((value, i) => {
-      pixels.data.set([...HEAT, 255 * opacity * Math.min(1, value / high)], 4 * i);
-    });
-    context.putImageData(pixels, 0, 0);
-  }
-
-  /** The overlay's colours as a map, for its legend. */
-  function heatMap({ dark }) {
-    const map = new Uint8ClampedArray(256 * 3);
-    const paper = dark ? 40 : 255;
-    for (let i = 0; i < 255; i++) {
-      map.set(HEAT.map((level) => paper + ((level - paper) * i) / 254), 3 * i);
-    }
-    return map;
   }
 
   /** Values without some patches, what is left scaled to a sum of 1. */
@@ -231,5 +202,5 @@ const SinkTrackToken = (() => {
     return `Highest ${number(cells[top])} at layer ${layer}, head ${top % lane.heads}`;
   }
 
-  return { TokenView, heat, heatMap };
+  return { TokenView };
 })();

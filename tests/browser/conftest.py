@@ -1,6 +1,5 @@
 """The real page, and visitors whose browsers must have nothing to complain of."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, sync_playwright
-from real_page import CHECKPOINT, Server, Visitor, launch_chromium
+from real_page import CHECKPOINT, Server, Visitor, endless_model, launch_chromium
 
 
 @pytest.fixture(scope="session")
@@ -26,12 +25,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serv
     One is as it comes, with the bundled model. The other's model never ends an answer, and its
     queue has room for one.
     """
-    model = tmp_path_factory.mktemp("endless")
-    for source in CHECKPOINT.iterdir():
-        (model / source.name).symlink_to(source)
-    config = json.loads((CHECKPOINT / "generation_config.json").read_text())
-    (model / "generation_config.json").unlink()
-    (model / "generation_config.json").write_text(json.dumps(config | {"eos_token_id": None}))
+    model = endless_model(tmp_path_factory.mktemp("models") / "endless")
     limits = {"SINKTRACK_QUEUE_SIZE": "1", "SINKTRACK_MAX_NEW_TOKENS": "4000"}
     logs = [tmp_path_factory.mktemp("page") / "log" for _ in range(2)]
     started = {

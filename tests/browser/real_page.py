@@ -1,8 +1,9 @@
 """The page in a process of its own, and a browser that meets it.
 
-benchmarks/screenshots.py uses this as well.
+Scripts in benchmarks/ use this as well.
 """
 
+import json
 import os
 import shutil
 import socket
@@ -51,6 +52,17 @@ def launch_chromium(playwright: Playwright) -> Browser:
             "Chromium is needed here: run `apt-get install chromium` or `playwright install "
             f"chromium`. ({error.message.splitlines()[0]})"
         ) from error
+
+
+def endless_model(folder: Path) -> Path:
+    """Make a folder with the bundled model, but one that never ends an answer."""
+    folder.mkdir()
+    for source in CHECKPOINT.iterdir():
+        (folder / source.name).symlink_to(source)
+    config = json.loads((CHECKPOINT / "generation_config.json").read_text())
+    (folder / "generation_config.json").unlink()
+    (folder / "generation_config.json").write_text(json.dumps(config | {"eos_token_id": None}))
+    return folder
 
 
 class Server:
