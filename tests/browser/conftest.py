@@ -37,6 +37,29 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serv
     assert "Traceback" not in said, said
 
 
+SLOW_DISK = """
+import builtins, os, time
+plain_open = open
+def slow_open(file, *args, **options):
+    while str(file).endswith("generation_config.json") and not os.path.exists({gate!r}):
+        time.sleep(0.05)
+    return plain_open(file, *args, **options)
+builtins.open = slow_open
+"""
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[tuple[Server, Callable[[], None]]]:
+    """A page without a GPU whose disk holds back the model, and what makes it go on."""
+    gate = tmp_path / "gate"
+    (tmp_path / "sitecustomize.py").write_text(SLOW_DISK.format(gate=str(gate)))
+    (tmp_path / "page").mkdir()
+    server = Server(tmp_path / "page" / "log", PYTHONPATH=str(tmp_path), CUDA_VISIBLE_DEVICES="")
+    yield server, gate.touch
+    gate.touch()
+    assert "Traceback" not in server.stop()
+
+
 @pytest.fixture
 def page_url(servers: dict[str, Server]) -> str:
     return servers["bundled"].ready()

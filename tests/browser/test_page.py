@@ -288,6 +288,23 @@ def test_what_is_missing_or_unreadable_is_said_and_the_page_stays_usable(
     visitor.finish()
 
 
+def test_while_the_model_loads_the_page_is_there_and_a_question_waits(slow, visit, picture):
+    server, go_on = slow
+    visitor = visit(server.ready())
+    page = visitor.page
+    head = page.locator(".st-model")
+    expect(head).to_contain_text("seconds so far")
+    expect(page.locator(".st-banner")).to_contain_text("This machine has no CUDA GPU")
+    page.locator(".st-example").first.click()
+    expect(page.locator(f"#stage {OVERVIEW}")).to_have_count(2)
+    visitor.ask(picture, QUESTION)
+    expect(visitor.status()).to_contain_text("The model is still loading")
+    go_on()
+    visitor.finish()
+    expect(visitor.status()).to_contain_text("Done after")
+    expect(head).to_have_text(f"Model: {CHECKPOINT.name}")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_nothing_scrolls_sideways(visit, page_url, picture, scheme):
     visitor = visit(page_url, width=390, height=844, color_scheme=scheme)
