@@ -9,6 +9,8 @@
     ├── DeviceMemoryError  the device ran out of memory
     ├── ReplayError        a saved comparison that cannot be read
     ├── TraceError         a trace that does not exist, or whose file cannot be read
+    ├── StudyError         a study whose files cannot be used
+    ├── StoreError         votes that cannot be read or kept
     └── OutputError        a file that cannot be written
 
 Every message is a whole sentence that names the value, the limit and what to do, so that it can be
@@ -50,6 +52,14 @@ class ReplayError(SinkTrackError):
 
 class TraceError(SinkTrackError):
     """A trace that does not exist, or whose file cannot be read."""
+
+
+class StudyError(SinkTrackError):
+    """A study whose files cannot be used."""
+
+
+class StoreError(SinkTrackError):
+    """Votes that cannot be read or kept."""
 
 
 class OutputError(SinkTrackError):

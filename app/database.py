@@ -1,0 +1,132 @@
+"""The tables that hold votes, and how a database is opened: brought up to date, and durable.
+
+Knows nothing about what a vote means; app/store.py does.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sinktrack.errors import StoreError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+_NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata = sa.MetaData(naming_convention=_NAMING)
+studies = sa.Table(
+    "studies",
+    metadata,
+    sa.Column("name", sa.String(200), primary_key=True),
+    sa.Column("secret", sa.String(64), nullable=False),
+)
+annotators = sa.Table(
+    "annotators",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("study", sa.ForeignKey("studies.name"), nullable=False),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("joined", sa.Double, nullable=False),
+    sa.UniqueConstraint("study", "name"),
+)
+places = sa.Table(
+    "places",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("study", sa.ForeignKey("studies.name"), nullable=False),
+    sa.Column("item", sa.String(200), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("annotator", sa.ForeignKey("annotators.id"), nullable=False),
+    sa.Column("left", sa.String(200), nullable=False),
+    sa.Column("given", sa.Double, nullable=False),
+    sa.UniqueConstraint("study", "item", "number"),
+    sa.UniqueConstraint("study", "item", "annotator"),
+)
+"""An item's places for votes: whose each is, and which lane stands on the left there."""
+votes = sa.Table(
+    "votes",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("place", sa.ForeignKey("places.id"), nullable=False),
+    sa.Column("annotator", sa.ForeignKey("annotators.id"), nullable=False),
+    sa.Column("better", sa.String(200), nullable=False),
+    sa.Column("judged", sa.JSON, nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("seconds", sa.Double),
+    sa.Column("cast", sa.Double, nullable=False),
+    sa.Column("revealed", sa.Double),
+    sa.Column("undone", sa.Double),
+)
+STANDING = votes.c.undone.is_(None)
+sa.Index(
+    "uq_votes_standing",
+    votes.c.place,
+    unique=True,
+    sqlite_where=STANDING,
+    postgresql_where=STANDING,
+)
+
+
+def insert_once(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> Any:
+    """An insert that does nothing where such a row is already."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table).values(dict(values)).on_conflict_do_nothing()
+
+
+def _engine(url: str) -> sa.Engine:
+    if url.startswith(("postgres://", "postgresql://")):
+        url = "postgresql+psycopg://" + url.split("://", 1)[1]
+        return sa.create_engine(url, pool_pre_ping=True)
+    engine = sa.create_engine(url, connect_args={"timeout": 30, "isolation_level": None})
+
+    @sa.event.listens_for(engine, "connect")
+    def _durable(connection: Any, _record: Any) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _immediately(connection: sa.Connection) -> None:
+        # a transaction that begins by reading could not wait for its turn to write any more
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def open_database(url: str) -> sa.Engine:
+    """Return an engine for a database with all tables, which are made or brought up to date."""
+    engine = _engine(url)
+    _migrate(engine)
+    return engine
+
+
+def _migrate(engine: sa.Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":  # one server at a time
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(7214903)"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def said() -> Iterator[None]:
+    """Say in a sentence what the database refuses."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise StoreError(
+            f"The database of the votes cannot be used ({reason}): nothing was kept. Try again, "
+            "and tell the people who run this study."
+        ) from error

@@ -1,0 +1,6 @@
+"""Runs the migrations in the transaction that app/store.py opens."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], render_as_batch=True)
+context.run_migrations()

@@ -1,0 +1,312 @@
+"""Where votes are kept: SQLite in a file, or any PostgreSQL that several servers share.
+
+Knows nothing about models and pages. What is acknowledged is on the disk: SQLite runs with a
+write-ahead log and synchronous=FULL. Whoever writes waits for the one before, so that two people
+never get the same place and no vote is taken twice.
+"""
+
+import random
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.database import (
+    STANDING,
+    annotators,
+    insert_once,
+    open_database,
+    places,
+    said,
+    studies,
+    votes,
+)
+from sinktrack.errors import StoreError
+
+HELD_SECONDS = 3600
+"""How long an item waits for whoever has it open, before somebody else gets it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One item as one annotator meets it.
+
+    Args:
+        id: Of the place.
+        item: The item's name.
+        left: The lane on the left.
+    """
+
+    id: int
+    item: str
+    left: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one annotator is.
+
+    Args:
+        voted: Votes of theirs that stand.
+        left: Items that they could still judge, as far as others leave them.
+        undoable: Whether their last vote can be taken back.
+    """
+
+    voted: int
+    left: int
+    undoable: bool
+
+
+class Store:
+    """The votes of one study; its `secret` is random, made with the study, and never shown.
+
+    Args:
+        url: As SQLAlchemy reads it, such as "sqlite:///votes.sqlite" or "postgresql://...".
+        study: The study's name; a database may hold several.
+        lanes: The names of the two lanes.
+        items: The names of the items.
+        votes_per_item: How many votes each item gets.
+        chance: Draws the sides.
+
+    Raises:
+        StoreError: If the database cannot be opened.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        study: str,
+        lanes: Sequence[str],
+        items: Sequence[str],
+        votes_per_item: int,
+        chance: random.Random | None = None,
+    ) -> None:
+        self.study, self.items, self.votes_per_item = study, tuple(items), votes_per_item
+        self._lanes = tuple(lanes)
+        self._chance = chance or random.SystemRandom()
+        with said():
+            self._engine = open_database(url)
+            with self._engine.begin() as connection:
+                row = {"name": study, "secret": secrets.token_hex()}
+                connection.execute(insert_once(connection, studies, row))
+                own = sa.select(studies.c.secret).where(studies.c.name == study)
+                self.secret: str = connection.execute(own).scalar_one()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """Give a transaction that no other one of this study runs beside."""
+        with said(), self._engine.begin() as connection:
+            # On PostgreSQL this waits for the one before; SQLite has waited at its BEGIN.
+            row = sa.select(studies).where(studies.c.name == self.study).with_for_update()
+            connection.execute(row)
+            yield connection
+
+    def join(self, name: str) -> int:
+        """Return the annotator of that name, who is made if new."""
+        values = {"study": self.study, "name": name, "joined": time.time()}
+        with self._writing() as connection:
+            connection.execute(insert_once(connection, annotators, values))
+            found = sa.select(annotators.c.id).where(
+                annotators.c.study == self.study, annotators.c.name == name
+            )
+            return int(connection.execute(found).scalar_one())
+
+    def next(self, annotator: int) -> Place | None:
+        """Return the item that an annotator judges next; None when there is none for them now.
+
+        That is the one that they have open; else one that others have begun, so that it gets all
+        of its votes; else a new one; else one that somebody left open long ago.
+        """
+        with self._writing() as connection:
+            open_ = sa.select(places).where(
+                places.c.study == self.study,
+                places.c.annotator == annotator,
+                ~_voted(),
+            )
+            row = connection.execute(open_.order_by(places.c.given.desc())).first()
+            if row is None:
+                row = self._free(connection, annotator) or self._left_open(connection, annotator)
+            return Place(row.id, row.item, row.left) if row is not None else None
+
+    def _free(self, connection: sa.Connection, annotator: int) -> Any:
+        here = places.c.study == self.study
+        counted = sa.select(places.c.item, sa.func.count()).where(here).group_by(places.c.item)
+        taken = {item: count for item, count in connection.execute(counted)}
+        own = sa.select(places.c.item).where(here, places.c.annotator == annotator)
+        mine = set(connection.execute(own).scalars())
+        free = [
+            item
+            for item in self.items
+            if item not in mine and taken.get(item, 0) < self.votes_per_item
+        ]
+        if not free:
+            return None
+        most = max(taken.get(item, 0) for item in free)
+        item = self._chance.choice([item for item in free if taken.get(item, 0) == most])
+        sides = sa.select(places.c.number, places.c.left).where(here, places.c.item == item)
+        before = {number: left for number, left in connection.execute(sides)}
+        number = next(n for n in range(self.votes_per_item) if n not in before)
+        left = self._chance.choice(self._lanes)
+        if number % 2 and number - 1 in before:
+            # the second of two places is the first one turned round, so the sides are balanced
+            left = next(lane for lane in self._lanes if lane != before[number - 1])
+        values = {
+            "study": self.study,
+            "item": item,
+            "number": number,
+            "annotator": annotator,
+            "left": left,
+            "given": time.time(),
+        }
+        return connection.execute(places.insert().values(values).returning(places)).one()
+
+    def _left_open(self, connection: sa.Connection, annotator: int) -> Any:
+        mine = sa.select(places.c.item).where(
+            places.c.study == self.study, places.c.annotator == annotator
+        )
+        waiting = sa.select(places).where(
+            places.c.study == self.study,
+            places.c.item.in_(self.items),
+            places.c.item.not_in(mine),
+            places.c.given < time.time() - HELD_SECONDS,
+            ~_voted(),
+        )
+        row = connection.execute(waiting.order_by(places.c.given)).first()
+        if row is None:
+            return None
+        over = places.update().where(places.c.id == row.id)
+        over = over.values(annotator=annotator, given=time.time())
+        return connection.execute(over.returning(places)).one()
+
+    def vote(
+        self,
+        key: str,
+        place: int,
+        annotator: int,
+        *,
+        better: str,
+        judged: Mapping[str, Any],
+        comment: str = "",
+        seconds: float | None = None,
+    ) -> None:
+        """Keep a vote; the same key again, or a place that has its vote, changes nothing.
+
+        Args:
+            key: Made by who sends it, once a vote.
+            place: From `next`.
+            annotator: From `join`.
+            better: A lane, "tie" or "both bad".
+            judged: What was said of each lane, as JSON values.
+            comment: Free words.
+            seconds: From the showing of the pair to the vote.
+
+        Raises:
+            StoreError: If the place is not this annotator's, or the vote cannot be written.
+        """
+        values = {
+            "key": key,
+            "place": place,
+            "annotator": annotator,
+            "better": better,
+            "judged": dict(judged),
+            "comment": comment,
+            "seconds": seconds,
+            "cast": time.time(),
+        }
+        with self._writing() as connection:
+            owner = sa.select(places.c.annotator).where(
+                places.c.id == place, places.c.study == self.study
+            )
+            if connection.execute(owner).scalar() != annotator:
+                raise StoreError("This item was given to somebody else meanwhile: take the next.")
+            connection.execute(insert_once(connection, votes, values))
+
+    def last(self, annotator: int) -> tuple[Place, Mapping[str, Any]] | None:
+        """Return the annotator's last standing vote, as its place and its columns; None if none."""
+        with said(), self._engine.begin() as connection:
+            row = connection.execute(self._last(annotator)).first()
+        if row is None:
+            return None
+        return Place(row.place, row.item, row.left), dict(row._mapping)
+
+    def _last(self, annotator: int) -> Any:
+        return (
+            sa.select(votes, places.c.item, places.c.left)
+            .join(places, places.c.id == votes.c.place)
+            .where(votes.c.annotator == annotator, places.c.study == self.study, STANDING)
+            .order_by(votes.c.cast.desc())
+            .limit(1)
+        )
+
+    def undo(self, annotator: int) -> Place | None:
+        """Take an annotator's last vote back; its item is open again.
+
+        Returns:
+            The place; None if there is no vote, or if they have seen which answer was whose.
+        """
+        with self._writing() as connection:
+            row = connection.execute(self._last(annotator)).first()
+            if row is None or row.revealed is not None:
+                return None
+            undone = votes.update().where(votes.c.key == row.key).values(undone=time.time())
+            connection.execute(undone)
+            now = places.update().where(places.c.id == row.place).values(given=time.time())
+            connection.execute(now)
+            return Place(row.place, row.item, row.left)
+
+    def reveal(self, annotator: int) -> Place | None:
+        """Note that an annotator is shown which answer of their last vote was whose.
+
+        Returns:
+            The place of that vote; None if there is none.
+        """
+        with self._writing() as connection:
+            row = connection.execute(self._last(annotator)).first()
+            if row is None:
+                return None
+            seen = votes.update().where(votes.c.key == row.key, votes.c.revealed.is_(None))
+            connection.execute(seen.values(revealed=time.time()))
+            return Place(row.place, row.item, row.left)
+
+    def progress(self, annotator: int) -> Progress:
+        """Return how far an annotator is."""
+        here = places.c.study == self.study
+        with said(), self._engine.begin() as connection:
+            own = sa.select(places.c.item, _voted().label("voted")).where(
+                here, places.c.annotator == annotator
+            )
+            mine = {item: voted for item, voted in connection.execute(own)}
+            counted = sa.select(places.c.item, sa.func.count()).where(here).group_by(places.c.item)
+            taken = {item: count for item, count in connection.execute(counted)}
+            last = connection.execute(self._last(annotator)).first()
+        free = sum(
+            item not in mine and taken.get(item, 0) < self.votes_per_item for item in self.items
+        )
+        voted = sum(map(bool, mine.values()))
+        undoable = last is not None and last.revealed is None
+        return Progress(voted, free + len(mine) - voted, undoable)
+
+    def standing(self) -> list[dict[str, Any]]:
+        """Return every vote that stands, oldest first, with item, left lane and annotator."""
+        rows = (
+            sa.select(votes, places.c.item, places.c.left, annotators.c.name)
+            .join(places, places.c.id == votes.c.place)
+            .join(annotators, annotators.c.id == votes.c.annotator)
+            .where(places.c.study == self.study, STANDING)
+            .order_by(votes.c.cast, votes.c.key)
+        )
+        with said(), self._engine.begin() as connection:
+            return [dict(row._mapping) for row in connection.execute(rows)]
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+
+def _voted() -> Any:
+    return sa.exists().where(votes.c.place == places.c.id, STANDING)

@@ -1,0 +1,270 @@
+"""Votes are kept, each once, and every item gets its number; on SQLite and on PostgreSQL."""
+
+import random
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections import Counter
+
+import databases
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from paths import ROOT
+
+import app.store
+from app.database import metadata, open_database
+from app.store import Store
+from sinktrack.errors import StoreError
+
+LANES = ("baseline", "sinktrack")
+PEOPLE = 10
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    if databases.programs() is None:
+        pytest.skip("PostgreSQL is not installed here: apt-get install postgresql")
+    with databases.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'votes.sqlite'}"
+    return request.getfixturevalue("postgres")
+
+
+@pytest.fixture
+def make(url):
+    """Open a study of its own in the database, as often as one likes."""
+    opened = []
+    name = uuid.uuid4().hex
+
+    def open_store(items=("a", "b", "c"), votes_per_item=2, seed=0):
+        opened.append(
+            Store(
+                url,
+                study=name,
+                lanes=LANES,
+                items=items,
+                votes_per_item=votes_per_item,
+                chance=random.Random(seed),
+            )
+        )
+        return opened[-1]
+
+    yield open_store
+    for store in opened:
+        store.close()
+
+
+def cast(store, annotator, place, better="tie", key=None, **more):
+    store.vote(key or uuid.uuid4().hex, place.id, annotator, better=better, judged={}, **more)
+
+
+def test_the_migrations_make_the_tables_of_the_code(url):
+    engine = open_database(url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+    open_database(url).dispose()  # a second start changes nothing
+
+
+def test_a_vote_comes_back_as_it_was_given(make):
+    store = make()
+    ann = store.join("Ann")
+    place = store.next(ann)
+    judged = {"baseline": {"severity": "minor", "spans": [[3, 9]]}}
+    store.vote("key", place.id, ann, better="sinktrack", judged=judged, comment="Äh", seconds=2.5)
+    (kept,) = make().standing()
+    assert (kept["item"], kept["left"], kept["name"]) == (place.item, place.left, "Ann")
+    assert (kept["better"], kept["judged"], kept["comment"]) == ("sinktrack", judged, "Äh")
+    assert kept["seconds"] == 2.5 and abs(kept["cast"] - time.time()) < 60
+
+
+def test_one_name_is_one_annotator_who_goes_on_where_they_were(make):
+    ann = make().join("Ann")
+    place = make().next(ann)
+    assert make().join("Ann") == ann
+    assert make().next(ann) == place
+
+
+def test_a_vote_sent_twice_is_one_vote(make):
+    store = make()
+    ann = store.join("Ann")
+    place = store.next(ann)
+    cast(store, ann, place, "tie", key="same")
+    cast(store, ann, place, "tie", key="same")
+    cast(store, ann, place, "sinktrack", key="a second click")
+    assert [vote["better"] for vote in store.standing()] == ["tie"]
+
+
+def test_nobody_votes_in_the_place_of_another(make):
+    store = make()
+    ann, bob = store.join("Ann"), store.join("Bob")
+    place = store.next(ann)
+    with pytest.raises(StoreError, match="somebody else"):
+        cast(store, bob, place)
+    assert store.standing() == []
+
+
+def test_an_item_is_finished_before_the_next_begins_and_comes_once_to_everybody(make):
+    store = make(items="abc", votes_per_item=2)
+    people = [store.join(name) for name in ("Ann", "Bob", "Eve")]
+    given = {who: [] for who in people}
+    for _ in range(2):
+        for who in people:
+            place = store.next(who)
+            given[who].append(place.item)
+            cast(store, who, place)
+    assert [store.next(who) for who in people] == [None] * 3
+    assert Counter(item for items in given.values() for item in items) == dict.fromkeys("abc", 2)
+    assert all(len(set(items)) == len(items) for items in given.values())
+
+
+def test_an_undone_vote_counts_no_more_and_its_item_comes_back(make):
+    store = make()
+    ann = store.join("Ann")
+    assert store.undo(ann) is None
+    place = store.next(ann)
+    cast(store, ann, place, "tie", key="first")
+    assert store.undo(ann) == place
+    assert store.standing() == []
+    assert store.next(ann) == place
+    cast(store, ann, place, "tie", key="first")  # late on its way, and long taken back
+    assert store.standing() == []
+    cast(store, ann, place, "sinktrack")
+    assert [vote["better"] for vote in store.standing()] == ["sinktrack"]
+
+
+def test_who_has_seen_the_names_cannot_vote_again(make):
+    store = make()
+    ann = store.join("Ann")
+    place = store.next(ann)
+    assert store.reveal(ann) is None  # nothing is shown before the vote
+    cast(store, ann, place)
+    assert store.reveal(ann) == place
+    assert store.undo(ann) is None
+    assert len(store.standing()) == 1
+
+
+def test_what_was_left_open_goes_to_somebody_else_in_the_end(make, monkeypatch):
+    store = make(items="a", votes_per_item=1)
+    ann, bob = store.join("Ann"), store.join("Bob")
+    place = store.next(ann)
+    assert store.next(bob) is None
+    monkeypatch.setattr(app.store, "HELD_SECONDS", 0)
+    assert store.next(bob) == place
+    with pytest.raises(StoreError, match="somebody else"):
+        cast(store, ann, place)
+    cast(store, bob, place)
+    assert len(store.standing()) == 1 and store.next(ann) is None
+
+
+def test_each_method_stands_left_half_of_the_time(make):
+    items = [str(number) for number in range(334)]
+    store = make(items=items, votes_per_item=3, seed=1)
+    left = Counter()
+    for name in range(3):
+        who = store.join(str(name))
+        for _ in items:
+            place = store.next(who)
+            left[place.left] += 1
+            cast(store, who, place)
+    assert sum(left.values()) == 1002
+    assert all(0.45 <= count / 1002 <= 0.55 for count in left.values())
+
+
+def test_ten_people_at_once_lose_and_double_nothing(make):
+    items = [str(number) for number in range(100)]
+    sent, troubles = [], []
+
+    def annotate(number):
+        store = make(items=items, votes_per_item=5, seed=number)  # a server of their own
+        try:
+            who = store.join(f"annotator {number}")
+            while (place := store.next(who)) is not None:
+                key = uuid.uuid4().hex
+                for _ in range(2):  # everybody double-clicks
+                    cast(store, who, place, key=key)
+                sent.append(key)
+        except Exception as error:
+            troubles.append(error)
+
+    threads = [threading.Thread(target=annotate, args=(n,)) for n in range(PEOPLE)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert troubles == []
+    kept = make(items=items, votes_per_item=5).standing()
+    assert sorted(vote["key"] for vote in kept) == sorted(sent) and len(kept) == 500
+    assert set(Counter(vote["item"] for vote in kept).values()) == {5}
+    assert max(Counter((vote["item"], vote["name"]) for vote in kept).values()) == 1
+
+
+KILLED = """
+import os, signal, sys, time, uuid
+from app.store import Store
+
+def vote_for_ever():
+    store = Store(sys.argv[1], study="kill", lanes=("a", "b"),
+                  items=[str(n) for n in range(5000)], votes_per_item=1)
+    who = store.join("Ann")
+    while True:
+        place = store.next(who)
+        key = uuid.uuid4().hex
+        store.vote(key, place.id, who, better="tie", judged={"words": "x" * 500})
+        os.write(1, (key + chr(10)).encode())
+
+for round_ in range(20):
+    voter = os.fork()
+    if not voter:
+        vote_for_ever()
+    time.sleep(0.3 + 0.013 * round_)
+    os.kill(voter, signal.SIGKILL)
+    os.waitpid(voter, 0)
+"""
+
+
+def test_what_was_acknowledged_survives_kill_9(tmp_path):
+    url = f"sqlite:///{tmp_path / 'votes.sqlite'}"
+    run = [sys.executable, "-c", KILLED, url]
+    said = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    acknowledged = said.split()
+    assert len(acknowledged) > 20
+    store = Store(url, study="kill", lanes=("a", "b"), items=(), votes_per_item=1)
+    kept = store.standing()
+    store.close()
+    assert set(acknowledged) <= {vote["key"] for vote in kept}
+    assert len(kept) <= len(acknowledged) + 20  # at most one a round was kept and not yet said
+    assert all(vote["judged"] == {"words": "x" * 500} for vote in kept)
+
+
+def test_a_database_that_cannot_be_used_is_a_sentence(tmp_path):
+    with pytest.raises(StoreError, match="cannot be used"):
+        Store(f"sqlite:///{tmp_path}", study="s", lanes=LANES, items=(), votes_per_item=1)
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_written(tmp_path):
+    url = f"sqlite:///{tmp_path / 'votes.sqlite'}"
+    store = Store(url, study="s", lanes=LANES, items="ab", votes_per_item=1)
+    ann = store.join("Ann")
+    place = store.next(ann)
+
+    @sa.event.listens_for(store._engine, "begin")
+    def full(connection):
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")
+
+    with pytest.raises(StoreError, match="full"):
+        cast(store, ann, place, comment="x" * 100_000)
+    sa.event.remove(store._engine, "begin", full)
+    store.close()
+    again = Store(url, study="s", lanes=LANES, items="ab", votes_per_item=1)
+    assert again.standing() == [] and again.next(ann) == place
+    again.close()
