@@ -1,4 +1,4 @@
-"""The command line: `sinktrack ask`, `sinktrack eval` and `sinktrack bench`.
+"""The command line: `sinktrack ask`, `sinktrack eval`, `sinktrack study` and `sinktrack bench`.
 
 Bad input ends with one sentence on the error stream and exit status 2.
 """
@@ -12,7 +12,14 @@ from typing import Any, get_args
 
 from sinktrack.bench import bench_checkpoint
 from sinktrack.decoding import Decoding
-from sinktrack.errors import MethodError, ModelError, OutputError, PromptError, SinkTrackError
+from sinktrack.errors import (
+    MethodError,
+    ModelError,
+    OutputError,
+    PromptError,
+    SinkTrackError,
+    StudyError,
+)
 from sinktrack.eval.runner import Run, evaluate, table
 from sinktrack.eval.shapes import SUITES
 from sinktrack.files import whole_file
@@ -23,6 +30,8 @@ from sinktrack.models import BUNDLED, load
 from sinktrack.prompts import build_prompt, clean_question, tokenizer_of
 from sinktrack.replay import answers_as_json, read_replay, record
 from sinktrack.report import write_report
+from sinktrack.study.folder import read_study
+from sinktrack.study.prepare import prepare
 from sinktrack.terminal import Answers
 from sinktrack.window import Cache, SinkWindow
 
@@ -84,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     evaluation.add_argument("--out", required=True, metavar="DIR", help="resumes what lies there")
     evaluation.add_argument("--split", choices=("validation", "test"), default="test")
     evaluation.add_argument("--batch", type=int, default=50, metavar="N", help="items at once")
+
+    study = commands.add_parser("study", help="answer a study's items beforehand, for annotators")
+    study.set_defaults(run=_study)
+    study.add_argument("words", nargs="+", metavar="[prepare] DIR", help="resumes what lies there")
+    _add_model(study)
+    study.add_argument("--batch", type=int, default=8, metavar="N", help="items at once; default 8")
 
     bench = commands.add_parser("bench", help="measure what SinkTrack and recording cost here")
     bench.set_defaults(run=_bench)
@@ -235,6 +250,24 @@ def _eval(options: argparse.Namespace) -> None:
         batch=options.batch,
     )
     print(table(evaluate(model, processor, run, options.out)), end="")
+
+
+def _study(options: argparse.Namespace) -> None:
+    """Make the answers that are missing, with a progress bar."""
+    folder = options.words[-1]
+    if options.words[:-1] not in ([], ["prepare"]):
+        raise StudyError("There is one study at a time: sinktrack study prepare DIR.")
+    if options.batch < 1:
+        raise StudyError(f"batch is {options.batch}, but must be at least 1.")
+    study = read_study(folder)
+    model, processor = load(
+        options.model or study.model, device=options.device, four_bit=options.four_bit
+    )
+    made = prepare(study, model, processor, batch=options.batch)
+    print(
+        f"sinktrack: {made} of {len(study.items)} items were answered, the others had been. "
+        f"Open the study: python app.py --study {folder}"
+    )
 
 
 def _bench(options: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ import transformers
 from transformers import DynamicCache
 
 from sinktrack.attach import Attachment
-from sinktrack.comparison import Comparison, Step
+from sinktrack.comparison import Answer, Comparison, Step
 from sinktrack.decoding import Chooser, Decoding
 from sinktrack.errors import DeviceMemoryError, MethodError, PromptError
 from sinktrack.images import load_picture
@@ -191,14 +191,27 @@ def stream_prompt(
             if all(lane.finish for lane in lanes):
                 break
             yield Step(index=index, tokens=tokens, texts=texts)
-        answers = {
-            lane.name: lane.answer(attachment.recorder, row) for row, lane in enumerate(lanes)
-        }
-    comparison = Comparison(
-        answers=answers,
+        answers = [lane.answer(attachment.recorder, row) for row, lane in enumerate(lanes)]
+    comparison = as_comparison(model, tokenizer, prompt, answers, decoding=decoding, cache=cache)
+    yield Step(index=index, tokens=tokens, texts=texts, comparison=comparison)
+
+
+def as_comparison(
+    model: Any,
+    tokenizer: Any,
+    prompt: Prompt,
+    answers: Sequence[Answer],
+    *,
+    decoding: Decoding,
+    cache: Cache,
+) -> Comparison:
+    """Return answers to one prompt with all that is to be known of how they came about."""
+    ids = prompt.inputs["input_ids"][0].tolist()
+    return Comparison(
+        answers={answer.name: answer for answer in answers},
         question=prompt.question,
         pictures=prompt.pictures,
-        settings=choose.settings
+        settings=Chooser(decoding, model.generation_config).settings
         | {
             "cache": cache if isinstance(cache, str) else cache.as_dict(),
             "device": str(model.device),
@@ -210,14 +223,8 @@ def stream_prompt(
             "torch": str(torch.__version__),
             "transformers": str(transformers.__version__),
         },
-        prompt=_prompt_tokens(prompt, tokenizer),
+        prompt=tuple(map(Token, ids, token_texts(tokenizer, ids))),
     )
-    yield Step(index=index, tokens=tokens, texts=texts, comparison=comparison)
-
-
-def _prompt_tokens(prompt: Prompt, tokenizer: Any) -> tuple[Token, ...]:
-    ids = prompt.inputs["input_ids"][0].tolist()
-    return tuple(map(Token, ids, token_texts(tokenizer, ids)))
 
 
 def _decode(

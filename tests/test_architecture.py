@@ -16,7 +16,11 @@ ORDER = [
     *("models", "lanes"),
     *("payload", "replay", "report", "bench", "terminal", "cli"),
 ]
-ABOVE = ("eval", "shapes")  # packages that stand on all of these, and below the command line
+ABOVE = (
+    "eval",
+    "shapes",
+    "study",
+)  # packages that stand on all of these, and below the command line
 
 
 def imported(path):

@@ -1,0 +1,1 @@
+"""Blind comparisons by people: what is judged, and the answers made beforehand."""

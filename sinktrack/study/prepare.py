@@ -1,0 +1,169 @@
+"""Makes a study's answers and their attention beforehand, so that annotators never wait."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from sinktrack.attach import attach
+from sinktrack.comparison import Answer, Comparison
+from sinktrack.decoding import Decoding
+from sinktrack.eval.batching import stacked
+from sinktrack.files import whole_file
+from sinktrack.images import load_picture
+from sinktrack.lanes import as_comparison
+from sinktrack.method import SinkTrack
+from sinktrack.models import model_name
+from sinktrack.payload import payload
+from sinktrack.prompts import Prompt, build_prompt, tokenizer_of
+from sinktrack.study.folder import Study, StudyItem
+from sinktrack.window import Cache
+
+_FORMAT = 1
+"""Goes into what answers are made from, so that a change of the files' format makes them anew."""
+
+
+def prepare(study: Study, model: Any, processor: Any, *, batch: int = 8) -> int:
+    """Answer every item that has no answers yet, or had others; each is kept as soon as it is made.
+
+    Args:
+        study: The study.
+        model: Of `study.model`.
+        processor: Its processor.
+        batch: How many items are answered at once.
+
+    Returns:
+        How many items were answered.
+
+    Raises:
+        SinkTrackError: If a picture, question or method cannot be used, or the disk is full.
+    """
+    methods = {
+        lane: None if changes is None else SinkTrack.for_model(model, **changes)
+        for lane, changes in study.lanes.items()
+    }
+    sources = {item: _source(study, item, model, methods) for item in study.items}
+    left = [item for item in study.items if _made_from(study, item) != sources[item]]
+    study.prepared(study.items[0]).parent.mkdir(exist_ok=True)
+    decoding = Decoding(max_new_tokens=study.max_new_tokens)
+    with tqdm(total=len(study.items), initial=len(study.items) - len(left), unit="item") as bar:
+        for start in range(0, len(left), batch):
+            items = left[start : start + batch]
+            prompts = [
+                build_prompt(model, processor, item.question, [load_picture(item.image)])
+                for item in items
+            ]
+            compared = compare_prompts(
+                model, processor, prompts, methods, decoding=decoding, cache=study.cache
+            )
+            for item, comparison in zip(items, compared, strict=True):
+                _keep(study, item, comparison, sources[item])
+                bar.update()
+    return len(left)
+
+
+@torch.inference_mode()
+def compare_prompts(
+    model: Any,
+    processor: Any,
+    prompts: Sequence[Prompt],
+    methods: Mapping[str, SinkTrack | None],
+    *,
+    decoding: Decoding,
+    cache: Cache = "full",
+) -> list[Comparison]:
+    """Answer several prompts with several methods greedily, all as one batch.
+
+    Args:
+        model: The model.
+        processor: Its processor.
+        prompts: From `sinktrack.prompts.build_prompt`, all with a picture or all without.
+        methods: Lane names to methods.
+        decoding: Greedy; how long answers may be.
+        cache: As for `sinktrack.compare`.
+
+    Returns:
+        One comparison a prompt; without times and probabilities, which a batch does not have.
+    """
+    tokenizer = tokenizer_of(processor)
+    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    lanes = list(methods)
+    inputs, mask = stacked([prompt for prompt in prompts for _ in lanes], pad_id)
+    inputs = {name: value.to(model.device) for name, value in inputs.items()}
+    rows = list(methods.values()) * len(prompts)
+    with attach(model, rows, context_mask=mask, cache=cache) as recorder:
+        tokens = model.generate(
+            **inputs,
+            max_new_tokens=decoding.max_new_tokens,
+            do_sample=False,
+            pad_token_id=pad_id,
+        )
+        new = tokens[:, inputs["input_ids"].shape[1] :].tolist()
+        answers = []
+        for row, (written, method) in enumerate(zip(new, rows, strict=True)):
+            ends = [at for at, token_id in enumerate(written) if token_id in recorder.eos_ids]
+            ids = written[: ends[0] + 1] if ends else written
+            answers.append(
+                Answer(
+                    name=lanes[row % len(lanes)],
+                    text=tokenizer.decode(ids, skip_special_tokens=True).strip(),
+                    token_ids=tuple(ids),
+                    method=method,
+                    finish="eos" if ends else "length",
+                    trace=recorder.trace(row, token_ids=ids, tokenizer=tokenizer),
+                    seconds_to_first_token=0.0,
+                    tokens_per_second=0.0,
+                )
+            )
+    return [
+        as_comparison(
+            model,
+            tokenizer,
+            prompt,
+            answers[len(lanes) * index : len(lanes) * (index + 1)],
+            decoding=decoding,
+            cache=cache,
+        )
+        for index, prompt in enumerate(prompts)
+    ]
+
+
+def _source(
+    study: Study, item: StudyItem, model: Any, methods: Mapping[str, SinkTrack | None]
+) -> str:
+    """Return a digest of all that an item's answers are made from."""
+    said = {
+        "format": _FORMAT,
+        "model": model_name(model),
+        "picture": hashlib.sha256(item.image.read_bytes()).hexdigest(),
+        "question": item.question,
+        "methods": {
+            lane: None if method is None else method.as_dict() for lane, method in methods.items()
+        },
+        "max_new_tokens": study.max_new_tokens,
+        "cache": study.cache if isinstance(study.cache, str) else study.cache.as_dict(),
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _made_from(study: Study, item: StudyItem) -> str | None:
+    """Return the digest that an item's answers carry; None where not all of them are there."""
+    try:
+        made_from = json.loads(study.prepared(item).read_text("utf-8"))["made_from"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    whole = all(study.trace(item, lane).is_file() for lane in study.lanes)
+    return made_from if whole and isinstance(made_from, str) else None
+
+
+def _keep(study: Study, item: StudyItem, comparison: Comparison, source: str) -> None:
+    for lane, answer in comparison.items():
+        assert answer.trace is not None  # made with a recording
+        answer.trace.save(study.trace(item, lane))
+    # last, because it says that all is there
+    with whole_file(study.prepared(item), "The answers") as part:
+        text = json.dumps(payload(comparison) | {"made_from": source}, allow_nan=False)
+        part.write_text(text + "\n", "utf-8")
