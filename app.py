@@ -11,10 +11,14 @@ def main() -> int:
     settings = Settings.read(sys.argv[1:], os.environ)
     # Imported here, so that a wrong argument is answered at once and not after loading torch.
     from app.engine import Engine
+    from app.study import open_study
     from app.ui import build, launch
     from sinktrack.errors import SinkTrackError
 
     try:
+        if settings.study is not None:
+            launch(open_study(settings), settings)
+            return 0
         engine = Engine.choose(settings)
         page = build(engine, settings)
         launch(page, settings, prevent_thread_lock=True)

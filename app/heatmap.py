@@ -57,6 +57,10 @@ def head() -> str:
 
     They go here and not into `launch(css=, js=)`, because Gradio rewrites CSS given there.
     """
-    style = viewer_style() + (_STATIC / "page.css").read_text("utf-8")
-    script = viewer_script() + (_STATIC / "page.js").read_text("utf-8")
+    style = viewer_style() + _static("page.css", "judge.css")
+    script = viewer_script() + _static("page.js", "words.js", "judge.js")
     return f"<style>{style}</style>\n<script>{script}</script>"
+
+
+def _static(*names: str) -> str:
+    return "\n".join((_STATIC / name).read_text("utf-8") for name in names)

@@ -29,6 +29,9 @@ class Settings:
         max_new_tokens: The longest answer that a visitor can ask for, in tokens.
         max_question_tokens: The longest question, in tokens.
         queue_size: How many questions may wait; more are turned away.
+        study: The folder of a study to serve in place of the comparison.
+        invite: The code that its annotators sign in with; None makes one.
+        database: Where its votes go, as a URL; None for a file in the study's folder.
     """
 
     model: str | None = None
@@ -37,6 +40,9 @@ class Settings:
     max_new_tokens: int = 512
     max_question_tokens: int = 2000
     queue_size: int = 32
+    study: str | None = None
+    invite: str | None = None
+    database: str | None = None
 
     @classmethod
     def read(cls, arguments: Sequence[str], environment: Mapping[str, str]) -> "Settings":
@@ -75,7 +81,13 @@ class Settings:
         ):
             flag, variable = "--" + name.replace("_", "-"), "SINKTRACK_" + name.upper()
             option(flag, variable, str(getattr(cls, name)), int, about)
-        return cls(**vars(parser.parse_args(arguments)))
+        option("--study", "SINKTRACK_STUDY", None, str, "Folder of a study to serve.")
+        # secrets come from the environment alone, where a list of processes does not show them
+        return cls(
+            **vars(parser.parse_args(arguments)),
+            invite=environment.get("SINKTRACK_INVITE") or None,
+            database=environment.get("DATABASE_URL") or None,
+        )
 
 
 def _count(text: str) -> int:

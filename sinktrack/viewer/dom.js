@@ -72,15 +72,16 @@ const SinkTrackDom = (() => {
    * @param {string} label what is chosen
    * @param {[string, string][]} options value and text of each
    * @param {(value: string) => void} onChange
+   * @param {string | null} chosen what is chosen at first, null for nothing
    */
-  function choice(label, options, onChange) {
+  function choice(label, options, onChange, chosen = options[0][0]) {
     const box = make("fieldset", "stv-choice");
     box.append(make("legend", "", label));
     const group = `stv-choice-${groups++}`;
-    options.forEach(([value, text], index) => {
+    options.forEach(([value, text]) => {
       const name = make("label");
       const input = make("input");
-      Object.assign(input, { type: "radio", name: group, value, checked: index === 0 });
+      Object.assign(input, { type: "radio", name: group, value, checked: value === chosen });
       input.addEventListener("change", () => onChange(value));
       name.append(input, make("span", "", text));
       box.append(name);

@@ -1,0 +1,250 @@
+"""What an annotator asks for and gets: sign in, the next pair, a vote, undo, which was which.
+
+Every request is one JSON object from a browser, and nothing in it is trusted. Which answer is whose
+stays here until the vote is kept. Knows nothing about pages.
+"""
+
+import hashlib
+import hmac
+import logging
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from app.stats import SEVERITIES, TIES
+from app.store import Place, Store
+from sinktrack.errors import SinkTrackError
+from sinktrack.study.folder import Study, StudyItem
+
+_KEY = re.compile(r"[0-9a-zA-Z-]{8,64}")
+_LONGEST_NAME = 80
+_LONGEST_COMMENT = 5000
+_LONGEST_SECONDS = 24 * 60 * 60
+_KEPT = 64
+"""Of how many items the answers stay in memory with all of their attention."""
+
+SIDES = ("left", "right")
+
+log = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """A request that is not answered, with a sentence for the annotator."""
+
+
+class Judging:
+    """Serves the annotators of one study.
+
+    Args:
+        study: The study, all of its items prepared.
+        store: Keeps the votes.
+        invite: The code that annotators sign in with; None where they sign in elsewhere.
+
+    Raises:
+        StudyError: If an item has no answers yet.
+    """
+
+    def __init__(self, study: Study, store: Store, invite: str | None) -> None:
+        self.study, self._store, self._invite = study, store, invite
+        self._items = {item.name: item for item in study.items}
+        self._prepared = lru_cache(maxsize=_KEPT)(study.read_prepared)
+        self._texts = {
+            item.name: {lane["name"]: lane["text"] for lane in self._prepared(item)["lanes"]}
+            for item in study.items
+        }
+        # whoever knows the code may sign in by any name, so that it can sign for the names as well
+        secret = f"{study.name}\n{invite or ''}\n{store.secret}"
+        self._secret = hashlib.sha256(secret.encode()).digest()
+        self._answers = {
+            "sign in": self._sign_in,
+            "next": self._next,
+            "vote": self._vote,
+            "undo": self._undo,
+            "reveal": self._reveal,
+        }
+
+    def answer(self, request: Any) -> dict[str, Any]:
+        """Answer a browser's request.
+
+        Args:
+            request: An object with "what", one of "sign in", "next", "vote", "undo" and "reveal",
+                and what that needs.
+
+        Returns:
+            The answer, or {"error": a sentence}; with "signed_out" where signing in again helps.
+        """
+        if not isinstance(request, dict) or not isinstance(request.get("what"), str):
+            return {"error": "This request means nothing: load the page again."}
+        answer = self._answers.get(request["what"])
+        if answer is None:
+            return {"error": "This request means nothing: load the page again."}
+        try:
+            return answer(request)
+        except Refused as refusal:
+            return {"error": str(refusal), **({"signed_out": True} if refusal.args[1:] else {})}
+        except SinkTrackError as error:
+            log.warning("%s", error)
+            return {"error": str(error)}
+
+    def welcome(self, name: str) -> dict[str, Any]:
+        """Sign somebody in whose name is known to be theirs.
+
+        Returns:
+            Their token, and their first pair.
+        """
+        annotator = self._store.join(name)
+        return {"token": self._token(annotator), "name": name, **self._pair(annotator)}
+
+    def _sign_in(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        name, code = _line(request.get("name")), request.get("code")
+        if not name or len(name) > _LONGEST_NAME:
+            raise Refused(f"A name has 1 to {_LONGEST_NAME} characters: type yours.")
+        if self._invite is None:
+            raise Refused("This study is entered by signing in with Hugging Face.")
+        if not isinstance(code, str) or not _equal(code.strip(), self._invite):
+            raise Refused("This is not the code of this study: ask the people who run it.")
+        return self.welcome(name)
+
+    def _next(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return self._pair(self._annotator(request))
+
+    def _vote(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        annotator = self._annotator(request)
+        place = self._store.next(annotator)
+        if place is None or place.id != request.get("place"):
+            # voted for already, as by a second click, or given to somebody else meanwhile
+            return self._pair(annotator)
+        key = request.get("key")
+        if not isinstance(key, str) or not _KEY.fullmatch(key):
+            raise Refused("The vote has no key: load the page again.")
+        choice = request.get("better")
+        lanes = self._lanes(place)
+        if choice not in (*SIDES, *TIES):
+            raise Refused("Choose first: left, right, tie or both bad.")
+        texts = self._texts[place.item]
+        judged = {
+            lane: self._judged(request.get(side), texts[lane]) for side, lane in lanes.items()
+        }
+        comment = request.get("comment", "")
+        if not isinstance(comment, str) or len(comment) > _LONGEST_COMMENT:
+            raise Refused(f"A comment has at most {_LONGEST_COMMENT} characters: shorten it.")
+        seconds = request.get("seconds")
+        known = isinstance(seconds, int | float) and 0 <= seconds <= _LONGEST_SECONDS
+        self._store.vote(
+            key,
+            place.id,
+            annotator,
+            better=lanes.get(choice, choice),
+            judged=judged,
+            comment=_clean(comment) if "comment" in self.study.ask else "",
+            seconds=float(seconds) if known and seconds is not None else None,
+        )
+        return {"kept": True, **self._pair(annotator)}
+
+    def _judged(self, said: Any, text: str) -> dict[str, Any]:
+        """Return what was said of one answer, or refuse it."""
+        if "hallucination" not in self.study.ask:
+            return {}
+        severity = said.get("severity") if isinstance(said, dict) else None
+        if severity not in SEVERITIES:
+            raise Refused("Say of both answers whether they hallucinate: no, minor or severe.")
+        spans = said.get("spans", [])
+        if not isinstance(spans, list) or not all(_is_span(span, len(text)) for span in spans):
+            raise Refused("The marked words are not in the answer: load the page again.")
+        return {"severity": severity, "spans": sorted(spans)}
+
+    def _undo(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        annotator = self._annotator(request)
+        last = self._store.last(annotator)
+        place = self._store.undo(annotator)
+        if place is None or last is None:
+            raise Refused("There is no vote that can be taken back.")
+        sides = {lane: side for side, lane in self._lanes(place).items()}
+        vote = last[1]
+        before = {
+            "better": sides.get(vote["better"], vote["better"]),
+            "comment": vote["comment"],
+            **{sides[lane]: judged for lane, judged in vote["judged"].items()},
+        }
+        return {**self._pair(annotator), "before": before}
+
+    def _reveal(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        annotator = self._annotator(request)
+        if self.study.reveal != "after vote":
+            raise Refused("This study does not say which answer was whose.")
+        place = self._store.reveal(annotator)
+        if place is None:
+            raise Refused("Vote first: then you may see which answer was whose.")
+        payload = self._prepared(self._items[place.item])
+        titles = {lane["name"]: lane["title"] for lane in payload["lanes"]}
+        sides = {side: titles[lane] for side, lane in self._lanes(place).items()}
+        return {"sides": sides, "payload": payload}
+
+    def _pair(self, annotator: int) -> dict[str, Any]:
+        """Return what an annotator judges next, and nothing that tells whose answers these are."""
+        place = self._store.next(annotator)
+        progress = self._store.progress(annotator)
+        found: dict[str, Any] = {
+            "voted": progress.voted,
+            "left": progress.left,
+            "undoable": progress.undoable,
+            "reveal": self.study.reveal == "after vote" and progress.voted > 0,
+        }
+        if place is None:
+            return {"pair": None, **found}
+        item: StudyItem = self._items[place.item]
+        texts = self._texts[place.item]
+        sides = {side: texts[lane] for side, lane in self._lanes(place).items()}
+        pair = {
+            "place": place.id,
+            "picture": self._prepared(item)["picture"],
+            "question": item.question,
+            "reference": item.reference,
+            **sides,
+        }
+        return {"pair": pair, **found}
+
+    def _lanes(self, place: Place) -> dict[str, str]:
+        """Return the lane on each side."""
+        right = next(lane for lane in self.study.lanes if lane != place.left)
+        return {"left": place.left, "right": right}
+
+    def _token(self, annotator: int) -> str:
+        signed = hmac.new(self._secret, str(annotator).encode(), hashlib.sha256)
+        return f"{annotator}.{signed.hexdigest()}"
+
+    def _annotator(self, request: Mapping[str, Any]) -> int:
+        token = request.get("token")
+        number = token.split(".")[0] if isinstance(token, str) else ""
+        if (
+            not isinstance(token, str)
+            or not (number.isascii() and number.isdecimal() and len(number) < 10)
+            or not _equal(token, self._token(int(number)))
+        ):
+            raise Refused("You are signed out: sign in again, and go on where you were.", True)
+        return int(number)
+
+
+def _equal(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode())
+
+
+def _is_span(span: Any, length: int) -> bool:
+    """Whether this is [start, end], characters of a text of that length."""
+    return (
+        isinstance(span, list)
+        and len(span) == 2
+        and all(isinstance(at, int) and not isinstance(at, bool) for at in span)
+        and 0 <= span[0] < span[1] <= length
+    )
+
+
+def _clean(text: str) -> str:
+    """Return text without what no database keeps: NUL and lone surrogates."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
+
+
+def _line(text: Any) -> str:
+    """Return a name as one line with single spaces; nothing for what is no text."""
+    return " ".join(_clean(text).split()) if isinstance(text, str) else ""

@@ -1,0 +1,301 @@
+/* A study in the browser: sign in, judge one pair after the other. Which answer is whose is not here
+ * until the server says so, after the vote.
+ */
+const SinkTrackJudge = (() => {
+  "use strict";
+
+  const { make, choice } = SinkTrackDom;
+  const { Words } = SinkTrackWords;
+  const SIDES = [["left", "Left answer"], ["right", "Right answer"]];
+  const CHOICES = [
+    ["left", "1 · Left is better"],
+    ["right", "2 · Right is better"],
+    ["tie", "3 · Tie"],
+    ["both bad", "4 · Both bad"],
+  ];
+  const SEVERITIES = [["none", "No"], ["minor", "Minor"], ["severe", "Severe"]];
+
+  function button(text, name, onClick) {
+    const node = make("button", `sj-button ${name}`, text);
+    node.type = "button";
+    node.addEventListener("click", onClick);
+    return node;
+  }
+
+  const chosenIn = (box) => box.querySelector("input:checked")?.value ?? null;
+  const setIn = (box, value) => {
+    for (const input of box.querySelectorAll("input")) input.checked = input.value === value;
+  };
+
+  class Judge {
+    /**
+     * @param {HTMLElement} host
+     * @param {object} study title, instructions, ask, key (under which the browser keeps who one is)
+     * @param {(request: object) => Promise<object>} ask asks the server
+     */
+    constructor(host, study, ask) {
+      Object.assign(this, { host, study, ask, busy: false });
+      this.said = make("p", "sj-said");
+      this.said.setAttribute("role", "status");
+      this.body = make("div", "sj-body");
+      const head = make("header", "sj-head");
+      this.who = make("span", "sj-who");
+      head.append(make("h1", "", study.title), this.who);
+      host.replaceChildren(head, this.said, this.body);
+      document.addEventListener("keydown", (event) => this.key(event));
+      const kept = this.kept();
+      if (kept) this.enter(kept.name, { what: "next", token: kept.token });
+      else this.signIn();
+    }
+
+    kept() {
+      try {
+        return JSON.parse(localStorage.getItem(this.study.key));
+      } catch {
+        return null;
+      }
+    }
+
+    /** Send a request; what comes back, or null after saying why there is nothing. */
+    async send(request) {
+      if (this.busy) return null;
+      this.busy = true;
+      this.host.classList.add("sj-busy");
+      try {
+        const answer = await this.ask({ token: this.token, ...request });
+        if (answer.error) {
+          if (answer.signed_out) this.signOut();
+          this.say(answer.error, true);
+          return null;
+        }
+        this.say("");
+        return answer;
+      } catch {
+        this.say("The server cannot be reached. Nothing is lost: try again.", true);
+        return null;
+      } finally {
+        this.busy = false;
+        this.host.classList.remove("sj-busy");
+      }
+    }
+
+    say(text, wrong = false) {
+      this.said.textContent = text;
+      this.said.classList.toggle("sj-wrong", wrong);
+    }
+
+    signIn() {
+      this.pair = null;
+      this.who.replaceChildren();
+      const form = make("form", "sj-card sj-sign");
+      const field = (label, name, type) => {
+        const box = make("label", "sj-field");
+        const input = Object.assign(make("input"), { name, type, required: true, autocomplete: "off" });
+        box.append(make("span", "", label), input);
+        form.append(box);
+        return input;
+      };
+      form.append(this.instructions(true));
+      const name = field("Your name", "name", "text");
+      name.autocomplete = "username";
+      const code = field("Code of this study", "code", "password");
+      const go = make("button", "sj-button sj-main", "Begin");
+      form.append(go);
+      form.addEventListener("submit", (event) => {
+        event.preventDefault();
+        this.enter(name.value, { what: "sign in", name: name.value, code: code.value });
+      });
+      this.body.replaceChildren(form);
+      name.focus();
+    }
+
+    async enter(name, request) {
+      const answer = await this.send(request);
+      if (!answer) {
+        if (!this.body.firstChild) this.signIn();
+        return;
+      }
+      this.token = answer.token ?? request.token;
+      const known = answer.name ?? name;
+      localStorage.setItem(this.study.key, JSON.stringify({ name: known, token: this.token }));
+      this.who.replaceChildren(known, button("Sign out", "sj-quiet", () => this.signOut()));
+      this.show(answer);
+    }
+
+    signOut() {
+      localStorage.removeItem(this.study.key);
+      this.token = undefined;
+      this.signIn();
+    }
+
+    instructions(open) {
+      const box = make("details", "sj-instructions");
+      box.open = open;
+      box.append(make("summary", "", "What to do"), make("p", "", this.study.instructions));
+      return box;
+    }
+
+    /** Show the next pair, or that there is none. */
+    show(answer, before = null) {
+      const { pair } = answer;
+      this.pair = pair;
+      const top = make("div", "sj-top");
+      const bar = make("progress");
+      Object.assign(bar, { max: answer.voted + answer.left || 1, value: answer.voted });
+      const words = `${answer.voted} judged · ${answer.left} to go`;
+      bar.setAttribute("aria-label", words);
+      top.append(bar, make("span", "sj-count", words));
+      if (answer.undoable) top.append(button("Undo the last (U)", "sj-quiet", () => this.undo()));
+      if (answer.reveal) top.append(button("Which was which?", "sj-quiet", () => this.reveal()));
+      this.undoable = answer.undoable;
+      this.shown = make("div", "sj-revealed");
+      if (!pair) {
+        const end = make("div", "sj-card sj-end");
+        end.append(make("h2", "", answer.voted ? "That was the last one. Thank you!" : "Nothing to judge now."),
+          make("p", "", "If others leave items open, they come back: load this page again later."));
+        this.body.replaceChildren(top, end, this.shown);
+        return;
+      }
+      this.began = performance.now();
+      this.voteKey = fresh();
+      this.body.replaceChildren(top, this.asked(pair), this.answers(pair), this.verdict(), this.shown);
+      if (before) this.fill(before);
+      this.verdict_.querySelector("input")?.focus({ preventScroll: true });
+    }
+
+    asked(pair) {
+      const box = make("section", "sj-card sj-asked");
+      const image = Object.assign(make("img"), { src: pair.picture, alt: "The picture" });
+      const words = make("div");
+      const question = make("p", "sj-question", pair.question);
+      question.dir = "auto";
+      words.append(make("h2", "", "Question"), question);
+      if (pair.reference) {
+        const reference = make("details");
+        reference.append(make("summary", "", "A right answer"), make("p", "", pair.reference));
+        words.append(reference);
+      }
+      words.append(this.instructions(false));
+      box.append(image, words);
+      return box;
+    }
+
+    answers(pair) {
+      const row = make("div", "sj-answers");
+      this.sides = {};
+      for (const [side, title] of SIDES) {
+        const box = make("article", "sj-card");
+        box.dataset.side = side;
+        box.append(make("h2", "", title));
+        const severity = choice("Does it hallucinate?", SEVERITIES, () => {}, null);
+        const words = new Words(pair[side], `${title}: mark what is hallucinated`, () => {
+          const said = chosenIn(severity);
+          if (words.any && (said === null || said === "none")) setIn(severity, "minor");
+        });
+        box.append(words.box);
+        if (this.study.ask.includes("hallucination")) {
+          box.append(make("p", "sj-hint",
+            "Mark the words that are not true: click or select them; or arrow keys and space."), severity);
+        }
+        this.sides[side] = { words, severity };
+        row.append(box);
+      }
+      return row;
+    }
+
+    verdict() {
+      const box = make("section", "sj-card sj-verdict");
+      this.verdict_ = choice("Which answer is better?", CHOICES, () => {}, null);
+      box.append(this.verdict_);
+      if (this.study.ask.includes("comment")) {
+        const label = make("label", "sj-field");
+        this.comment = Object.assign(make("textarea"), { rows: 2, maxLength: 5000 });
+        label.append(make("span", "", "Comment, if you like"), this.comment);
+        box.append(label);
+      }
+      box.append(button("Keep this vote (Enter)", "sj-main", () => this.vote()));
+      return box;
+    }
+
+    /** Put a vote that was taken back onto the page again. */
+    fill(before) {
+      setIn(this.verdict_, before.better);
+      if (this.comment) this.comment.value = before.comment;
+      for (const [side] of SIDES) {
+        const { words, severity } = this.sides[side];
+        setIn(severity, before[side]?.severity);
+        words.mark(before[side]?.spans ?? [], this.pair[side]);
+      }
+    }
+
+    async vote() {
+      if (!this.pair) return;
+      const better = chosenIn(this.verdict_);
+      if (!better) {
+        this.say("Choose first: 1 left, 2 right, 3 tie, 4 both bad.", true);
+        return;
+      }
+      const judged = {};
+      for (const [side] of SIDES) {
+        const { words, severity } = this.sides[side];
+        judged[side] = { severity: chosenIn(severity), spans: words.spans(this.pair[side]) };
+      }
+      const answer = await this.send({
+        what: "vote",
+        key: this.voteKey,
+        place: this.pair.place,
+        better,
+        ...judged,
+        comment: this.comment?.value ?? "",
+        seconds: (performance.now() - this.began) / 1000,
+      });
+      if (!answer) return;
+      this.show(answer);
+      this.say(answer.kept ? "Kept." : "This one had its vote already: here is the next.");
+      this.host.scrollIntoView({ block: "start" });
+    }
+
+    async undo() {
+      const answer = await this.send({ what: "undo" });
+      if (!answer) return;
+      this.show(answer, answer.before);
+      this.say("Taken back: change it and keep it again.");
+    }
+
+    async reveal() {
+      const answer = await this.send({ what: "reveal" });
+      if (!answer) return;
+      const { left, right } = answer.sides;
+      const box = make("section", "sj-card");
+      box.append(make("h2", "", "Your last vote"),
+        make("p", "sj-names", `On the left stood ${left}, on the right ${right}.`));
+      const view = make("div");
+      box.append(view);
+      this.shown.replaceChildren(box);
+      SinkTrackViewer.mount(view, answer.payload);
+      for (const undo of this.body.querySelectorAll(".sj-top .sj-quiet")) undo.remove();
+      this.undoable = false;
+      box.scrollIntoView({ block: "start" });
+    }
+
+    key(event) {
+      if (!this.pair || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+      const writing = event.target.matches?.("textarea, input[type=text], input[type=password]");
+      if (writing) return;
+      const choice_ = CHOICES[Number(event.key) - 1];
+      if (choice_) setIn(this.verdict_, choice_[0]);
+      else if (event.key === "Enter" && !event.target.matches?.("button, summary")) this.vote();
+      else if (event.key.toLowerCase() === "u" && this.undoable) this.undo();
+      else return;
+      event.preventDefault();
+    }
+  }
+
+  /** A key for one vote, by which the server knows it when it comes twice. */
+  function fresh() {
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  return { Judge };
+})();

@@ -1,0 +1,69 @@
+"""The page of a study: `python app.py --study DIR`. No model is loaded; the answers are there."""
+
+import hashlib
+import html
+import secrets
+from typing import Any
+
+import gradio as gr
+
+from app.heatmap import pack
+from app.judging import Judging
+from app.settings import Settings
+from app.store import Store
+from sinktrack.study.folder import read_study
+
+_STARTS = """
+const study = JSON.parse(props.value);
+const host = element.querySelector(".sj");
+new SinkTrackJudge.Judge(host, study, (request) => server.answer(request));
+"""
+
+
+def open_study(settings: Settings) -> gr.Blocks:
+    """Open a study's folder and its votes, and return the page.
+
+    Args:
+        settings: With `study`; without `database` votes go to votes.sqlite in that folder, and
+            without `invite` a code is made and printed.
+
+    Raises:
+        SinkTrackError: If the folder is no study, is not prepared, or the database fails.
+    """
+    study = read_study(settings.study or "")
+    store = Store(
+        settings.database or f"sqlite:///{study.folder / 'votes.sqlite'}",
+        study=study.name,
+        lanes=tuple(study.lanes),
+        items=[item.name for item in study.items],
+        votes_per_item=study.votes_per_item,
+    )
+    invite = settings.invite or secrets.token_hex(4)
+    print(f"{study.title}: {len(study.items)} items. Annotators sign in with the code {invite}")
+    return build(Judging(study, store, invite))
+
+
+def build(judging: Judging) -> gr.Blocks:
+    """Return the page, ready for `app.ui.launch`."""
+    study = judging.study
+    known = {
+        "title": study.title,
+        "instructions": study.instructions,
+        "ask": list(study.ask),
+        "key": "sinktrack-" + hashlib.sha256(study.name.encode()).hexdigest()[:12],
+    }
+
+    def answer(request: Any) -> dict[str, Any]:
+        return judging.answer(request)
+
+    page = gr.Blocks(title=html.escape(study.title))
+    with page:
+        gr.HTML(
+            value=pack(known),
+            html_template='<div class="sj"></div>',
+            js_on_load=_STARTS,
+            server_functions=[answer],
+            apply_default_css=False,
+            elem_id="judge",
+        )
+    return page

@@ -1,0 +1,50 @@
+"""A small study whose answers are made up: what is tested is judging, and no model."""
+
+import json
+
+from PIL import Image
+
+from app.store import Store
+from sinktrack.study.folder import read_study
+
+LANES = ("baseline", "sinktrack")
+YAML = """
+title: A & <b>B</b>
+instructions: Look, then say.
+model: none
+lanes: {baseline: , sinktrack: {}}
+reveal: after vote
+"""
+
+
+def make_study(folder, items=3, yaml=YAML):
+    """Write a study with answers and return it."""
+    folder.mkdir(exist_ok=True)
+    (folder / "study.yaml").write_text(yaml)
+    (folder / "prepared").mkdir(exist_ok=True)
+    Image.new("RGB", (28, 28), "white").save(folder / "a.png")
+    lines = [
+        {"id": f"item{n}", "image": "a.png", "question": f"What is {n}?", "tags": [f"tag{n % 2}"]}
+        for n in range(items)
+    ]
+    (folder / "items.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    for n, line in enumerate(lines):
+        lanes = [
+            {"name": "baseline", "title": "Plain model", "text": f"There is a red circle {n}."},
+            {"name": "sinktrack", "title": "SinkTrack", "text": f"There is 🔵 a blue star {n}."},
+        ]
+        made = {"model": "none", "picture": "data:image/png;base64,AAAA", "lanes": lanes}
+        (folder / "prepared" / f"{line['id']}.json").write_text(json.dumps(made))
+    return read_study(folder)
+
+
+def open_store(study, url=None, **options):
+    """Open the votes of a study."""
+    return Store(
+        url or f"sqlite:///{study.folder / 'votes.sqlite'}",
+        study=study.name,
+        lanes=tuple(study.lanes),
+        items=[item.name for item in study.items],
+        votes_per_item=study.votes_per_item,
+        **options,
+    )
