@@ -1,0 +1,113 @@
+"""Figures by hand, votes that survive being taken away, and a summary with its limits."""
+
+import csv
+import json
+
+import pandas as pd
+import pytest
+from studies import LANES, make_study
+
+from app.results import as_votes, export, results, summary, vote_rows
+from app.stats import Share
+
+JUDGED = {
+    "baseline": {"severity": "severe", "spans": [[0, 5], [9, 12]]},
+    "sinktrack": {"severity": "none", "spans": []},
+}
+
+
+def kept(item, name, better, left="baseline", **changes):
+    row = {
+        "key": f"{item}-{name}",
+        "item": item,
+        "name": name,
+        "left": left,
+        "better": better,
+        "judged": JUDGED,
+        "comment": "",
+        "seconds": 4.0,
+        "cast": 1_700_000_000.0,
+        "revealed": None,
+    }
+    return row | changes
+
+
+@pytest.fixture
+def study(tmp_path):
+    return make_study(tmp_path / "study", items=4)
+
+
+@pytest.fixture
+def votes():
+    return [
+        kept("item0", "Ann", "sinktrack"),
+        kept("item0", "Bob", "sinktrack", left="sinktrack"),
+        kept("item1", "Ann", "sinktrack", comment="=1+1"),
+        kept("item1", "Bob", "baseline", revealed=1_700_000_100.0),
+        kept("item2", "Ann", "tie", seconds=None),
+        kept("item3", "Bob", "both bad", judged={}),
+    ]
+
+
+def test_the_figures_are_those_of_a_hand_count(study, votes):
+    found = results(study, as_votes(study, votes))
+    everything, even, odd = found.groups
+    assert (everything.name, even.name, odd.name) == ("all", "tag0", "tag1")
+    assert (everything.items, everything.votes) == (4, 6)
+    assert everything.wins == Share(3, 4) and everything.items_won == (1, 0)
+    assert (everything.ties, everything.both_bad) == (1, 1)
+    assert everything.hallucinating == {"baseline": Share(5, 5), "sinktrack": Share(0, 5)}
+    assert everything.hallucination_p == pytest.approx(2 / 2**3)  # three items were asked about
+    assert (even.votes, even.wins, odd.wins) == (3, Share(2, 2), Share(1, 2))
+    assert found.choice.items == 2 and found.choice.pairs == Share(1, 2)
+    assert found.left == Share(2, 4) and found.single == 2
+    assert found.by_annotator == {"Ann": 3, "Bob": 3}
+
+
+def test_nothing_is_not_an_error(study):
+    found = results(study, [])
+    assert found.groups[0].wins.value is None and found.seconds is None
+    assert "0 votes by 0 annotators" in summary(study, found)
+
+
+@pytest.mark.parametrize("format_", ["csv", "jsonl", "parquet"])
+def test_what_is_taken_away_is_enough_for_the_same_figures(study, votes, tmp_path, format_):
+    path = export(vote_rows(study, votes), tmp_path / f"votes.{format_}", format_)
+    if format_ == "csv":
+        rows = list(csv.DictReader(path.read_text().splitlines()))
+    elif format_ == "jsonl":
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+    else:
+        rows = pd.read_parquet(path).to_dict("records")
+    again = [
+        kept(
+            row["item"],
+            row["annotator"],
+            row["better"],
+            left=row["left"],
+            seconds=float(row["seconds"]) if str(row["seconds"]) in ("4.0", "4") else None,
+            judged={
+                lane: {"severity": row[f"severity of {lane}"]}
+                for lane in LANES
+                if row[f"severity of {lane}"]
+            },
+        )
+        for row in rows
+    ]
+    assert results(study, as_votes(study, again)) == results(study, as_votes(study, votes))
+    assert rows[0]["spans of baseline"] == "0-5 9-12" and rows[0]["right"] == "sinktrack"
+    assert rows[0]["cast"] == "2023-11-14T22:13:20+00:00"
+
+
+def test_no_text_becomes_a_formula_in_a_spreadsheet(study, votes, tmp_path):
+    path = export(vote_rows(study, votes), tmp_path / "votes.csv", "csv")
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert rows[2]["comment"] == "'=1+1"
+
+
+def test_the_summary_says_figures_method_versions_and_limits(study, votes):
+    text = summary(study, results(study, as_votes(study, votes)))
+    assert "6 votes by 2 annotators on 4 of 4 items" in text
+    assert "| all | 4 | 6 | 0.750 (0.301 to 0.954; 3 of 4) |" in text
+    for word in ("Krippendorff", "Wilson", "bootstrap", "## Versions", "## Limits", "left answer"):
+        assert word in text
