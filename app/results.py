@@ -1,10 +1,8 @@
-"""A study's results: figures, a table of every vote to take away, and a summary in words.
+"""A study's results as figures, and a table of every vote to take away.
 
 Knows nothing about databases and pages: it is given the votes as `app.store` keeps them.
 """
 
-import importlib.metadata
-import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,26 +15,10 @@ import pandas as pd
 from app import stats
 from app.stats import Agreement, Share, Vote
 from sinktrack.study.folder import Study
-from sinktrack.version import VERSION
 
 Format = Literal["csv", "jsonl", "parquet"]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
-
-
-_METHOD = """
-Sides were drawn at random by the server and turned round for every second vote on an item. Wins
-are shares of the votes that preferred one answer, with Wilson's 95 % interval; "by item" is the
-95 % percentile interval of 10,000 bootstrap draws of items. p is the exact two-sided sign test over
-items: which lane most of an item's votes prefer, and which lane was judged to hallucinate worse on
-the whole. Agreement is Krippendorff's alpha, nominal for the better answer, ordinal for severity;
-items with a single vote are left out of it.
-""".strip()
-_LIMITS = """
-The intervals speak of items like these and of annotators like these. Wilson's takes votes for
-independent, which several votes on one item are not: trust the interval by item. Tags are looked at
-one by one, without a correction for how many there are.
-""".strip()
 
 
 @dataclass(frozen=True)
@@ -208,102 +190,3 @@ def _no_formula(value: Any) -> Any:
 
 def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
-
-
-def summary(study: Study, found: Results) -> str:
-    """Return the results as Markdown: figures, how they were got, versions and limits."""
-    first, second = study.lanes
-    everything = found.groups[0]
-    asked = "hallucination" in study.ask
-    parts = [
-        f"# {study.title}",
-        f"{everything.votes} votes by {len(found.by_annotator)} annotators on {everything.items} "
-        f"of {len(study.items)} items, {study.votes_per_item} votes an item asked for. Each vote "
-        f"compared an answer of `{first}` with one of `{second}`, blind.",
-        "## Which answer is better",
-        _table(
-            ["", "items", "votes", f"{second} wins", "by item", f"items {second} : {first}", "p",
-             "ties", "both bad"],
-            [
-                [g.name, g.items, g.votes, share(g.wins), _interval(g.wins_by_item),
-                 f"{g.items_won[0]} : {g.items_won[1]}", p_value(g.sign_p), g.ties, g.both_bad]
-                for g in found.groups
-            ],
-        ),
-    ]  # fmt: skip
-    if asked:
-        parts += [
-            "## How often they hallucinate",
-            _table(
-                ["", *(f"{lane}, {how}" for lane in study.lanes for how in ("any", "severe")), "p"],
-                [
-                    [g.name,
-                     *(share(f[lane]) for lane in study.lanes for f in (g.hallucinating, g.severe)),
-                     p_value(g.hallucination_p)]
-                    for g in found.groups
-                ],
-            ),
-        ]  # fmt: skip
-    parts += ["## How far annotators agree", agreement_table(found)]
-    parts += [
-        "## Checks",
-        f"- The left answer won {share(found.left)} of the decided votes: without a bias of "
-        "position, half.",
-        f"- Time for a vote: {times(found.seconds)}.",
-        "- Votes by annotator: "
-        + ", ".join(f"{name} {count}" for name, count in sorted(found.by_annotator.items()))
-        + ".",
-        "## Method",
-        _METHOD,
-        f"{found.single} items have a single vote.",
-        "## Versions",
-        f"sinktrack {VERSION}, krippendorff {importlib.metadata.version('krippendorff')}, "
-        f"numpy {importlib.metadata.version('numpy')}, Python {platform.python_version()}; "
-        f"model {study.model}.",
-        "## Limits",
-        _LIMITS,
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def agreement_table(found: Results) -> str:
-    """Return both agreements as a Markdown table."""
-    rows = []
-    for what, each in (("better answer", found.choice), ("severity", found.severity)):
-        alpha = "-" if each.alpha is None else f"{each.alpha:.3f}"
-        rows.append([what, each.items, share(each.pairs), alpha])
-    return _table(["", "items", "pairs that agree", "Krippendorff's alpha"], rows)
-
-
-def share(found: Share) -> str:
-    """Write a share with its interval and its counts."""
-    if found.value is None or found.interval is None:
-        return "-"
-    low, high = found.interval
-    return f"{found.value:.3f} ({low:.3f} to {high:.3f}; {found.count} of {found.total})"
-
-
-def p_value(p: float | None) -> str:
-    """Write a p-value."""
-    return "-" if p is None else f"{p:.4f}" if p >= 0.0001 else "< 0.0001"
-
-
-def times(quartiles: tuple[float, float, float] | None) -> str:
-    """Write the quartiles of the time per vote."""
-    if quartiles is None:
-        return "not measured"
-    low, middle, high = quartiles
-    return f"median {middle:.0f} s, half of them between {low:.0f} and {high:.0f} s"
-
-
-def _interval(interval: tuple[float, float] | None) -> str:
-    return "-" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
-
-
-def _cell(value: Any) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ")

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from studies import LANES, make_study
 
-from app.results import as_votes, export, results, summary, vote_rows
+from app.results import as_votes, export, results, vote_rows
 from app.stats import Share
+from app.summary import progress, summary
 
 JUDGED = {
     "baseline": {"severity": "severe", "spans": [[0, 5], [9, 12]]},
@@ -108,6 +109,21 @@ def test_no_text_becomes_a_formula_in_a_spreadsheet(study, votes, tmp_path):
 def test_the_summary_says_figures_method_versions_and_limits(study, votes):
     text = summary(study, results(study, as_votes(study, votes)))
     assert "6 votes by 2 annotators on 4 of 4 items" in text
-    assert "| all | 4 | 6 | 0.750 (0.301 to 0.954; 3 of 4) |" in text
+    assert r"| all | 4 | 6 | 0.750 \(0.301 to 0.954; 3 of 4\) |" in text
     for word in ("Krippendorff", "Wilson", "bootstrap", "## Versions", "## Limits", "left answer"):
         assert word in text
+
+
+def test_a_name_in_the_summary_is_text(study, votes):
+    hostile = "![x](http://example.org/x.png) <b> | a"
+    votes[0]["name"] = hostile
+    text = summary(study, results(study, as_votes(study, votes)))
+    assert r"\!\[x\]\(http://example.org/x.png\) \<b\> \| a 1" in text
+    assert text.startswith(r"# A \& \<b\>B\</b\>")
+
+
+def test_progress_is_told_by_annotator_tag_and_item(study, votes):
+    by_annotator, by_tag, by_item = progress(study, as_votes(study, votes))
+    assert [row[:2] for row in by_annotator[1]] == [["Ann", 3], ["Bob", 3]]
+    assert by_tag[1] == [["tag0", 2, 3, 4], ["tag1", 2, 3, 4]]
+    assert by_item[1][0] == ["item0", "tag0", 2, 2] and by_item[1][2] == ["item2", "tag0", 1, 2]

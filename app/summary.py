@@ -1,0 +1,160 @@
+"""A study's results in words and tables. Knows nothing about how figures are worked out."""
+
+import importlib.metadata
+import platform
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from app import stats
+from app.results import Results
+from app.stats import Share, Vote
+from sinktrack.study.folder import Study
+from sinktrack.version import VERSION
+
+_METHOD = """
+Sides were drawn at random by the server and turned round for every second vote on an item. Wins
+are shares of the votes that preferred one answer, with Wilson's 95 % interval; "by item" is the
+95 % percentile interval of 10,000 bootstrap draws of items. p is the exact two-sided sign test over
+items: which lane most of an item's votes prefer, and which lane was judged to hallucinate worse on
+the whole. Agreement is Krippendorff's alpha, nominal for the better answer, ordinal for severity;
+items with a single vote are left out of it.
+""".strip()
+_LIMITS = """
+The intervals speak of items like these and of annotators like these. Wilson's takes votes for
+independent, which several votes on one item are not: trust the interval by item. Tags are looked at
+one by one, without a correction for how many there are.
+""".strip()
+
+
+def summary(study: Study, found: Results) -> str:
+    """Return the results as Markdown: figures, how they were got, versions and limits."""
+    first, second = study.lanes
+    everything = found.groups[0]
+    parts = [
+        f"# {plain(study.title)}",
+        f"{everything.votes} votes by {len(found.by_annotator)} annotators on {everything.items} "
+        f"of {len(study.items)} items, {study.votes_per_item} votes an item asked for. Each vote "
+        f"compared an answer of `{first}` with one of `{second}`, blind.",
+        "## Which answer is better",
+        _table(*preferences(study, found)),
+    ]
+    if "hallucination" in study.ask:
+        parts += ["## How often they hallucinate", _table(*hallucinations(study, found))]
+    parts += ["## How far annotators agree", _table(*agreements(found))]
+    parts += [
+        "## Checks",
+        f"- The left answer won {share(found.left)} of the decided votes: without a bias of "
+        "position, half.",
+        f"- Time for a vote: {times(found.seconds)}.",
+        "- Votes by annotator: "
+        + ", ".join(f"{plain(name)} {count}" for name, count in sorted(found.by_annotator.items()))
+        + ".",
+        "## Method",
+        _METHOD,
+        f"{found.single} items have a single vote.",
+        "## Versions",
+        f"sinktrack {VERSION}, krippendorff {importlib.metadata.version('krippendorff')}, "
+        f"numpy {importlib.metadata.version('numpy')}, Python {platform.python_version()}; "
+        f"model {study.model}.",
+        "## Limits",
+        _LIMITS,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+Table = tuple[list[str], list[list[Any]]]
+"""A table's head and its rows."""
+
+
+def preferences(study: Study, found: Results) -> Table:
+    """Return which lane was preferred, for all votes and for each tag."""
+    first, second = study.lanes
+    head = ["", "items", "votes", f"{second} wins", "by item", f"items {second} : {first}", "p"]
+    rows: list[list[Any]] = []
+    for group in found.groups:
+        won = " : ".join(map(str, group.items_won))
+        figures = [share(group.wins), _interval(group.wins_by_item), won, p_value(group.sign_p)]
+        rows.append([group.name, group.items, group.votes, *figures, group.ties, group.both_bad])
+    return [*head, "ties", "both bad"], rows
+
+
+def hallucinations(study: Study, found: Results) -> Table:
+    """Return how often each lane hallucinates, for all votes and for each tag."""
+    head = ["", *(f"{lane}, {how}" for lane in study.lanes for how in ("any", "severe")), "p"]
+    rows: list[list[Any]] = []
+    for group in found.groups:
+        both = (group.hallucinating, group.severe)
+        shares = [share(each[lane]) for lane in study.lanes for each in both]
+        rows.append([group.name, *shares, p_value(group.hallucination_p)])
+    return head, rows
+
+
+def agreements(found: Results) -> Table:
+    """Return how far annotators agree."""
+    rows: list[list[Any]] = []
+    for what, each in (("better answer", found.choice), ("severity", found.severity)):
+        alpha = "-" if each.alpha is None else f"{each.alpha:.3f}"
+        rows.append([what, each.items, share(each.pairs), alpha])
+    return ["", "items", "pairs that agree", "Krippendorff's alpha"], rows
+
+
+def progress(study: Study, votes: Sequence[Vote]) -> tuple[Table, Table, Table]:
+    """Return how far the study is: by annotator, by tag, and by item."""
+    per_item = Counter(vote.item for vote in votes)
+    by_annotator: list[list[Any]] = [
+        [name, len(own), times(stats.seconds(own)), share(stats.left_wins(own))]
+        for name in sorted({vote.annotator for vote in votes})
+        if (own := [vote for vote in votes if vote.annotator == name])
+    ]
+    tags = dict.fromkeys(tag for item in study.items for tag in item.tags)
+    by_tag: list[list[Any]] = []
+    for tag in tags:
+        items = [item.name for item in study.items if tag in item.tags]
+        done = sum(min(per_item[name], study.votes_per_item) for name in items)
+        by_tag.append([tag, len(items), done, study.votes_per_item * len(items)])
+    by_item: list[list[Any]] = [
+        [item.name, " ".join(item.tags), per_item[item.name], study.votes_per_item]
+        for item in study.items
+    ]
+    return (
+        (["annotator", "votes", "time for a vote", "left side won"], by_annotator),
+        (["tag", "items", "votes", "of"], by_tag),
+        (["item", "tags", "votes", "of"], by_item),
+    )
+
+
+def share(found: Share) -> str:
+    """Write a share with its interval and its counts."""
+    if found.value is None or found.interval is None:
+        return "-"
+    low, high = found.interval
+    return f"{found.value:.3f} ({low:.3f} to {high:.3f}; {found.count} of {found.total})"
+
+
+def p_value(p: float | None) -> str:
+    """Write a p-value."""
+    return "-" if p is None else f"{p:.4f}" if p >= 0.0001 else "< 0.0001"
+
+
+def times(quartiles: tuple[float, float, float] | None) -> str:
+    """Write the quartiles of the time per vote."""
+    if quartiles is None:
+        return "not measured"
+    low, middle, high = quartiles
+    return f"median {middle:.0f} s, half of them between {low:.0f} and {high:.0f} s"
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "-" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    lines = [head, ["---"] * len(head), *([plain(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def plain(value: Any) -> str:
+    """Return text that Markdown shows as it is: a name may be anything, a picture's address too."""
+    return re.sub(r"([\\`*_{}\[\]()<>#!|~&])", r"\\\1", " ".join(str(value).split()))
