@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -33,8 +32,7 @@ class Group:
         wins_by_item: Its 95 % interval with items drawn again; None of nothing.
         items_won: On how many items most votes preferred the second lane, and the first.
         sign_p: Of no preference, by item.
-        ties: Votes for neither.
-        both_bad: Votes against both.
+        said: How many votes preferred each lane, were a tie, or found both bad.
         hallucinating: By lane, the votes that found at least a minor hallucination.
         severe: By lane, those that found a severe one.
         hallucination_p: Of no difference between the lanes, by item; None if it was not asked.
@@ -47,8 +45,7 @@ class Group:
     wins_by_item: tuple[float, float] | None
     items_won: tuple[int, int]
     sign_p: float
-    ties: int
-    both_bad: int
+    said: Mapping[str, int]
     hallucinating: Mapping[str, Share]
     severe: Mapping[str, Share]
     hallucination_p: float | None
@@ -128,8 +125,7 @@ def _group(name: str, votes: Sequence[Vote], lanes: tuple[str, ...]) -> Group:
         wins_by_item=stats.bootstrap(votes, stats.won(second)),
         items_won=won,
         sign_p=stats.sign_test(*won),
-        ties=sum(vote.better == "tie" for vote in votes),
-        both_bad=sum(vote.better == "both bad" for vote in votes),
+        said={said: sum(vote.better == said for vote in votes) for said in (*lanes, *stats.TIES)},
         hallucinating={lane: stats.hallucinated(votes, lane) for lane in lanes},
         severe={lane: stats.hallucinated(votes, lane, "severe") for lane in lanes},
         hallucination_p=stats.hallucination_p(votes, first, second),
@@ -170,18 +166,16 @@ def vote_rows(study: Study, kept: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def export(rows: pd.DataFrame, path: Path, format: Format) -> Path:
-    """Write votes to a file.
+def export(rows: pd.DataFrame, format: Format) -> bytes:
+    """Return votes as a file.
 
     In a CSV file a text that a spreadsheet would run as a formula begins with an apostrophe.
     """
     if format == "parquet":
-        rows.to_parquet(path, index=False)
-    elif format == "jsonl":
-        rows.to_json(path, orient="records", lines=True, force_ascii=False)
-    else:
-        rows.map(_no_formula).to_csv(path, index=False)
-    return path
+        return bytes(rows.to_parquet(index=False))
+    if format == "jsonl":
+        return str(rows.to_json(orient="records", lines=True, force_ascii=False)).encode()
+    return str(rows.map(_no_formula).to_csv(index=False)).encode()
 
 
 def _no_formula(value: Any) -> Any:

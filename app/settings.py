@@ -31,6 +31,7 @@ class Settings:
         queue_size: How many questions may wait; more are turned away.
         study: The folder of a study to serve in place of the comparison.
         invite: The code that its annotators sign in with; None makes one.
+        coordinator: The code that opens its results; None makes one.
         database: Where its votes go, as a URL; None for a file in the study's folder.
     """
 
@@ -42,6 +43,7 @@ class Settings:
     queue_size: int = 32
     study: str | None = None
     invite: str | None = None
+    coordinator: str | None = None
     database: str | None = None
 
     @classmethod
@@ -86,6 +88,7 @@ class Settings:
         return cls(
             **vars(parser.parse_args(arguments)),
             invite=environment.get("SINKTRACK_INVITE") or None,
+            coordinator=environment.get("SINKTRACK_COORDINATOR") or None,
             database=environment.get("DATABASE_URL") or None,
         )
 

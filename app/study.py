@@ -7,12 +7,14 @@ from typing import Any
 
 import gradio as gr
 
+from app.coordinator import PATH, Coordinator
 from app.heatmap import pack
 from app.judging import Judging
 from app.settings import Settings
 from app.store import Store
 from sinktrack.study.folder import read_study
 
+_FILE_AGE = 2 * 60 * 60  # seconds until a download is deleted
 _STARTS = """
 const study = JSON.parse(props.value);
 const host = element.querySelector(".sj");
@@ -25,7 +27,7 @@ def open_study(settings: Settings) -> gr.Blocks:
 
     Args:
         settings: With `study`; without `database` votes go to votes.sqlite in that folder, and
-            without `invite` a code is made and printed.
+            codes that are not given are made and printed.
 
     Raises:
         SinkTrackError: If the folder is no study, is not prepared, or the database fails.
@@ -39,12 +41,17 @@ def open_study(settings: Settings) -> gr.Blocks:
         votes_per_item=study.votes_per_item,
     )
     invite = settings.invite or secrets.token_hex(4)
-    print(f"{study.title}: {len(study.items)} items. Annotators sign in with the code {invite}")
-    return build(Judging(study, store, invite))
+    code = settings.coordinator or secrets.token_hex(8)
+    print(f"{study.title}: {len(study.items)} items.")
+    if settings.invite is None:
+        print(f"Annotators sign in with the code {invite} (set SINKTRACK_INVITE to choose one).")
+    if settings.coordinator is None:
+        print(f"The results are at {PATH}, with the code {code} (SINKTRACK_COORDINATOR).")
+    return build(Judging(study, store, invite), Coordinator(study, store, code))
 
 
-def build(judging: Judging) -> gr.Blocks:
-    """Return the page, ready for `app.ui.launch`."""
+def build(judging: Judging, coordinator: Coordinator) -> gr.Blocks:
+    """Return both pages, ready for `app.ui.launch`."""
     study = judging.study
     known = {
         "title": study.title,
@@ -56,7 +63,7 @@ def build(judging: Judging) -> gr.Blocks:
     def answer(request: Any) -> dict[str, Any]:
         return judging.answer(request)
 
-    page = gr.Blocks(title=html.escape(study.title))
+    page = gr.Blocks(title=html.escape(study.title), delete_cache=(600, _FILE_AGE))
     with page:
         gr.HTML(
             value=pack(known),
@@ -66,4 +73,7 @@ def build(judging: Judging) -> gr.Blocks:
             apply_default_css=False,
             elem_id="judge",
         )
+    with page.route("Results", PATH, show_in_navbar=False):
+        coordinator.layout()
+    page.queue(api_open=False)
     return page

@@ -76,7 +76,16 @@ def preferences(study: Study, found: Results) -> Table:
     for group in found.groups:
         won = " : ".join(map(str, group.items_won))
         figures = [share(group.wins), _interval(group.wins_by_item), won, p_value(group.sign_p)]
-        rows.append([group.name, group.items, group.votes, *figures, group.ties, group.both_bad])
+        rows.append(
+            [
+                group.name,
+                group.items,
+                group.votes,
+                *figures,
+                group.said["tie"],
+                group.said["both bad"],
+            ]
+        )
     return [*head, "ties", "both bad"], rows
 
 

@@ -1,0 +1,121 @@
+"""The coordinator's page of a study: how far it is, what came out, and files to take away."""
+
+import hmac
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+from gradio.processing_utils import save_bytes_to_cache
+
+from app.compare import toast
+from app.results import Format, as_votes, export, results, vote_rows
+from app.store import Store
+from app.summary import Table, agreements, hallucinations, preferences, progress, summary
+from sinktrack.errors import SinkTrackError
+from sinktrack.study.folder import Study
+
+PATH = "/results"
+_FORMATS: tuple[Format, ...] = ("csv", "jsonl", "parquet")
+_HEADINGS = (
+    "Which answer is better",
+    "How often they hallucinate",
+    "How far annotators agree",
+    "By annotator",
+    "By tag",
+    "By item",
+)
+
+
+class Coordinator:
+    """Shows a study's results to whoever has its coordinator's code.
+
+    Args:
+        study: The study.
+        store: Keeps its votes.
+        code: Opens the page.
+    """
+
+    def __init__(self, study: Study, store: Store, code: str) -> None:
+        self._study, self._store, self._code = study, store, code
+
+    def layout(self) -> None:
+        """Build the page, inside a route of its own."""
+        gr.HTML(
+            '<header class="st-top"><h1>Results</h1><p class="st-tagline">'
+            "How far the study is, and what came out so far.</p></header>",
+            apply_default_css=False,
+        )
+        with gr.Row():
+            code = gr.Textbox(label="Coordinator's code", type="password", elem_id="code")
+            show = gr.Button("Show", variant="primary", elem_id="show")
+        with gr.Column(visible=False, elem_id="results") as shown:
+            plot = gr.BarPlot(
+                x="tag",
+                y="share",
+                color="answer",
+                title="Of 100 votes",
+                color_map={"tie": "#c3cbc9", "both bad": "#8f9fd6"},
+                sort=None,
+                height=260,
+            )
+            tables = []
+            for heading in _HEADINGS:
+                gr.HTML(f"<h2>{heading}</h2>", apply_default_css=False)
+                tables.append(gr.Dataframe(interactive=False, wrap=True, show_label=False))
+            with gr.Row():
+                files = [
+                    gr.DownloadButton(text, elem_id=name)
+                    for text, name in (
+                        ("Votes (CSV)", "csv"),
+                        ("Votes (JSONL)", "jsonl"),
+                        ("Votes (Parquet)", "parquet"),
+                        ("Summary (Markdown)", "summary"),
+                    )
+                ]
+        folder = files[0].GRADIO_CACHE
+
+        def answer(given: str | None) -> list[Any]:
+            typed = (given or "").strip().encode("utf-8", "replace")
+            if not hmac.compare_digest(typed, self._code.encode()):
+                raise toast("This is not the coordinator's code of this study.")
+            try:
+                return [gr.update(visible=True), *self.figures(), *self._files(folder)]
+            except SinkTrackError as error:
+                raise toast(str(error)) from error
+
+        gr.on(
+            [show.click, code.submit],
+            answer,
+            code,
+            [shown, plot, *tables, *files],
+            api_visibility="private",
+        )
+
+    def figures(self) -> list[pd.DataFrame]:
+        """Return what the plot shows, and every table."""
+        votes = as_votes(self._study, self._store.standing())
+        found = results(self._study, votes)
+        tables: list[Table] = [
+            preferences(self._study, found),
+            hallucinations(self._study, found),
+            agreements(found),
+            *progress(self._study, votes),
+        ]
+        shares = [
+            {"tag": group.name, "answer": said, "share": 100 * count / max(1, group.votes)}
+            for group in found.groups
+            for said, count in group.said.items()
+        ]
+        return [pd.DataFrame(shares), *(pd.DataFrame(rows, columns=head) for head, rows in tables)]
+
+    def _files(self, folder: str) -> list[str]:
+        kept = self._store.standing()
+        rows = vote_rows(self._study, kept)
+        found = results(self._study, as_votes(self._study, kept))
+        files = {f"votes.{format_}": export(rows, format_) for format_ in _FORMATS}
+        files["summary.md"] = summary(self._study, found).encode()
+        # each in a folder named by its content, which nobody else knows
+        return [
+            str(save_bytes_to_cache(content, f"{self._study.name}-{name}", folder))
+            for name, content in files.items()
+        ]
