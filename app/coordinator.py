@@ -9,6 +9,7 @@ from gradio.processing_utils import save_bytes_to_cache
 
 from app.compare import toast
 from app.results import Format, as_votes, export, results, vote_rows
+from app.stats import TIES
 from app.store import Store
 from app.summary import Table, agreements, hallucinations, preferences, progress, summary
 from sinktrack.errors import SinkTrackError
@@ -16,6 +17,8 @@ from sinktrack.study.folder import Study
 
 PATH = "/results"
 _FORMATS: tuple[Format, ...] = ("csv", "jsonl", "parquet")
+_COLOURS = ("#d98a4b", "#0b6b63", "#c3cbc9", "#8f9fd6")
+"""Of the first lane, the second, a tie, and both bad."""
 _HEADINGS = (
     "Which answer is better",
     "How often they hallucinate",
@@ -49,19 +52,18 @@ class Coordinator:
             code = gr.Textbox(label="Coordinator's code", type="password", elem_id="code")
             show = gr.Button("Show", variant="primary", elem_id="show")
         with gr.Column(visible=False, elem_id="results") as shown:
+            said = (*self._study.lanes, *TIES)
             plot = gr.BarPlot(
                 x="tag",
                 y="share",
                 color="answer",
                 title="Of 100 votes",
-                color_map={"tie": "#c3cbc9", "both bad": "#8f9fd6"},
-                sort=None,
+                color_map=dict(zip(said, _COLOURS, strict=True)),
                 height=260,
             )
-            tables = []
-            for heading in _HEADINGS:
-                gr.HTML(f"<h2>{heading}</h2>", apply_default_css=False)
-                tables.append(gr.Dataframe(interactive=False, wrap=True, show_label=False))
+            tables = [
+                gr.Dataframe(label=heading, interactive=False, wrap=True) for heading in _HEADINGS
+            ]
             with gr.Row():
                 files = [
                     gr.DownloadButton(text, elem_id=name)

@@ -140,10 +140,10 @@ const SinkTrackJudge = (() => {
       const { pair } = answer;
       this.pair = pair;
       const top = make("div", "sj-top");
-      const bar = make("progress");
-      Object.assign(bar, { max: answer.voted + answer.left || 1, value: answer.voted });
+      const bar = make("div", "sj-bar"); // the words beside it say the same
+      bar.append(make("div"));
+      bar.firstChild.style.width = `${(100 * answer.voted) / (answer.voted + answer.left || 1)}%`;
       const words = `${answer.voted} judged · ${answer.left} to go`;
-      bar.setAttribute("aria-label", words);
       top.append(bar, make("span", "sj-count", words));
       if (answer.undoable) top.append(button("Undo the last (U)", "sj-quiet", () => this.undo()));
       if (answer.reveal) top.append(button("Which was which?", "sj-quiet", () => this.reveal()));
