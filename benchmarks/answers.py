@@ -23,10 +23,7 @@ CHECKPOINTS = {"plain": "shapes-vl", "anchored": "shapes-vl-anchored"}
 WINDOW = sinktrack.SinkWindow(sinks=1, window=24)
 MEASURES: tuple[Task, ...] = (POPE[0], POPE[2], DESCRIPTIONS[0], *CHOICES, *PASSAGES)
 
-CHOSEN: dict[str, dict[str, Any]] = {
-    "plain": {"inject_at": {10}, "refresh_after": {9}, "normalize_context": True},
-    "anchored": {},
-}
+CHOSEN: dict[str, dict[str, Any]] = {"plain": {}, "anchored": {}}
 """What `choose` found, as changes to the checkpoint's own schedule."""
 
 

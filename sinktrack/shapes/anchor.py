@@ -68,7 +68,7 @@ class Settings:
     """What determines a run; a resumed run agrees in all of it, or has more steps."""
 
     seed: int = 0
-    steps: int = 2000
+    steps: int = 2900
     rows: int = 32
     """Questions in a step with injection."""
     scenes: int = 12

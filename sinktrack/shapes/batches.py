@@ -19,6 +19,9 @@ from sinktrack.shapes.mixture import passages, scene_questions
 from sinktrack.shapes.questions import Question
 from sinktrack.shapes.scenes import COLOURS, GRID, PRIOR, SHAPES, Scene, draw, sample_scene
 
+DECISION = 2.0
+"""What a yes or no counts in the loss, where the tokens around it follow from it by themselves."""
+
 
 @dataclass
 class Batch:
@@ -64,6 +67,11 @@ class Packer:
         self.processor = processor
         self.image_token_id = model.config.image_token_id
         self.end = processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
+        self.stop = processor.tokenizer(".", add_special_tokens=False).input_ids[0]
+        self.decisions = {
+            processor.tokenizer(text, add_special_tokens=False).input_ids[0]
+            for text in ("Yes", " Yes", "No", " No")
+        }
         self.pad = processor.tokenizer.convert_tokens_to_ids("<|endoftext|>")
         text, self.tail = prompt(processor, "\x00").split("\x00")
         self.prefix: list[int] = processor.tokenizer(
@@ -94,7 +102,7 @@ class Packer:
         rows = [(self.prefix, self.prefix_positions, asked) for asked in questions]
         rows += [(self.text_prefix, text_positions, asked) for asked in passages]
         packed = [
-            _pack_row(prefix, positions, [self._segment(question) for question in asked])
+            self._row(prefix, positions, [self._segment(question) for question in asked])
             for prefix, positions, asked in rows
         ]
         length = max(len(row.input_ids) for row in packed)
@@ -121,6 +129,41 @@ class Packer:
         answered: list[int] = encode(question.answer, add_special_tokens=False).input_ids
         return [*asked, *answered, self.end], len(asked)
 
+    def _row(
+        self, prefix: list[int], prefix_positions: torch.Tensor, spans: list[tuple[list[int], int]]
+    ) -> "_Row":
+        """Put segments, each its ids and how many of them are the question's, behind a prefix."""
+        ids, positions = list(prefix), [prefix_positions]
+        segments, targets, weights = ([value] * len(prefix) for value in (0, -100, 0.0))
+        base = int(prefix_positions.max()) + 1
+        for number, (added, asked) in enumerate(spans, start=1):
+            ids += added
+            positions.append(torch.arange(base, base + len(added)).expand(3, -1))
+            segments += [number] * len(added)
+            targets += [-100] * (asked - 1) + added[asked:] + [-100]
+            weights += [0.0] * (asked - 1) + self._weights(added[asked:]) + [0.0]
+        return _Row(
+            torch.tensor(ids),
+            torch.cat(positions, dim=-1),
+            torch.tensor(segments),
+            torch.tensor(targets),
+            torch.tensor(weights),
+        )
+
+    def _weights(self, answer: list[int]) -> list[float]:
+        """Weigh an answer's tokens sentence by sentence.
+
+        That is between counting every token alike, which long sentences would rule, and every
+        sentence alike, which would starve them: a few words after a long count matter as well.
+        The token that ends the answer is a sentence of its own.
+        """
+        weights: list[float] = []
+        while answer:
+            stop = answer.index(self.stop) + 1 if self.stop in answer else len(answer)
+            sentence, answer = answer[:stop], answer[stop:]
+            weights += [DECISION if i in self.decisions else stop**-0.5 for i in sentence]
+        return weights
+
 
 @dataclass
 class _Row:
@@ -131,31 +174,6 @@ class _Row:
     segments: torch.Tensor
     targets: torch.Tensor
     weights: torch.Tensor
-
-
-def _pack_row(
-    prefix: list[int], prefix_positions: torch.Tensor, spans: list[tuple[list[int], int]]
-) -> _Row:
-    """Put segments behind their prefix; each is its ids and how many of them are the question's."""
-    ids, positions = list(prefix), [prefix_positions]
-    segments, targets, weights = ([value] * len(prefix) for value in (0, -100, 0.0))
-    base = int(prefix_positions.max()) + 1
-    for number, (added, asked) in enumerate(spans, start=1):
-        answered = len(added) - asked
-        ids += added
-        positions.append(torch.arange(base, base + len(added)).expand(3, -1))
-        segments += [number] * len(added)
-        targets += [-100] * (asked - 1) + added[asked:] + [-100]
-        # between counting every token alike, which a long description would rule, and every
-        # answer alike, which would starve it
-        weights += [0.0] * (asked - 1) + [answered**-0.5] * answered + [0.0]
-    return _Row(
-        torch.tensor(ids),
-        torch.cat(positions, dim=-1),
-        torch.tensor(segments),
-        torch.tensor(targets),
-        torch.tensor(weights),
-    )
 
 
 def _padded(row: torch.Tensor, length: int, value: float) -> torch.Tensor:

@@ -101,8 +101,8 @@ def test_the_tokenizer_gives_any_text_back(bundled: tuple[Any, Any], text: str) 
 def test_existence_on_held_out_scenes(bundled: tuple[Any, Any], tmp_path: Path) -> None:
     """Most answers are right where nothing misleads, and fewer where something does."""
     measured = figures(*bundled, tmp_path, POPE[0], POPE[2])
-    assert measured["existence, random"]["baseline"]["accuracy"]["value"] >= 0.8
-    assert measured["existence, adversarial"]["baseline"]["accuracy"]["value"] >= 0.6
+    assert measured["existence, random"]["baseline"]["accuracy"]["value"] >= 0.9
+    assert measured["existence, adversarial"]["baseline"]["accuracy"]["value"] >= 0.8
 
 
 def test_descriptions_of_held_out_scenes(bundled: tuple[Any, Any], tmp_path: Path) -> None:
@@ -118,10 +118,10 @@ def test_the_anchored_one_remembers_what_has_left_the_window(tmp_path: Path) -> 
     assert sinktrack.SinkTrack.for_model(model) == METHOD
     measured = figures(model, processor, tmp_path, *MEMORY, cache=SinkWindow(sinks=1, window=24))
     phrase, existence = measured["delayed phrase"], measured["delayed existence"]
-    assert phrase["sinktrack"]["exact"]["value"] >= 0.9
+    assert phrase["sinktrack"]["exact"]["value"] >= 0.95
     assert phrase["baseline"]["exact"]["value"] <= 0.2
-    assert existence["sinktrack"]["accuracy"]["value"] >= 0.6
-    assert existence["baseline"]["accuracy"]["value"] <= 0.5
+    assert existence["sinktrack"]["accuracy"]["value"] >= 0.75
+    assert existence["baseline"]["accuracy"]["value"] <= 0.65
 
 
 def test_the_plain_one_was_never_shown_an_injection() -> None:

@@ -8,9 +8,11 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
-from sinktrack.shapes.batches import training_batch
+from sinktrack.shapes.batches import DECISION, training_batch
 from sinktrack.shapes.checkpoint import Size, prompt
+from sinktrack.shapes.long_answers import delayed_existence
 from sinktrack.shapes.mixture import passages, scene_questions
+from sinktrack.shapes.questions import existence_of
 from sinktrack.shapes.scenes import GRID, draw, sample_scene
 from sinktrack.shapes.train import Settings, Training, answer_loss, main
 
@@ -122,6 +124,21 @@ def test_only_answers_are_learned() -> None:
     for targets, asked in zip(rows, (questions, told), strict=True):
         text = training.processor.tokenizer.decode(targets[targets >= 0])
         assert text == "".join(question.answer + "<|im_end|>" for question in asked)
+
+
+def test_a_sentence_behind_a_long_one_weighs_as_if_it_stood_alone() -> None:
+    """And a yes or no more than the words that follow from it."""
+    packer = Training(TINY, "cpu").packer
+    rng = random.Random(0)
+    scene = sample_scene(rng, 3)
+    count = delayed_existence(rng, scene, 20, True)
+    alone = existence_of(rng, count.text[:-1].split(" a ")[1], True)
+    batch = packer([scene], [[count, alone]])
+    learned = [(batch.segments[0] == number) & (batch.targets[0] >= 0) for number in (1, 2)]
+    behind, by_itself = (batch.weights[0][mine].tolist() for mine in learned)
+    assert behind[-len(by_itself) :] == by_itself
+    assert by_itself[0] == DECISION == max(behind)
+    assert behind[0] < by_itself[1] < 1
 
 
 def test_the_share_of_right_answers_counts_whole_answers() -> None:
