@@ -6,6 +6,13 @@ compare   what happens on Ask and Stop
 heatmap   the viewer of `sinktrack.viewer` as a Gradio component
 examples  pictures and questions to begin with
 ui        the layout
+
+and the page of a study, where annotators judge pairs of answers blind:
+
+study        the page
+judging      what an annotator asks for and gets
+store        where votes are kept; database, its tables; ledger, a copy on the hub
+coordinator  the page with the results; results, stats and summary, what it says
 """
 
 import os

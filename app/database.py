@@ -83,6 +83,42 @@ def insert_once(connection: sa.Connection, table: sa.Table, values: Mapping[str,
     return dialect.insert(table).values(dict(values)).on_conflict_do_nothing()
 
 
+def kept(study: str, *where: Any) -> Any:
+    """Select votes of a study with item, number, left lane and annotator's name, oldest first."""
+    return (
+        sa.select(votes, places.c.item, places.c.number, places.c.left, annotators.c.name)
+        .join(places, places.c.id == votes.c.place)
+        .join(annotators, annotators.c.id == votes.c.annotator)
+        .where(places.c.study == study, *where)
+        .order_by(votes.c.cast, votes.c.key)
+    )
+
+
+def enlist(connection: sa.Connection, study: str, name: str, joined: float) -> int:
+    """Return the annotator of that name, who is made if new."""
+    values = {"study": study, "name": name, "joined": joined}
+    connection.execute(insert_once(connection, annotators, values))
+    found = sa.select(annotators.c.id).where(annotators.c.study == study, annotators.c.name == name)
+    return int(connection.execute(found).scalar_one())
+
+
+def put_back(connection: sa.Connection, study: str, row: Mapping[str, Any]) -> None:
+    """Insert one row of `kept`, with its annotator and its place, where it is not there yet."""
+    annotator = enlist(connection, study, row["name"], row["cast"])
+    seat = {name: row[name] for name in ("item", "number", "left")}
+    seat |= {"study": study, "annotator": annotator, "given": row["cast"]}
+    connection.execute(insert_once(connection, places, seat))
+    same = sa.select(places.c.id).where(
+        places.c.study == study, places.c.item == row["item"], places.c.annotator == annotator
+    )
+    place = connection.execute(same).scalar()
+    if place is None:
+        return  # somebody else has taken this place since
+    values = {name: row[name] for name in votes.c.keys()}  # noqa: SIM118 - columns are no dict
+    values |= {"annotator": annotator, "place": place}
+    connection.execute(insert_once(connection, votes, values))
+
+
 def _engine(url: str) -> sa.Engine:
     if url.startswith(("postgres://", "postgresql://")):
         url = "postgresql+psycopg://" + url.split("://", 1)[1]

@@ -39,7 +39,7 @@ class Judging:
     Args:
         study: The study, all of its items prepared.
         store: Keeps the votes.
-        invite: The code that annotators sign in with; None where they sign in elsewhere.
+        invite: The code that annotators sign in with; None where they sign in with Hugging Face.
 
     Raises:
         StudyError: If an item has no answers yet.
@@ -47,6 +47,7 @@ class Judging:
 
     def __init__(self, study: Study, store: Store, invite: str | None) -> None:
         self.study, self._store, self._invite = study, store, invite
+        self.hub_sign_in = invite is None
         self._items = {item.name: item for item in study.items}
         self._prepared = lru_cache(maxsize=_KEPT)(study.read_prepared)
         self._texts = {
@@ -64,12 +65,13 @@ class Judging:
             "reveal": self._reveal,
         }
 
-    def answer(self, request: Any) -> dict[str, Any]:
+    def answer(self, request: Any, known: str | None = None) -> dict[str, Any]:
         """Answer a browser's request.
 
         Args:
             request: An object with "what", one of "sign in", "next", "vote", "undo" and "reveal",
                 and what that needs.
+            known: Who it comes from, where that is certain without a code.
 
         Returns:
             The answer, or {"error": a sentence}; with "signed_out" where signing in again helps.
@@ -80,31 +82,25 @@ class Judging:
         if answer is None:
             return {"error": "This request means nothing: load the page again."}
         try:
-            return answer(request)
+            return answer({**request, "known": known})
         except Refused as refusal:
             return {"error": str(refusal), **({"signed_out": True} if refusal.args[1:] else {})}
         except SinkTrackError as error:
             log.warning("%s", error)
             return {"error": str(error)}
 
-    def welcome(self, name: str) -> dict[str, Any]:
-        """Sign somebody in whose name is known to be theirs.
-
-        Returns:
-            Their token, and their first pair.
-        """
-        annotator = self._store.join(name)
-        return {"token": self._token(annotator), "name": name, **self._pair(annotator)}
-
     def _sign_in(self, request: Mapping[str, Any]) -> dict[str, Any]:
         name, code = _line(request.get("name")), request.get("code")
-        if not name or len(name) > _LONGEST_NAME:
-            raise Refused(f"A name has 1 to {_LONGEST_NAME} characters: type yours.")
         if self._invite is None:
-            raise Refused("This study is entered by signing in with Hugging Face.")
-        if not isinstance(code, str) or not _equal(code.strip(), self._invite):
+            if request["known"] is None:
+                raise Refused("Sign in with Hugging Face first: the button is at the top.")
+            name = request["known"]
+        elif not name or len(name) > _LONGEST_NAME:
+            raise Refused(f"A name has 1 to {_LONGEST_NAME} characters: type yours.")
+        elif not isinstance(code, str) or not _equal(code.strip(), self._invite):
             raise Refused("This is not the code of this study: ask the people who run it.")
-        return self.welcome(name)
+        annotator = self._store.join(name)
+        return {"token": self._token(annotator), "name": name, **self._pair(annotator)}
 
     def _next(self, request: Mapping[str, Any]) -> dict[str, Any]:
         return self._pair(self._annotator(request))

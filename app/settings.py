@@ -33,6 +33,8 @@ class Settings:
         invite: The code that its annotators sign in with; None makes one.
         coordinator: The code that opens its results; None makes one.
         database: Where its votes go, as a URL; None for a file in the study's folder.
+        dataset: "owner/name" on the Hugging Face Hub that votes are copied to; None for none.
+        hub_sign_in: Whether annotators sign in with Hugging Face, and not with a code.
     """
 
     model: str | None = None
@@ -45,6 +47,8 @@ class Settings:
     invite: str | None = None
     coordinator: str | None = None
     database: str | None = None
+    dataset: str | None = None
+    hub_sign_in: bool = False
 
     @classmethod
     def read(cls, arguments: Sequence[str], environment: Mapping[str, str]) -> "Settings":
@@ -84,12 +88,16 @@ class Settings:
             flag, variable = "--" + name.replace("_", "-"), "SINKTRACK_" + name.upper()
             option(flag, variable, str(getattr(cls, name)), int, about)
         option("--study", "SINKTRACK_STUDY", None, str, "Folder of a study to serve.")
+        invite = environment.get("SINKTRACK_INVITE") or None
         # secrets come from the environment alone, where a list of processes does not show them
         return cls(
             **vars(parser.parse_args(arguments)),
-            invite=environment.get("SINKTRACK_INVITE") or None,
+            invite=invite,
             coordinator=environment.get("SINKTRACK_COORDINATOR") or None,
             database=environment.get("DATABASE_URL") or None,
+            dataset=environment.get("SINKTRACK_DATASET") or None,
+            # what a Space has whose card says `hf_oauth: true`
+            hub_sign_in=invite is None and {"SPACE_ID", "OAUTH_CLIENT_ID"} <= environment.keys(),
         )
 
 

@@ -8,7 +8,7 @@ never get the same place and no vote is taken twice.
 import random
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +17,12 @@ import sqlalchemy as sa
 
 from app.database import (
     STANDING,
-    annotators,
+    enlist,
     insert_once,
+    kept,
     open_database,
     places,
+    put_back,
     said,
     studies,
     votes,
@@ -89,6 +91,7 @@ class Store:
         self.study, self.items, self.votes_per_item = study, tuple(items), votes_per_item
         self._lanes = tuple(lanes)
         self._chance = chance or random.SystemRandom()
+        self._listener: Callable[[dict[str, Any]], None] | None = None
         with said():
             self._engine = open_database(url)
             with self._engine.begin() as connection:
@@ -108,19 +111,14 @@ class Store:
 
     def join(self, name: str) -> int:
         """Return the annotator of that name, who is made if new."""
-        values = {"study": self.study, "name": name, "joined": time.time()}
         with self._writing() as connection:
-            connection.execute(insert_once(connection, annotators, values))
-            found = sa.select(annotators.c.id).where(
-                annotators.c.study == self.study, annotators.c.name == name
-            )
-            return int(connection.execute(found).scalar_one())
+            return enlist(connection, self.study, name, time.time())
 
     def next(self, annotator: int) -> Place | None:
         """Return the item that an annotator judges next; None when there is none for them now.
 
-        That is the one that they have open; else one that others have begun, so that it gets all
-        of its votes; else a new one; else one that somebody left open long ago.
+        The one that they have open; else one that others have begun, so that it gets all of its
+        votes; else a new one; else one that somebody left open long ago.
         """
         with self._writing() as connection:
             open_ = sa.select(places).where(
@@ -135,8 +133,7 @@ class Store:
 
     def _free(self, connection: sa.Connection, annotator: int) -> Any:
         here = places.c.study == self.study
-        counted = sa.select(places.c.item, sa.func.count()).where(here).group_by(places.c.item)
-        taken = {item: count for item, count in connection.execute(counted)}
+        taken = self._taken(connection)
         own = sa.select(places.c.item).where(here, places.c.annotator == annotator)
         mine = set(connection.execute(own).scalars())
         free = [
@@ -155,15 +152,14 @@ class Store:
         if number % 2 and number - 1 in before:
             # the second of two places is the first one turned round, so the sides are balanced
             left = next(lane for lane in self._lanes if lane != before[number - 1])
-        values = {
-            "study": self.study,
-            "item": item,
-            "number": number,
-            "annotator": annotator,
-            "left": left,
-            "given": time.time(),
-        }
+        values = {"study": self.study, "item": item, "number": number, "annotator": annotator}
+        values |= {"left": left, "given": time.time()}
         return connection.execute(places.insert().values(values).returning(places)).one()
+
+    def _taken(self, connection: sa.Connection) -> dict[str, int]:
+        """Return how many places each item has given away."""
+        counted = sa.select(places.c.item, sa.func.count()).where(places.c.study == self.study)
+        return {item: count for item, count in connection.execute(counted.group_by(places.c.item))}
 
     def _left_open(self, connection: sa.Connection, annotator: int) -> Any:
         mine = sa.select(places.c.item).where(
@@ -225,6 +221,7 @@ class Store:
             if connection.execute(owner).scalar() != annotator:
                 raise StoreError("This item was given to somebody else meanwhile: take the next.")
             connection.execute(insert_once(connection, votes, values))
+        self._changed(key)
 
     def last(self, annotator: int) -> tuple[Place, Mapping[str, Any]] | None:
         """Return the annotator's last standing vote, as its place and its columns; None if none."""
@@ -235,13 +232,8 @@ class Store:
         return Place(row.place, row.item, row.left), dict(row._mapping)
 
     def _last(self, annotator: int) -> Any:
-        return (
-            sa.select(votes, places.c.item, places.c.left)
-            .join(places, places.c.id == votes.c.place)
-            .where(votes.c.annotator == annotator, places.c.study == self.study, STANDING)
-            .order_by(votes.c.cast.desc())
-            .limit(1)
-        )
+        own = kept(self.study, STANDING, votes.c.annotator == annotator)
+        return own.order_by(None).order_by(votes.c.cast.desc()).limit(1)
 
     def undo(self, annotator: int) -> Place | None:
         """Take an annotator's last vote back; its item is open again.
@@ -257,7 +249,8 @@ class Store:
             connection.execute(undone)
             now = places.update().where(places.c.id == row.place).values(given=time.time())
             connection.execute(now)
-            return Place(row.place, row.item, row.left)
+        self._changed(row.key)
+        return Place(row.place, row.item, row.left)
 
     def reveal(self, annotator: int) -> Place | None:
         """Note that an annotator is shown which answer of their last vote was whose.
@@ -271,18 +264,17 @@ class Store:
                 return None
             seen = votes.update().where(votes.c.key == row.key, votes.c.revealed.is_(None))
             connection.execute(seen.values(revealed=time.time()))
-            return Place(row.place, row.item, row.left)
+        self._changed(row.key)
+        return Place(row.place, row.item, row.left)
 
     def progress(self, annotator: int) -> Progress:
         """Return how far an annotator is."""
-        here = places.c.study == self.study
+        own = sa.select(places.c.item, _voted().label("voted")).where(
+            places.c.study == self.study, places.c.annotator == annotator
+        )
         with said(), self._engine.begin() as connection:
-            own = sa.select(places.c.item, _voted().label("voted")).where(
-                here, places.c.annotator == annotator
-            )
             mine = {item: voted for item, voted in connection.execute(own)}
-            counted = sa.select(places.c.item, sa.func.count()).where(here).group_by(places.c.item)
-            taken = {item: count for item, count in connection.execute(counted)}
+            taken = self._taken(connection)
             last = connection.execute(self._last(annotator)).first()
         free = sum(
             item not in mine and taken.get(item, 0) < self.votes_per_item for item in self.items
@@ -293,15 +285,28 @@ class Store:
 
     def standing(self) -> list[dict[str, Any]]:
         """Return every vote that stands, oldest first, with item, left lane and annotator."""
-        rows = (
-            sa.select(votes, places.c.item, places.c.left, annotators.c.name)
-            .join(places, places.c.id == votes.c.place)
-            .join(annotators, annotators.c.id == votes.c.annotator)
-            .where(places.c.study == self.study, STANDING)
-            .order_by(votes.c.cast, votes.c.key)
-        )
+        return self._rows(STANDING)
+
+    def follow(self, listener: Callable[[dict[str, Any]], None]) -> None:
+        """Call a listener with every vote there is, and from now on with each that changes."""
+        self._listener = listener
+        for row in self._rows():
+            listener(row)
+
+    def restore(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Put votes back that a listener was called with and that are not here."""
+        with self._writing() as connection:
+            for row in rows:
+                put_back(connection, self.study, row)
+
+    def _rows(self, *where: Any) -> list[dict[str, Any]]:
         with said(), self._engine.begin() as connection:
-            return [dict(row._mapping) for row in connection.execute(rows)]
+            return [dict(row._mapping) for row in connection.execute(kept(self.study, *where))]
+
+    def _changed(self, key: str) -> None:
+        if self._listener is not None:
+            for row in self._rows(votes.c.key == key):
+                self._listener(row)
 
     def close(self) -> None:
         """Let go of the database."""

@@ -10,9 +10,10 @@ import gradio as gr
 from app.coordinator import PATH, Coordinator
 from app.heatmap import pack
 from app.judging import Judging
+from app.ledger import Ledger
 from app.settings import Settings
 from app.store import Store
-from sinktrack.study.folder import read_study
+from sinktrack.study.folder import Study, read_study
 
 _FILE_AGE = 2 * 60 * 60  # seconds until a download is deleted
 _STARTS = """
@@ -33,6 +34,23 @@ def open_study(settings: Settings) -> gr.Blocks:
         SinkTrackError: If the folder is no study, is not prepared, or the database fails.
     """
     study = read_study(settings.study or "")
+    store = open_votes(study, settings)
+    invite = None if settings.hub_sign_in else settings.invite or secrets.token_hex(4)
+    code = settings.coordinator or secrets.token_hex(8)
+    print(f"{study.title}: {len(study.items)} items.")
+    if settings.invite is None and invite is not None:
+        print(f"Annotators sign in with the code {invite} (set SINKTRACK_INVITE to choose one).")
+    if settings.coordinator is None:
+        print(f"The results are at {PATH}, with the code {code} (SINKTRACK_COORDINATOR).")
+    return build(Judging(study, store, invite), Coordinator(study, store, code))
+
+
+def open_votes(study: Study, settings: Settings) -> Store:
+    """Open the votes of a study, with those that a dataset has kept of it.
+
+    Raises:
+        StoreError: If the database or the dataset cannot be used.
+    """
     store = Store(
         settings.database or f"sqlite:///{study.folder / 'votes.sqlite'}",
         study=study.name,
@@ -40,14 +58,11 @@ def open_study(settings: Settings) -> gr.Blocks:
         items=[item.name for item in study.items],
         votes_per_item=study.votes_per_item,
     )
-    invite = settings.invite or secrets.token_hex(4)
-    code = settings.coordinator or secrets.token_hex(8)
-    print(f"{study.title}: {len(study.items)} items.")
-    if settings.invite is None:
-        print(f"Annotators sign in with the code {invite} (set SINKTRACK_INVITE to choose one).")
-    if settings.coordinator is None:
-        print(f"The results are at {PATH}, with the code {code} (SINKTRACK_COORDINATOR).")
-    return build(Judging(study, store, invite), Coordinator(study, store, code))
+    if settings.dataset:
+        ledger = Ledger(study.folder / "ledger", settings.dataset, study.name)
+        store.restore(ledger.votes)
+        store.follow(ledger.write)
+    return store
 
 
 def build(judging: Judging, coordinator: Coordinator) -> gr.Blocks:
@@ -57,14 +72,17 @@ def build(judging: Judging, coordinator: Coordinator) -> gr.Blocks:
         "title": study.title,
         "instructions": study.instructions,
         "ask": list(study.ask),
+        "hub": judging.hub_sign_in,
         "key": "sinktrack-" + hashlib.sha256(study.name.encode()).hexdigest()[:12],
     }
 
-    def answer(request: Any) -> dict[str, Any]:
-        return judging.answer(request)
+    def answer(request: Any, profile: gr.OAuthProfile | None) -> dict[str, Any]:
+        return judging.answer(request, profile.username if profile else None)
 
     page = gr.Blocks(title=html.escape(study.title), delete_cache=(600, _FILE_AGE))
     with page:
+        if judging.hub_sign_in:
+            gr.LoginButton(elem_id="sign-in")
         gr.HTML(
             value=pack(known),
             html_template='<div class="sj"></div>',

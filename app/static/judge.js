@@ -30,7 +30,8 @@ const SinkTrackJudge = (() => {
   class Judge {
     /**
      * @param {HTMLElement} host
-     * @param {object} study title, instructions, ask, key (under which the browser keeps who one is)
+     * @param {object} study title, instructions, ask, key (under which the browser keeps who one
+     *   is), hub (whether one signs in with Hugging Face, by a button above)
      * @param {(request: object) => Promise<object>} ask asks the server
      */
     constructor(host, study, ask) {
@@ -44,7 +45,8 @@ const SinkTrackJudge = (() => {
       host.replaceChildren(head, this.said, this.body);
       document.addEventListener("keydown", (event) => this.key(event));
       const kept = this.kept();
-      if (kept) this.enter(kept.name, { what: "next", token: kept.token });
+      if (study.hub) this.enter("", { what: "sign in" });
+      else if (kept) this.enter(kept.name, { what: "next", token: kept.token });
       else this.signIn();
     }
 
@@ -96,6 +98,10 @@ const SinkTrackJudge = (() => {
         return input;
       };
       form.append(this.instructions(true));
+      if (this.study.hub) {
+        this.body.replaceChildren(form);
+        return;
+      }
       const name = field("Your name", "name", "text");
       name.autocomplete = "username";
       const code = field("Code of this study", "code", "password");
@@ -117,8 +123,10 @@ const SinkTrackJudge = (() => {
       }
       this.token = answer.token ?? request.token;
       const known = answer.name ?? name;
-      localStorage.setItem(this.study.key, JSON.stringify({ name: known, token: this.token }));
-      this.who.replaceChildren(known, button("Sign out", "sj-quiet", () => this.signOut()));
+      if (!this.study.hub) {
+        localStorage.setItem(this.study.key, JSON.stringify({ name: known, token: this.token }));
+        this.who.replaceChildren(known, button("Sign out", "sj-quiet", () => this.signOut()));
+      }
       this.show(answer);
     }
 

@@ -190,9 +190,10 @@ def test_a_name_is_one_line_and_one_person(judging, ann):
 
 def test_where_people_sign_in_elsewhere_a_name_is_not_enough(study, store):
     judging = Judging(study, store, None)
-    answer = judging.answer({"what": "sign in", "name": "Ann", "code": ""})
-    assert "Hugging Face" in answer["error"]
-    assert judging.welcome("Ann")["pair"] is not None
+    forged = {"what": "sign in", "name": "Ann", "code": "", "known": "Ann"}
+    assert "Hugging Face" in judging.answer(forged)["error"]
+    signed_in = judging.answer({**forged, "name": "Bob"}, known="Ann")
+    assert signed_in["name"] == "Ann" and signed_in["pair"] is not None
 
 
 def test_a_study_without_answers_is_not_opened(study, store):

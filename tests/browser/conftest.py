@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, sync_playwright
-from real_page import CHECKPOINT, Server, Visitor, endless_model, launch_chromium
+from real_page import CHECKPOINT, Guest, Server, Visitor, endless_model, launch_chromium
 
 
 @pytest.fixture(scope="session")
@@ -80,13 +80,15 @@ def picture(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
+def visit(browser: Browser) -> Iterator[Callable[..., Any]]:
     """Open a page like someone new; at the end the browser must have had nothing to complain of."""
-    visitors: list[Visitor] = []
+    visitors: list[Guest] = []
 
-    def open_page(url: str, width: int = 1280, height: int = 900, **options: Any) -> Visitor:
+    def open_page(
+        url: str, kind: type[Guest] = Visitor, width: int = 1280, height: int = 900, **options: Any
+    ) -> Guest:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        visitors.append(Visitor(context.new_page(), url))
+        visitors.append(kind(context.new_page(), url))
         return visitors[-1]
 
     yield open_page

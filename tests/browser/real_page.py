@@ -114,24 +114,39 @@ class Server:
         return self._log.read_text()
 
 
-class Visitor:
-    """Someone with a browser; `troubles` is what it complained about."""
+class Guest:
+    """Someone with a browser on some page of ours; `troubles` is what it complained about."""
+
+    ready = "body"
+    """What stands on the page once it can be used."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page, self.troubles = page, list[str]()
+        origin = "/".join(url.split("/")[:3])
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
-        page.on("request", lambda request: self._requested(request.url, url))
+        page.on("request", lambda request: self._requested(request.url, origin))
         page.goto(url)
-        expect(page.locator("#stage .stv-card")).to_have_count(2)
+        expect(page.locator(self.ready)).to_be_visible()
 
     def _heard(self, message: Any) -> None:
         if message.type == "error":
             self.troubles.append(f"console: {message.text}")
 
-    def _requested(self, address: str, url: str) -> None:
-        if not address.startswith((url, "data:", "blob:")):
+    def _requested(self, address: str, origin: str) -> None:
+        if not address.startswith((origin, "data:", "blob:")):
             self.troubles.append(f"request: {address}")
+
+    def overflow(self) -> int:
+        """Return by how many pixels the page is wider than its window."""
+        width: int = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        return width
+
+
+class Visitor(Guest):
+    """Someone on the page that compares answers."""
+
+    ready = "#stage .stv-card >> nth=1"
 
     def give(self, picture: Path | None, question: str) -> None:
         if picture is not None:
@@ -176,8 +191,3 @@ class Visitor:
         }"""
         checksum, colours = self.page.locator(f"#stage {where}").nth(index).evaluate(script)
         return checksum, colours
-
-    def overflow(self) -> int:
-        """Return by how many pixels the page is wider than its window."""
-        width: int = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        return width

@@ -17,8 +17,13 @@ reveal: after vote
 """
 
 
-def make_study(folder, items=3, yaml=YAML):
-    """Write a study with answers and return it."""
+def texts_of(n):
+    """Return what the lanes say of an item."""
+    return f"There is a red circle {n}.", f"There is 🔵 a blue star {n}."
+
+
+def make_study(folder, items=3, yaml=YAML, texts=texts_of):
+    """Write a study with answers and return it; `texts` gives both lanes' by an item's number."""
     folder.mkdir(exist_ok=True)
     (folder / "study.yaml").write_text(yaml)
     (folder / "prepared").mkdir(exist_ok=True)
@@ -30,8 +35,8 @@ def make_study(folder, items=3, yaml=YAML):
     (folder / "items.jsonl").write_text("\n".join(map(json.dumps, lines)))
     for n, line in enumerate(lines):
         lanes = [
-            {"name": "baseline", "title": "Plain model", "text": f"There is a red circle {n}."},
-            {"name": "sinktrack", "title": "SinkTrack", "text": f"There is 🔵 a blue star {n}."},
+            {"name": name, "title": title, "text": text}
+            for name, title, text in zip(LANES, ("Plain model", "SinkTrack"), texts(n), strict=True)
         ]
         made = {"model": "none", "picture": "data:image/png;base64,AAAA", "lanes": lanes}
         (folder / "prepared" / f"{line['id']}.json").write_text(json.dumps(made))

@@ -1,0 +1,97 @@
+"""Carries votes to a dataset on the Hugging Face Hub: a Space's own disk is empty after a restart.
+
+Each start of the page appends to a file of its own, one line for a vote as it stands after each
+change, and begins it with all votes there are. Knows nothing about databases and pages.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from huggingface_hub import CommitScheduler, HfApi
+
+from sinktrack.errors import StoreError
+
+
+class Ledger:
+    """A folder of votes, uploaded to a dataset every few minutes and when the page ends.
+
+    Args:
+        folder: Where the files are until they are uploaded.
+        dataset: "owner/name" on the hub; made, private, if it is not there.
+        study: The study's name, which is the folder in the dataset.
+        hub: Reads and writes the dataset.
+        minutes: From one upload to the next.
+
+    Raises:
+        StoreError: If the dataset cannot be reached, made or read.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        dataset: str,
+        study: str,
+        *,
+        hub: HfApi | None = None,
+        minutes: float = 5,
+    ) -> None:
+        self._file = folder / f"{uuid.uuid4().hex}.jsonl"
+        hub = hub or HfApi()
+        with _said(dataset):
+            self._scheduler = CommitScheduler(
+                repo_id=dataset,
+                repo_type="dataset",
+                private=True,
+                folder_path=folder,
+                path_in_repo=study,
+                every=minutes,
+                hf_api=hub,
+            )
+            copy = hub.snapshot_download(
+                dataset, repo_type="dataset", allow_patterns=f"{study}/*.jsonl"
+            )
+        self.votes = merged(sorted(Path(copy, study).glob("*.jsonl")))
+        """Every vote that the dataset held at the start, as it stood after its last change."""
+
+    def write(self, vote: Mapping[str, Any]) -> None:
+        """Append a vote as it stands now."""
+        with self._scheduler.lock, self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(dict(vote)) + "\n")
+
+    def close(self) -> None:
+        """Upload what is not uploaded yet, and no more after it."""
+        self._scheduler.trigger().result()
+        self._scheduler.stop()
+
+
+def merged(files: Iterable[Path]) -> list[dict[str, Any]]:
+    """Return each vote once, as the line says that tells of its latest change; oldest first."""
+    latest: dict[str, dict[str, Any]] = {}
+    for file in files:
+        for line in file.read_text("utf-8").splitlines():
+            vote = json.loads(line)
+            if vote["key"] not in latest or _changed(vote) >= _changed(latest[vote["key"]]):
+                latest[vote["key"]] = vote
+    return sorted(latest.values(), key=lambda vote: (vote["cast"], vote["key"]))
+
+
+def _changed(vote: Mapping[str, Any]) -> float:
+    return float(max(vote["cast"], vote["revealed"] or 0, vote["undone"] or 0))
+
+
+@contextmanager
+def _said(dataset: str) -> Iterator[None]:
+    """Say in a sentence why a dataset cannot be used."""
+    try:
+        yield
+    except (httpx.HTTPError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise StoreError(
+            f"Votes cannot be kept in the dataset {dataset} ({reason}): check SINKTRACK_DATASET, "
+            "and that the secret HF_TOKEN may write there."
+        ) from error

@@ -1,0 +1,132 @@
+"""Votes survive the disk they were cast on, in a dataset; the hub is a folder here."""
+
+import json
+import shutil
+
+import pytest
+from huggingface_hub import HfApi, RepoUrl
+from studies import make_study, open_store
+
+from app.ledger import Ledger
+from app.settings import Settings
+from app.study import open_votes
+from sinktrack.errors import StoreError
+
+
+class Hub(HfApi):
+    """Takes what would be uploaded, in a folder."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder, self.made = folder, []
+
+    def create_repo(self, repo_id, **options):
+        self.made.append((repo_id, options))
+        return RepoUrl(f"https://huggingface.co/datasets/{repo_id}")
+
+    def create_commit(self, repo_id, operations, **options):
+        for operation in operations:
+            to = self.folder / operation.path_in_repo
+            to.parent.mkdir(parents=True, exist_ok=True)
+            with operation.as_file() as file:
+                to.write_bytes(file.read())
+
+    def snapshot_download(self, repo_id, **options):
+        self.folder.mkdir(exist_ok=True)
+        return str(self.folder)
+
+
+@pytest.fixture
+def hub(tmp_path):
+    return Hub(tmp_path / "hub")
+
+
+def serve(study, hub):
+    """Start as the page does; return the store and the ledger."""
+    store = open_store(study)
+    ledger = Ledger(study.folder / "ledger", "team/votes", study.name, hub=hub)
+    store.restore(ledger.votes)
+    store.follow(ledger.write)
+    return store, ledger
+
+
+def stop(store, ledger):
+    ledger.close()
+    store.close()
+
+
+def cast(store, annotator, key):
+    place = store.next(annotator)
+    store.vote(key, place.id, annotator, better="tie", judged={"baseline": {}}, seconds=1.5)
+    return place
+
+
+def test_votes_are_there_again_after_the_disk_was_lost(tmp_path, hub):
+    study = make_study(tmp_path / "study", items=4)
+    store, ledger = serve(study, hub)
+    ann, bob = store.join("Ann"), store.join("Bob")
+    for n in range(3):
+        cast(store, ann, f"ann{n}")
+    undone = cast(store, bob, "bob0")
+    store.undo(bob)
+    store.vote("bob1", undone.id, bob, better="sinktrack", judged={}, comment="better so")
+    cast(store, bob, "bob2")
+    store.reveal(bob)
+    before = store.standing()
+    stop(store, ledger)
+    assert hub.made[0] == (
+        "team/votes",
+        {"private": True, "repo_type": "dataset", "exist_ok": True},
+    )
+
+    for path in study.folder.glob("votes.sqlite*"):
+        path.unlink()
+    shutil.rmtree(study.folder / "ledger")
+    store, ledger = serve(study, hub)
+    told = {"key", "item", "left", "name", "better", "judged", "comment", "seconds", "revealed"}
+    seen = [{name: vote[name] for name in told} for vote in store.standing()]
+    assert seen == [{name: vote[name] for name in told} for vote in before] and len(seen) == 5
+    assert store.progress(store.join("Ann")).voted == 3
+    assert store.progress(store.join("Bob")).undoable is False
+    cast(store, store.join("Ann"), "ann3")
+    stop(store, ledger)
+
+    store, ledger = serve(study, hub)  # the same disk again: nothing comes twice
+    assert len(store.standing()) == 6
+    stop(store, ledger)
+
+
+def test_each_change_is_a_line_of_its_own_and_none_is_rewritten(tmp_path, hub):
+    study = make_study(tmp_path / "study")
+    store, ledger = serve(study, hub)
+    ann = store.join("Ann")
+    cast(store, ann, "first")
+    (file,) = (study.folder / "ledger").glob("*.jsonl")
+    before = file.read_bytes()
+    store.undo(ann)
+    assert file.read_bytes().startswith(before)
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(line["key"], line["undone"] is None) for line in lines] == [
+        ("first", True),
+        ("first", False),
+    ]
+    assert lines[0]["name"] == "Ann" and lines[0]["seconds"] == 1.5
+    stop(store, ledger)
+
+
+def test_a_hub_that_refuses_is_a_sentence(tmp_path, hub):
+    def refused(*_, **__):
+        raise OSError("403 Forbidden")
+
+    hub.create_repo = refused
+    with pytest.raises(StoreError, match=r"team/votes \(403 Forbidden\): check SINKTRACK_DATASET"):
+        Ledger(tmp_path / "ledger", "team/votes", "study", hub=hub)
+
+
+def test_the_page_copies_its_votes_where_a_dataset_is_named(tmp_path, hub, monkeypatch):
+    monkeypatch.setattr("app.ledger.HfApi", lambda: hub)
+    study = make_study(tmp_path / "study")
+    store = open_votes(study, Settings.read([], {"SINKTRACK_DATASET": "team/votes"}))
+    cast(store, store.join("Ann"), "first")
+    assert "first" in next((study.folder / "ledger").glob("*.jsonl")).read_text()
+    store.close()
