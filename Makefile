@@ -4,10 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: demo setup browser test check bench checkpoint sinks screenshots clean
+.PHONY: demo study setup browser test check bench checkpoint sinks screenshots clean
 
 demo: setup  ## open the page on http://127.0.0.1:7860
 	$(BIN)/python app.py
+
+study: setup  ## open the study that comes along, on the same address
+	$(BIN)/python app.py --study assets/studies/shapes
 
 setup: .venv/ready  ## make .venv with everything that tests and page need
 
