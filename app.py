@@ -1,7 +1,6 @@
 """The page: `python app.py`, then open http://127.0.0.1:7860. A Space runs this file as it is."""
 
 import os
-import signal
 import sys
 
 from app.settings import Settings
@@ -18,8 +17,6 @@ def main() -> int:
 
     try:
         if settings.study is not None:
-            # a Space that is stopped gets to upload its last votes
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
             launch(open_study(settings), settings)
             return 0
         engine = Engine.choose(settings)

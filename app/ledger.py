@@ -5,6 +5,8 @@ change, and begins it with all votes there are. Knows nothing about databases an
 """
 
 import json
+import os
+import signal
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -67,6 +69,19 @@ class Ledger:
         """Upload what is not uploaded yet, and no more after it."""
         self._scheduler.trigger().result()
         self._scheduler.stop()
+
+    def close_when_stopped(self) -> None:
+        """Upload the last votes when the process is asked to end, as a Space is; then end it.
+
+        For the main thread.
+        """
+
+        def stop(number: int, _frame: Any) -> None:
+            signal.signal(number, signal.SIG_DFL)
+            self.close()
+            os.kill(os.getpid(), number)
+
+        signal.signal(signal.SIGTERM, stop)
 
 
 def merged(files: Iterable[Path]) -> list[dict[str, Any]]:

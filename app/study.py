@@ -62,6 +62,7 @@ def open_votes(study: Study, settings: Settings) -> Store:
         ledger = Ledger(study.folder / "ledger", settings.dataset, study.name)
         store.restore(ledger.votes)
         store.follow(ledger.write)
+        ledger.close_when_stopped()
     return store
 
 

@@ -2,38 +2,17 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 
 import pytest
-from huggingface_hub import HfApi, RepoUrl
+from hub import Hub
+from paths import ROOT
 from studies import make_study, open_store
 
 from app.ledger import Ledger
-from app.settings import Settings
-from app.study import open_votes
 from sinktrack.errors import StoreError
-
-
-class Hub(HfApi):
-    """Takes what would be uploaded, in a folder."""
-
-    def __init__(self, folder):
-        super().__init__()
-        self.folder, self.made = folder, []
-
-    def create_repo(self, repo_id, **options):
-        self.made.append((repo_id, options))
-        return RepoUrl(f"https://huggingface.co/datasets/{repo_id}")
-
-    def create_commit(self, repo_id, operations, **options):
-        for operation in operations:
-            to = self.folder / operation.path_in_repo
-            to.parent.mkdir(parents=True, exist_ok=True)
-            with operation.as_file() as file:
-                to.write_bytes(file.read())
-
-    def snapshot_download(self, repo_id, **options):
-        self.folder.mkdir(exist_ok=True)
-        return str(self.folder)
 
 
 @pytest.fixture
@@ -123,10 +102,32 @@ def test_a_hub_that_refuses_is_a_sentence(tmp_path, hub):
         Ledger(tmp_path / "ledger", "team/votes", "study", hub=hub)
 
 
-def test_the_page_copies_its_votes_where_a_dataset_is_named(tmp_path, hub, monkeypatch):
-    monkeypatch.setattr("app.ledger.HfApi", lambda: hub)
+STOPPED = """
+import sys, time
+from pathlib import Path
+sys.path[:0] = {paths!r}
+import app.ledger
+from app.settings import Settings
+from app.study import open_votes
+from hub import Hub
+from sinktrack.study.folder import read_study
+
+app.ledger.HfApi = lambda: Hub(Path({hub!r}))
+store = open_votes(read_study({study!r}), Settings.read([], {{"SINKTRACK_DATASET": "team/votes"}}))
+ann = store.join("Ann")
+store.vote("the last", store.next(ann).id, ann, better="tie", judged={{}})
+print("voted", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_space_that_is_stopped_uploads_its_last_votes(tmp_path):
     study = make_study(tmp_path / "study")
-    store = open_votes(study, Settings.read([], {"SINKTRACK_DATASET": "team/votes"}))
-    cast(store, store.join("Ann"), "first")
-    assert "first" in next((study.folder / "ledger").glob("*.jsonl")).read_text()
-    store.close()
+    paths = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "app")]
+    script = STOPPED.format(paths=paths, hub=str(tmp_path / "hub"), study=str(study.folder))
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as space:
+        assert space.stdout.readline() == b"voted\n"
+        space.terminate()
+        assert space.wait(timeout=60) == -signal.SIGTERM
+    (file,) = (tmp_path / "hub" / "study").glob("*.jsonl")
+    assert json.loads(file.read_text())["key"] == "the last"

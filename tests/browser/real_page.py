@@ -96,7 +96,7 @@ class Server:
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"The page did not start:\n{self._log.read_text()}")
+                raise RuntimeError(f"The page did not start:\n{self.said()}")
             time.sleep(0.2)
         return self._url
 
@@ -107,11 +107,15 @@ class Server:
         except OSError:
             return False
 
+    def said(self) -> str:
+        """Return what the process has said."""
+        return self._log.read_text()
+
     def stop(self) -> str:
         """End the process and return what it has said."""
         self._process.terminate()
         self._process.wait(timeout=30)
-        return self._log.read_text()
+        return self.said()
 
 
 class Guest:
