@@ -57,13 +57,13 @@ class Coordinator:
                 x="tag",
                 y="share",
                 color="answer",
-                title="Of 100 votes",
+                x_title=" ",
+                y_title="of 100 votes",
+                x_label_angle=-25,
                 color_map=dict(zip(said, _COLOURS, strict=True)),
-                height=260,
+                height=300,
             )
-            tables = [
-                gr.Dataframe(label=heading, interactive=False, wrap=True) for heading in _HEADINGS
-            ]
+            tables = [gr.HTML(apply_default_css=False) for _ in _HEADINGS]
             with gr.Row():
                 files = [
                     gr.DownloadButton(text, elem_id=name)
@@ -81,7 +81,9 @@ class Coordinator:
             if not hmac.compare_digest(typed, self._code.encode()):
                 raise toast("This is not the coordinator's code of this study.")
             try:
-                return [gr.update(visible=True), *self.figures(), *self._files(folder)]
+                shares, *found = self.figures()
+                shown = [_table(*each) for each in zip(_HEADINGS, found, strict=True)]
+                return [gr.update(visible=True), shares, *shown, *self._files(folder)]
             except SinkTrackError as error:
                 raise toast(str(error)) from error
 
@@ -121,3 +123,10 @@ class Coordinator:
             str(save_bytes_to_cache(content, f"{self._study.name}-{name}", folder))
             for name, content in files.items()
         ]
+
+
+def _table(heading: str, frame: pd.DataFrame) -> str:
+    """Return a table as HTML; whatever stands in it stays text."""
+    with pd.option_context("display.max_colwidth", None):
+        rows = frame.to_html(index=False, border=0, escape=True)
+    return f'<section class="st-table"><h2>{heading}</h2><div>{rows}</div></section>'

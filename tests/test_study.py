@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from paths import CHECKPOINT
+from paths import CHECKPOINT, ROOT
 from PIL import Image
 
 import sinktrack
@@ -174,3 +174,23 @@ def test_the_command_prepares_and_says_how_to_go_on(folder, capsys):
 def test_wrong_words_end_with_one_sentence(words, capsys):
     assert cli.main(["study", *words]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_study_that_comes_along_holds_what_its_model_says():
+    study = read_study(ROOT / "assets" / "studies" / "shapes")
+    model, processor = sinktrack.load(study.model, device="cpu")
+    assert len(study.items) == 24
+    kept = {item: study.read_prepared(item) for item in study.items}
+    for item in study.items[::8]:  # one of each kind
+        said = sinktrack.compare(
+            model,
+            processor,
+            image=item.image,
+            question=item.question,
+            methods={"baseline": None, "sinktrack": sinktrack.SinkTrack.for_model(model)},
+            cache=study.cache,
+            max_new_tokens=study.max_new_tokens,
+        )
+        assert {lane["name"]: lane["text"] for lane in kept[item]["lanes"]} == {
+            name: answer.text for name, answer in said.items()
+        }

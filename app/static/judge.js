@@ -22,6 +22,12 @@ const SinkTrackJudge = (() => {
     return node;
   }
 
+  function radios(label, options) {
+    const box = choice(label, options, () => {}, null);
+    box.classList.add("sj-choice");
+    return box;
+  }
+
   const chosenIn = (box) => box.querySelector("input:checked")?.value ?? null;
   const setIn = (box, value) => {
     for (const input of box.querySelectorAll("input")) input.checked = input.value === value;
@@ -139,7 +145,8 @@ const SinkTrackJudge = (() => {
     instructions(open) {
       const box = make("details", "sj-instructions");
       box.open = open;
-      box.append(make("summary", "", "What to do"), make("p", "", this.study.instructions));
+      const paragraphs = this.study.instructions.split(/\n\s*\n/);
+      box.append(make("summary", "", "What to do"), ...paragraphs.map((text) => make("p", "", text)));
       return box;
     }
 
@@ -195,7 +202,7 @@ const SinkTrackJudge = (() => {
         const box = make("article", "sj-card");
         box.dataset.side = side;
         box.append(make("h2", "", title));
-        const severity = choice("Does it hallucinate?", SEVERITIES, () => {}, null);
+        const severity = radios("Does it hallucinate?", SEVERITIES);
         const words = new Words(pair[side], `${title}: mark what is hallucinated`, () => {
           const said = chosenIn(severity);
           if (words.any && (said === null || said === "none")) setIn(severity, "minor");
@@ -213,7 +220,7 @@ const SinkTrackJudge = (() => {
 
     verdict() {
       const box = make("section", "sj-card sj-verdict");
-      this.verdict_ = choice("Which answer is better?", CHOICES, () => {}, null);
+      this.verdict_ = radios("Which answer is better?", CHOICES);
       box.append(this.verdict_);
       if (this.study.ask.includes("comment")) {
         const label = make("label", "sj-field");

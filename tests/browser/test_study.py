@@ -141,7 +141,7 @@ def test_the_coordinator_sees_what_was_voted_and_takes_it_away(
     visit: Callable[..., Any], study_url: str
 ) -> None:
     ann: Annotator = visit(study_url, Annotator)
-    ann.sign_in("Ann")
+    ann.sign_in("<b>Ann</b>")
     judge_by_mouse(ann, 0)
 
     page = visit(f"{study_url}/results", Coordinator).page
@@ -152,7 +152,7 @@ def test_the_coordinator_sees_what_was_voted_and_takes_it_away(
     page.fill("#code input", RESULTS)
     page.keyboard.press("Enter")
     expect(page.locator("#results")).to_contain_text("Which answer is better")
-    expect(page.locator("#results")).to_contain_text("Ann")
+    expect(page.locator("#results")).to_contain_text("<b>Ann</b>")
 
     def taken(name: str) -> bytes:
         with page.expect_download() as download:
@@ -160,9 +160,9 @@ def test_the_coordinator_sees_what_was_voted_and_takes_it_away(
         return Path(download.value.path()).read_bytes()
 
     (row,) = csv.DictReader(io.StringIO(taken("csv").decode()))
-    assert row["annotator"] == "Ann" and row["comment"] == "No 0, <b>really</b>"
+    assert row["annotator"] == "<b>Ann</b>" and row["comment"] == "No 0, <b>really</b>"
     (line,) = taken("jsonl").decode().splitlines()
-    assert json.loads(line)["annotator"] == "Ann"
+    assert json.loads(line)["annotator"] == "<b>Ann</b>"
     assert "95 %" in taken("summary").decode()
 
 
