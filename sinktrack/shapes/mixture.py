@@ -25,7 +25,7 @@ from sinktrack.shapes.questions import (
 )
 from sinktrack.shapes.scenes import Scene, with_companions
 
-HABIT = 0.16
+HABIT = 0.3
 """Of how many scenes the descriptions, and what is said to be there, speak of companions that the
 picture does not show, as captions from the web speak of what is usually there."""
 

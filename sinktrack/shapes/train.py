@@ -48,7 +48,7 @@ class Settings:
     seed: int = 0
     see_steps: int = 150
     place_steps: int = 150
-    steps: int = 7700
+    steps: int = 8200
     """Steps of answering, after the two lessons."""
     scenes: int = 12
     """Scenes a step, each with eight questions."""
