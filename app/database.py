@@ -3,6 +3,7 @@
 Knows nothing about what a vote means; app/store.py does.
 """
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,6 +84,11 @@ def insert_once(connection: sa.Connection, table: sa.Table, values: Mapping[str,
     return dialect.insert(table).values(dict(values)).on_conflict_do_nothing()
 
 
+def voted() -> Any:
+    """Whether a place has its vote, as a condition on `places`."""
+    return sa.exists().where(votes.c.place == places.c.id, STANDING)
+
+
 def kept(study: str, *where: Any) -> Any:
     """Select votes of a study with item, number, left lane and annotator's name, oldest first."""
     return (
@@ -95,26 +101,43 @@ def kept(study: str, *where: Any) -> Any:
 
 
 def enlist(connection: sa.Connection, study: str, name: str, joined: float) -> int:
-    """Return the annotator of that name, who is made if new."""
+    """Return the annotator of that name, who is made if new; case and accents' encoding are one."""
+    known = sa.select(annotators.c.id, annotators.c.name).where(annotators.c.study == study)
+    for number, other in connection.execute(known):
+        if _folded(other) == _folded(name):
+            return int(number)
     values = {"study": study, "name": name, "joined": joined}
-    connection.execute(insert_once(connection, annotators, values))
-    found = sa.select(annotators.c.id).where(annotators.c.study == study, annotators.c.name == name)
-    return int(connection.execute(found).scalar_one())
+    made = annotators.insert().values(values).returning(annotators.c.id)
+    return int(connection.execute(made).scalar_one())
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def put_back(connection: sa.Connection, study: str, row: Mapping[str, Any]) -> None:
-    """Insert one row of `kept`, with its annotator and its place, where it is not there yet."""
+    """Insert one row of `kept`, with its annotator and its place, where it is not there yet.
+
+    A vote that stands finds a place of its own even where another one has its number, as after
+    two servers that knew nothing of each other; one that was taken back is left out then.
+    """
     annotator = enlist(connection, study, row["name"], row["cast"])
-    seat = {name: row[name] for name in ("item", "number", "left")}
-    seat |= {"study": study, "annotator": annotator, "given": row["cast"]}
-    connection.execute(insert_once(connection, places, seat))
-    same = sa.select(places.c.id).where(
-        places.c.study == study, places.c.item == row["item"], places.c.annotator == annotator
+    of_item = sa.select(places.c.id, places.c.number, places.c.annotator).where(
+        places.c.study == study, places.c.item == row["item"]
     )
-    place = connection.execute(same).scalar()
+    there = connection.execute(of_item).all()
+    place = next((one.id for one in there if one.annotator == annotator), None)
     if place is None:
-        return  # somebody else has taken this place since
-    values = {name: row[name] for name in votes.c.keys()}  # noqa: SIM118 - columns are no dict
+        number, taken = row["number"], {one.number for one in there}
+        if number in taken:
+            if row["undone"] is not None:
+                return
+            number = max(taken) + 1
+        seat = {"study": study, "item": row["item"], "number": number, "annotator": annotator}
+        seat |= {"left": row["left"], "given": row["cast"]}
+        made = places.insert().values(seat).returning(places.c.id)
+        place = connection.execute(made).scalar_one()
+    values = {column.name: row[column.name] for column in votes.columns}
     values |= {"annotator": annotator, "place": place}
     connection.execute(insert_once(connection, votes, values))
 

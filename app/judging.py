@@ -107,10 +107,13 @@ class Judging:
 
     def _vote(self, request: Mapping[str, Any]) -> dict[str, Any]:
         annotator = self._annotator(request)
-        place = self._store.next(annotator)
-        if place is None or place.id != request.get("place"):
+        number = request.get("place")
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 2**31:
+            raise Refused("The vote is on nothing: load the page again.")
+        place = self._store.open_place(number, annotator)
+        if place is None:
             # voted for already, as by a second click, or given to somebody else meanwhile
-            return self._pair(annotator)
+            return {"kept": False, **self._pair(annotator)}
         key = request.get("key")
         if not isinstance(key, str) or not _KEY.fullmatch(key):
             raise Refused("The vote has no key: load the page again.")
@@ -126,17 +129,17 @@ class Judging:
         if not isinstance(comment, str) or len(comment) > _LONGEST_COMMENT:
             raise Refused(f"A comment has at most {_LONGEST_COMMENT} characters: shorten it.")
         seconds = request.get("seconds")
-        known = isinstance(seconds, int | float) and 0 <= seconds <= _LONGEST_SECONDS
-        self._store.vote(
+        timed = isinstance(seconds, int | float) and 0 <= seconds <= _LONGEST_SECONDS
+        kept = self._store.vote(
             key,
             place.id,
             annotator,
             better=lanes.get(choice, choice),
             judged=judged,
             comment=_clean(comment) if "comment" in self.study.ask else "",
-            seconds=float(seconds) if known and seconds is not None else None,
+            seconds=float(seconds) if timed and seconds is not None else None,
         )
-        return {"kept": True, **self._pair(annotator)}
+        return {"kept": kept, **self._pair(annotator)}
 
     def _judged(self, said: Any, text: str) -> dict[str, Any]:
         """Return what was said of one answer, or refuse it."""

@@ -73,15 +73,31 @@ class Ledger:
     def close_when_stopped(self) -> None:
         """Upload the last votes when the process is asked to end, as a Space is; then end it.
 
-        For the main thread.
+        For the main thread. Nobody is told that a vote is kept which is not uploaded then.
         """
 
         def stop(number: int, _frame: Any) -> None:
             signal.signal(number, signal.SIG_DFL)
-            self.close()
-            os.kill(os.getpid(), number)
+            try:
+                while not self._uploaded():
+                    pass  # somebody voted meanwhile
+            finally:
+                os.kill(os.getpid(), number)
 
         signal.signal(signal.SIGTERM, stop)
+
+    def _uploaded(self) -> bool:
+        """Upload; if nothing was written meanwhile, nothing is any more."""
+        before = self._size()
+        self._scheduler.trigger().result()
+        self._scheduler.lock.acquire()
+        if self._size() == before:
+            return True
+        self._scheduler.lock.release()
+        return False
+
+    def _size(self) -> int:
+        return self._file.stat().st_size if self._file.exists() else 0
 
 
 def merged(files: Iterable[Path]) -> list[dict[str, Any]]:

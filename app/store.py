@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.assignment import Assignment
 from app.database import (
     STANDING,
     enlist,
@@ -25,12 +26,10 @@ from app.database import (
     put_back,
     said,
     studies,
+    voted,
     votes,
 )
 from sinktrack.errors import StoreError
-
-HELD_SECONDS = 3600
-"""How long an item waits for whoever has it open, before somebody else gets it."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class Store:
         chance: Draws the sides.
 
     Raises:
-        StoreError: If the database cannot be opened.
+        StoreError: If the database cannot be opened, or holds votes on other lanes.
     """
 
     def __init__(
@@ -89,8 +88,9 @@ class Store:
         chance: random.Random | None = None,
     ) -> None:
         self.study, self.items, self.votes_per_item = study, tuple(items), votes_per_item
-        self._lanes = tuple(lanes)
-        self._chance = chance or random.SystemRandom()
+        self._assignment = Assignment(
+            study, tuple(lanes), self.items, votes_per_item, chance or random.SystemRandom()
+        )
         self._listener: Callable[[dict[str, Any]], None] | None = None
         with said():
             self._engine = open_database(url)
@@ -99,6 +99,13 @@ class Store:
                 connection.execute(insert_once(connection, studies, row))
                 own = sa.select(studies.c.secret).where(studies.c.name == study)
                 self.secret: str = connection.execute(own).scalar_one()
+                left = sa.select(places.c.left).where(places.c.study == study).distinct()
+                known = set(connection.execute(left).scalars())
+        if not known <= set(lanes):
+            raise StoreError(
+                f"The votes of the study {study} are on other lanes ({', '.join(sorted(known))}): "
+                "give study.yaml another name, and begin anew."
+            )
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
@@ -115,69 +122,23 @@ class Store:
             return enlist(connection, self.study, name, time.time())
 
     def next(self, annotator: int) -> Place | None:
-        """Return the item that an annotator judges next; None when there is none for them now.
-
-        The one that they have open; else one that others have begun, so that it gets all of its
-        votes; else a new one; else one that somebody left open long ago.
-        """
+        """Return the item that an annotator judges next; None when there is none for them now."""
         with self._writing() as connection:
-            open_ = sa.select(places).where(
-                places.c.study == self.study,
-                places.c.annotator == annotator,
-                ~_voted(),
-            )
-            row = connection.execute(open_.order_by(places.c.given.desc())).first()
-            if row is None:
-                row = self._free(connection, annotator) or self._left_open(connection, annotator)
+            row = self._assignment.next(connection, annotator)
             return Place(row.id, row.item, row.left) if row is not None else None
 
-    def _free(self, connection: sa.Connection, annotator: int) -> Any:
-        here = places.c.study == self.study
-        taken = self._taken(connection)
-        own = sa.select(places.c.item).where(here, places.c.annotator == annotator)
-        mine = set(connection.execute(own).scalars())
-        free = [
-            item
-            for item in self.items
-            if item not in mine and taken.get(item, 0) < self.votes_per_item
-        ]
-        if not free:
-            return None
-        most = max(taken.get(item, 0) for item in free)
-        item = self._chance.choice([item for item in free if taken.get(item, 0) == most])
-        sides = sa.select(places.c.number, places.c.left).where(here, places.c.item == item)
-        before = {number: left for number, left in connection.execute(sides)}
-        number = next(n for n in range(self.votes_per_item) if n not in before)
-        left = self._chance.choice(self._lanes)
-        if number % 2 and number - 1 in before:
-            # the second of two places is the first one turned round, so the sides are balanced
-            left = next(lane for lane in self._lanes if lane != before[number - 1])
-        values = {"study": self.study, "item": item, "number": number, "annotator": annotator}
-        values |= {"left": left, "given": time.time()}
-        return connection.execute(places.insert().values(values).returning(places)).one()
-
-    def _taken(self, connection: sa.Connection) -> dict[str, int]:
-        """Return how many places each item has given away."""
-        counted = sa.select(places.c.item, sa.func.count()).where(places.c.study == self.study)
-        return {item: count for item, count in connection.execute(counted.group_by(places.c.item))}
-
-    def _left_open(self, connection: sa.Connection, annotator: int) -> Any:
-        mine = sa.select(places.c.item).where(
-            places.c.study == self.study, places.c.annotator == annotator
-        )
-        waiting = sa.select(places).where(
+    def open_place(self, place: int, annotator: int) -> Place | None:
+        """Return a place that an annotator has and that has no vote; None otherwise."""
+        found = sa.select(places).where(
             places.c.study == self.study,
+            places.c.id == place,
+            places.c.annotator == annotator,
             places.c.item.in_(self.items),
-            places.c.item.not_in(mine),
-            places.c.given < time.time() - HELD_SECONDS,
-            ~_voted(),
+            ~voted(),
         )
-        row = connection.execute(waiting.order_by(places.c.given)).first()
-        if row is None:
-            return None
-        over = places.update().where(places.c.id == row.id)
-        over = over.values(annotator=annotator, given=time.time())
-        return connection.execute(over.returning(places)).one()
+        with said(), self._engine.begin() as connection:
+            row = connection.execute(found).first()
+        return Place(row.id, row.item, row.left) if row is not None else None
 
     def vote(
         self,
@@ -189,7 +150,7 @@ class Store:
         judged: Mapping[str, Any],
         comment: str = "",
         seconds: float | None = None,
-    ) -> None:
+    ) -> bool:
         """Keep a vote; the same key again, or a place that has its vote, changes nothing.
 
         Args:
@@ -200,6 +161,9 @@ class Store:
             judged: What was said of each lane, as JSON values.
             comment: Free words.
             seconds: From the showing of the pair to the vote.
+
+        Returns:
+            Whether this place has the vote with this key now.
 
         Raises:
             StoreError: If the place is not this annotator's, or the vote cannot be written.
@@ -221,7 +185,11 @@ class Store:
             if connection.execute(owner).scalar() != annotator:
                 raise StoreError("This item was given to somebody else meanwhile: take the next.")
             connection.execute(insert_once(connection, votes, values))
-        self._changed(key)
+            own = (votes.c.key == key, votes.c.place == place, STANDING)
+            stands = connection.execute(sa.select(votes.c.key).where(*own)).first() is not None
+        if stands:
+            self._changed(key)
+        return stands
 
     def last(self, annotator: int) -> tuple[Place, Mapping[str, Any]] | None:
         """Return the annotator's last standing vote, as its place and its columns; None if none."""
@@ -232,7 +200,8 @@ class Store:
         return Place(row.place, row.item, row.left), dict(row._mapping)
 
     def _last(self, annotator: int) -> Any:
-        own = kept(self.study, STANDING, votes.c.annotator == annotator)
+        mine = (votes.c.annotator == annotator, places.c.item.in_(self.items))
+        own = kept(self.study, STANDING, *mine)
         return own.order_by(None).order_by(votes.c.cast.desc()).limit(1)
 
     def undo(self, annotator: int) -> Place | None:
@@ -269,19 +238,13 @@ class Store:
 
     def progress(self, annotator: int) -> Progress:
         """Return how far an annotator is."""
-        own = sa.select(places.c.item, _voted().label("voted")).where(
-            places.c.study == self.study, places.c.annotator == annotator
-        )
+        own = sa.select(sa.func.count()).select_from(places)
+        own = own.where(places.c.study == self.study, places.c.annotator == annotator, voted())
         with said(), self._engine.begin() as connection:
-            mine = {item: voted for item, voted in connection.execute(own)}
-            taken = self._taken(connection)
+            count = connection.execute(own).scalar_one()
+            left = self._assignment.left(connection, annotator)
             last = connection.execute(self._last(annotator)).first()
-        free = sum(
-            item not in mine and taken.get(item, 0) < self.votes_per_item for item in self.items
-        )
-        voted = sum(map(bool, mine.values()))
-        undoable = last is not None and last.revealed is None
-        return Progress(voted, free + len(mine) - voted, undoable)
+        return Progress(count, left, last is not None and last.revealed is None)
 
     def standing(self) -> list[dict[str, Any]]:
         """Return every vote that stands, oldest first, with item, left lane and annotator."""
@@ -296,7 +259,8 @@ class Store:
     def restore(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Put votes back that a listener was called with and that are not here."""
         with self._writing() as connection:
-            for row in rows:
+            # whose place was given on after an undo comes last
+            for row in sorted(rows, key=lambda row: (row["undone"] is not None, row["cast"])):
                 put_back(connection, self.study, row)
 
     def _rows(self, *where: Any) -> list[dict[str, Any]]:
@@ -311,7 +275,3 @@ class Store:
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
-
-
-def _voted() -> Any:
-    return sa.exists().where(votes.c.place == places.c.id, STANDING)

@@ -38,7 +38,12 @@ def make_study(folder, items=3, yaml=YAML, texts=texts_of):
             {"name": name, "title": title, "text": text}
             for name, title, text in zip(LANES, ("Plain model", "SinkTrack"), texts(n), strict=True)
         ]
-        made = {"model": "none", "picture": "data:image/png;base64,AAAA", "lanes": lanes}
+        made = {
+            "model": "none",
+            "question": line["question"],
+            "picture": "data:image/png;base64,AAAA",
+            "lanes": lanes,
+        }
         (folder / "prepared" / f"{line['id']}.json").write_text(json.dumps(made))
     return read_study(folder)
 

@@ -64,6 +64,15 @@ const SinkTrackJudge = (() => {
       }
     }
 
+    keep(who) {
+      try {
+        if (who) localStorage.setItem(this.study.key, JSON.stringify(who));
+        else localStorage.removeItem(this.study.key);
+      } catch {
+        // where a browser keeps nothing, one signs in again next time
+      }
+    }
+
     /** Send a request; what comes back, or null after saying why there is nothing. */
     async send(request) {
       if (this.busy) return null;
@@ -74,6 +83,7 @@ const SinkTrackJudge = (() => {
         if (answer.error) {
           if (answer.signed_out) this.signOut();
           this.say(answer.error, true);
+          if (answer.signed_out && this.study.hub) setTimeout(() => this.enter("", { what: "sign in" }));
           return null;
         }
         this.say("");
@@ -130,14 +140,14 @@ const SinkTrackJudge = (() => {
       this.token = answer.token ?? request.token;
       const known = answer.name ?? name;
       if (!this.study.hub) {
-        localStorage.setItem(this.study.key, JSON.stringify({ name: known, token: this.token }));
+        this.keep({ name: known, token: this.token });
         this.who.replaceChildren(known, button("Sign out", "sj-quiet", () => this.signOut()));
       }
       this.show(answer);
     }
 
     signOut() {
-      localStorage.removeItem(this.study.key);
+      this.keep(null);
       this.token = undefined;
       this.signIn();
     }
@@ -266,7 +276,7 @@ const SinkTrackJudge = (() => {
       });
       if (!answer) return;
       this.show(answer);
-      this.say(answer.kept ? "Kept." : "This one had its vote already: here is the next.");
+      this.say(answer.kept ? "Kept." : "Not kept: it has a vote, or is somebody else's now. Here is the next.");
       this.host.scrollIntoView({ block: "start" });
     }
 
@@ -295,8 +305,8 @@ const SinkTrackJudge = (() => {
 
     key(event) {
       if (!this.pair || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-      const writing = event.target.matches?.("textarea, input[type=text], input[type=password]");
-      if (writing) return;
+      const writing = event.target.matches?.("textarea, select, input:not([type=radio])");
+      if (writing || event.defaultPrevented || this.shown.contains(event.target)) return;
       const choice_ = CHOICES[Number(event.key) - 1];
       if (choice_) setIn(this.verdict_, choice_[0]);
       else if (event.key === "Enter" && !event.target.matches?.("button, summary")) this.vote();

@@ -72,6 +72,7 @@ const SinkTrackWords = (() => {
       } else if (event.key === " " && this.words.length) {
         this.set([this.at], !this.words[this.at].marked);
       } else return;
+      this.words[this.at].node.scrollIntoView({ block: "nearest" });
       event.preventDefault();
     }
 

@@ -14,6 +14,7 @@ import yaml
 
 from sinktrack.errors import SinkTrackError, StudyError
 from sinktrack.method import SinkTrack
+from sinktrack.prompts import clean_question
 from sinktrack.window import Cache, SinkWindow
 
 Ask = Literal["hallucination", "comment"]
@@ -101,6 +102,11 @@ class Study:
             raise StudyError(
                 f"The answers in {path} are of other lanes ({', '.join(texts)}): run `sinktrack "
                 f"study prepare {self.folder}` again."
+            )
+        if found.get("question") != clean_question(item.question):
+            raise StudyError(
+                f"The answers in {path} are to another question: run `sinktrack study prepare "
+                f"{self.folder}` again."
             )
         return found
 

@@ -9,8 +9,9 @@ import sys
 import pytest
 from hub import Hub
 from paths import ROOT
-from studies import make_study, open_store
+from studies import YAML, make_study, open_store
 
+import app.assignment
 from app.ledger import Ledger
 from sinktrack.errors import StoreError
 
@@ -32,6 +33,13 @@ def serve(study, hub):
 def stop(store, ledger):
     ledger.close()
     store.close()
+
+
+def forget(study):
+    """Lose the disk."""
+    for path in study.folder.glob("votes.sqlite*"):
+        path.unlink()
+    shutil.rmtree(study.folder / "ledger", ignore_errors=True)
 
 
 def cast(store, annotator, key):
@@ -58,9 +66,7 @@ def test_votes_are_there_again_after_the_disk_was_lost(tmp_path, hub):
         {"private": True, "repo_type": "dataset", "exist_ok": True},
     )
 
-    for path in study.folder.glob("votes.sqlite*"):
-        path.unlink()
-    shutil.rmtree(study.folder / "ledger")
+    forget(study)
     store, ledger = serve(study, hub)
     told = {"key", "item", "left", "name", "better", "judged", "comment", "seconds", "revealed"}
     seen = [{name: vote[name] for name in told} for vote in store.standing()]
@@ -72,6 +78,58 @@ def test_votes_are_there_again_after_the_disk_was_lost(tmp_path, hub):
 
     store, ledger = serve(study, hub)  # the same disk again: nothing comes twice
     assert len(store.standing()) == 6
+    stop(store, ledger)
+
+
+def test_a_place_given_on_after_an_undo_keeps_its_vote(tmp_path, hub, monkeypatch):
+    monkeypatch.setattr(app.assignment, "HELD_SECONDS", 0)
+    study = make_study(tmp_path / "study", items=1)
+    store, ledger = serve(study, hub)
+    ann, bob, carla = map(store.join, ("Ann", "Bob", "Carla"))
+    place = cast(store, ann, "ann0")
+    store.undo(ann)
+    cast(store, bob, "bob0")
+    assert cast(store, carla, "carla0").id == place.id  # Ann's, who had left it open
+    stop(store, ledger)
+    forget(study)
+    store, ledger = serve(study, hub)
+    assert {vote["key"] for vote in store.standing()} == {"bob0", "carla0"}
+    stop(store, ledger)
+
+
+def test_two_servers_that_overlap_lose_nothing(tmp_path, hub):
+    study = make_study(tmp_path / "study", items=1, yaml=YAML + "votes_per_item: 1\n")
+    store, ledger = serve(study, hub)
+    forget(study)
+    other, second = serve(study, hub)  # as when a Space is built anew
+    cast(store, store.join("Ann"), "ann0")
+    cast(other, other.join("Bob"), "bob0")
+    stop(store, ledger)
+    stop(other, second)
+    forget(study)
+    store, ledger = serve(study, hub)
+    assert {vote["key"] for vote in store.standing()} == {"ann0", "bob0"}
+    assert store.next(store.join("Carla")) is None
+    stop(store, ledger)
+
+
+def test_sides_are_turned_round_after_a_restart_as_well(tmp_path, hub):
+    study = make_study(tmp_path / "study", items=20)
+    store, ledger = serve(study, hub)
+    bob = store.join("Bob")
+    for n in range(20):
+        store.next(store.join(f"Ann {n}"))  # opens it and leaves
+        cast(store, bob, f"bob{n}")
+    stop(store, ledger)
+    forget(study)
+    store, ledger = serve(study, hub)
+    carla = store.join("Carla")
+    for n in range(20):
+        cast(store, carla, f"carla{n}")
+    lefts: dict[str, set[str]] = {}
+    for vote in store.standing():
+        lefts.setdefault(vote["item"], set()).add(vote["left"])
+    assert all(len(sides) == 2 for sides in lefts.values()) and len(lefts) == 20
     stop(store, ledger)
 
 

@@ -15,7 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from paths import ROOT
 
-import app.store
+import app.assignment
 from app.database import metadata, open_database
 from app.store import Store
 from sinktrack.errors import StoreError
@@ -158,7 +158,7 @@ def test_what_was_left_open_goes_to_somebody_else_in_the_end(make, monkeypatch):
     ann, bob = store.join("Ann"), store.join("Bob")
     place = store.next(ann)
     assert store.next(bob) is None
-    monkeypatch.setattr(app.store, "HELD_SECONDS", 0)
+    monkeypatch.setattr(app.assignment, "HELD_SECONDS", 0)
     assert store.next(bob) == place
     with pytest.raises(StoreError, match="somebody else"):
         cast(store, ann, place)
@@ -268,3 +268,37 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_written(tmp_path):
     again = Store(url, study="s", lanes=LANES, items="ab", votes_per_item=1)
     assert again.standing() == [] and again.next(ann) == place
     again.close()
+
+
+def test_items_that_left_the_study_are_judged_no_more(make):
+    store = make(items=("a", "b"))
+    ann = store.join("Ann")
+    gone = store.next(ann)
+    stays = ({"a", "b"} - {gone.item}).pop()
+    shorter = make(items=(stays,))
+    assert shorter.next(ann).item == stays
+    assert shorter.progress(ann).left == 1
+    assert shorter.open_place(gone.id, ann) is None
+
+
+def test_votes_on_other_lanes_are_not_mixed_in(make, url):
+    store = make()
+    store.next(store.join("Ann"))
+    with pytest.raises(StoreError, match="other lanes"):
+        Store(url, study=store.study, lanes=("x", "y"), items=("a",), votes_per_item=1)
+
+
+def test_a_key_that_was_used_keeps_nothing_else(make):
+    store = make()
+    ann = store.join("Ann")
+    first, key = store.next(ann), uuid.uuid4().hex
+    assert store.vote(key, first.id, ann, better="tie", judged={}) is True
+    assert store.vote(key, first.id, ann, better="tie", judged={}) is True
+    store.undo(ann)
+    assert store.vote(key, first.id, ann, better="tie", judged={}) is False
+    assert store.vote(f"{key}-2", first.id, ann, better="tie", judged={}) is True
+
+
+def test_a_name_is_one_person_however_it_is_spelt(make):
+    store = make()
+    assert store.join("Zo\u00eb") == store.join("zoe\u0308") != store.join("Zoe")
