@@ -9,6 +9,7 @@ from sinktrack.shapes import anchor, train
 
 
 @pytest.mark.slow(reason="trains for several minutes")
+@pytest.mark.filterwarnings("default")  # torch's compiler warns about its own doings
 def test_lessons_are_learned_and_answers_begin(tmp_path: Path) -> None:
     """From nothing to shapes seen, places named, and answers that fall into form."""
     plain, state = tmp_path / "plain", tmp_path / "state" / "state.pt"
