@@ -102,6 +102,7 @@ class Store:
                 left = sa.select(places.c.left).where(places.c.study == study).distinct()
                 known = set(connection.execute(left).scalars())
         if not known <= set(lanes):
+            self.close()
             raise StoreError(
                 f"The votes of the study {study} are on other lanes ({', '.join(sorted(known))}): "
                 "give study.yaml another name, and begin anew."

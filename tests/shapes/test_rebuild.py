@@ -22,7 +22,7 @@ def test_lessons_are_learned_and_answers_begin(tmp_path: Path) -> None:
     assert max(line.get("sink", 0) for line in lines) >= 0.2
     anchored, state = tmp_path / "anchored", tmp_path / "next" / "state.pt"
     anchor.main(
-        f"--start {plain} --out {anchored} --state {state} --steps 150 --log-every 3".split()
+        f"--start {plain} --out {anchored} --state {state} --steps 150 --log-every 1".split()
     )
     lines = [json.loads(line) for line in (state.parent / "log.jsonl").read_text().splitlines()]
     losses = [line["anchored"] for line in lines if "anchored" in line]
