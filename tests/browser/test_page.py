@@ -176,7 +176,7 @@ def test_long_answers_fetch_their_maps_token_by_token(visit, endless_url, pictur
     page = visitor.page
     visitor.allow(700)
     visitor.ask(picture, QUESTION)
-    visitor.finish(4 * WAIT_MILLISECONDS)
+    visitor.finish(8 * WAIT_MILLISECONDS)
     expect(visitor.status()).to_contain_text("Done after")
     with page.expect_response(lambda response: "maps.bin" in response.url) as fetched:
         visitor.answer("baseline").locator("[data-token]").nth(300).click()
