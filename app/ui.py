@@ -93,7 +93,8 @@ def _header(engine: Engine, state: str = "") -> str:
     if engine.bundled:
         learned = (
             " It was trained to read what SinkTrack writes into its first token, which large models"
-            " were not: it shows how the method works, and not how much it helps them."
+            " were not: it shows how the method works, and not how much it helps them. On its"
+            " sibling without that training, SinkTrack made no clear difference."
         )
         banner = (
             '<aside class="st-banner"><p><strong>This is the small bundled model.</strong> It has'
