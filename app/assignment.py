@@ -41,35 +41,45 @@ class Assignment:
         The one that they have open; else on an item that others have begun, so that it gets all of
         its votes; else on a new one; else one that somebody left open long ago.
         """
-        open_ = self._places(places.c.annotator == annotator, ~voted())
-        row = connection.execute(open_.order_by(places.c.given.desc())).first()
-        return row or self._free(connection, annotator) or self._left_open(connection, annotator)
+        newest = self.open(annotator).order_by(places.c.given.desc())
+        row = connection.execute(newest).first()
+        if row is not None:
+            return row
+        met = self._met(connection, annotator)
+        free = self._free(connection, annotator, met)
+        return free or self._left_open(connection, annotator, met)
 
     def left(self, connection: sa.Connection, annotator: int) -> int:
         """Return how many items an annotator could still judge, as far as others leave them."""
-        mine = connection.execute(self._places(places.c.annotator == annotator)).all()
-        open_ = self._places(places.c.annotator == annotator, ~voted())
-        others = len(self._untaken(connection, {row.item for row in mine}))
-        return others + len(connection.execute(open_).all())
+        open_ = connection.execute(self.open(annotator)).all()
+        return len(open_) + len(self._untaken(connection, self._met(connection, annotator)))
+
+    def open(self, annotator: int) -> Any:
+        """Select the places that an annotator has and that have no vote."""
+        return self._places(places.c.annotator == annotator, ~voted())
+
+    def _met(self, connection: sa.Connection, annotator: int) -> set[str]:
+        """Return the items that an annotator has judged or has open."""
+        rows = connection.execute(self._places(places.c.annotator == annotator))
+        return {row.item for row in rows}
 
     def _places(self, *where: Any) -> Any:
         here = (places.c.study == self.study, places.c.item.in_(self.items))
         return sa.select(places).where(*here, *where)
 
-    def _untaken(self, connection: sa.Connection, mine: set[str]) -> dict[str, int]:
-        """Return the items with a place left that are not among these, and how many are taken."""
+    def _untaken(self, connection: sa.Connection, met: set[str]) -> dict[str, int]:
+        """Return the items with a place left that were not met, and how many places are taken."""
         counted = sa.select(places.c.item, sa.func.count()).where(places.c.study == self.study)
         rows = connection.execute(counted.group_by(places.c.item))
         taken: dict[str, int] = {item: count for item, count in rows}
         return {
             item: taken.get(item, 0)
             for item in self.items
-            if item not in mine and taken.get(item, 0) < self.votes_per_item
+            if item not in met and taken.get(item, 0) < self.votes_per_item
         }
 
-    def _free(self, connection: sa.Connection, annotator: int) -> Any:
-        mine = connection.execute(self._places(places.c.annotator == annotator)).all()
-        free = self._untaken(connection, {row.item for row in mine})
+    def _free(self, connection: sa.Connection, annotator: int, met: set[str]) -> Any:
+        free = self._untaken(connection, met)
         if not free:
             return None
         most = max(free.values())
@@ -85,10 +95,9 @@ class Assignment:
         values |= {"left": left, "given": time.time()}
         return connection.execute(places.insert().values(values).returning(places)).one()
 
-    def _left_open(self, connection: sa.Connection, annotator: int) -> Any:
-        mine = connection.execute(self._places(places.c.annotator == annotator)).all()
+    def _left_open(self, connection: sa.Connection, annotator: int, met: set[str]) -> Any:
         waiting = self._places(
-            places.c.item.not_in([row.item for row in mine]),
+            places.c.item.not_in(met),
             places.c.given < time.time() - HELD_SECONDS,
             ~voted(),
         )

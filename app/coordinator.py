@@ -1,6 +1,7 @@
 """The coordinator's page of a study: how far it is, what came out, and files to take away."""
 
 import hmac
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -8,8 +9,8 @@ import pandas as pd
 from gradio.processing_utils import save_bytes_to_cache
 
 from app.compare import toast
-from app.results import Format, as_votes, export, results, vote_rows
-from app.stats import TIES
+from app.results import Format, Results, as_votes, export, results, vote_rows
+from app.stats import TIES, Vote
 from app.store import Store
 from app.summary import Table, agreements, hallucinations, preferences, progress, summary
 from sinktrack.errors import SinkTrackError
@@ -81,11 +82,18 @@ class Coordinator:
             if not hmac.compare_digest(typed, self._code.encode()):
                 raise toast("This is not the coordinator's code of this study.")
             try:
-                shares, *found = self.figures()
-                shown = [_table(*each) for each in zip(_HEADINGS, found, strict=True)]
-                return [gr.update(visible=True), shares, *shown, *self._files(folder)]
+                kept = self._store.standing()
             except SinkTrackError as error:
                 raise toast(str(error)) from error
+            votes = as_votes(self._study, kept)
+            found = results(self._study, votes)
+            tables = self._tables(votes, found)
+            return [
+                gr.update(visible=True),
+                _shares(found),
+                *tables,
+                *self._files(kept, found, folder),
+            ]
 
         gr.on(
             [show.click, code.submit],
@@ -95,27 +103,17 @@ class Coordinator:
             api_visibility="private",
         )
 
-    def figures(self) -> list[pd.DataFrame]:
-        """Return what the plot shows, and every table."""
-        votes = as_votes(self._study, self._store.standing())
-        found = results(self._study, votes)
+    def _tables(self, votes: Sequence[Vote], found: Results) -> list[str]:
         tables: list[Table] = [
             preferences(self._study, found),
             hallucinations(self._study, found),
             agreements(found),
             *progress(self._study, votes),
         ]
-        shares = [
-            {"tag": group.name, "answer": said, "share": 100 * count / max(1, group.votes)}
-            for group in found.groups
-            for said, count in group.said.items()
-        ]
-        return [pd.DataFrame(shares), *(pd.DataFrame(rows, columns=head) for head, rows in tables)]
+        return [_table(*each) for each in zip(_HEADINGS, tables, strict=True)]
 
-    def _files(self, folder: str) -> list[str]:
-        kept = self._store.standing()
+    def _files(self, kept: Sequence[Mapping[str, Any]], found: Results, folder: str) -> list[str]:
         rows = vote_rows(self._study, kept)
-        found = results(self._study, as_votes(self._study, kept))
         files = {f"votes.{format_}": export(rows, format_) for format_ in _FORMATS}
         files["summary.md"] = summary(self._study, found).encode()
         # each in a folder named by its content, which nobody else knows
@@ -125,8 +123,20 @@ class Coordinator:
         ]
 
 
-def _table(heading: str, frame: pd.DataFrame) -> str:
+def _shares(found: Results) -> pd.DataFrame:
+    """Return what the plot shows."""
+    return pd.DataFrame(
+        [
+            {"tag": group.name, "answer": said, "share": 100 * count / max(1, group.votes)}
+            for group in found.groups
+            for said, count in group.said.items()
+        ]
+    )
+
+
+def _table(heading: str, table: Table) -> str:
     """Return a table as HTML; whatever stands in it stays text."""
+    head, lines = table
     with pd.option_context("display.max_colwidth", None):
-        rows = frame.to_html(index=False, border=0, escape=True)
+        rows = pd.DataFrame(lines, columns=head).to_html(index=False, border=0, escape=True)
     return f'<section class="st-table"><h2>{heading}</h2><div>{rows}</div></section>'

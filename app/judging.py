@@ -76,9 +76,8 @@ class Judging:
         Returns:
             The answer, or {"error": a sentence}; with "signed_out" where signing in again helps.
         """
-        if not isinstance(request, dict) or not isinstance(request.get("what"), str):
-            return {"error": "This request means nothing: load the page again."}
-        answer = self._answers.get(request["what"])
+        what = request.get("what") if isinstance(request, dict) else None
+        answer = self._answers.get(what) if isinstance(what, str) else None
         if answer is None:
             return {"error": "This request means nothing: load the page again."}
         try:

@@ -87,7 +87,7 @@ class Store:
         votes_per_item: int,
         chance: random.Random | None = None,
     ) -> None:
-        self.study, self.items, self.votes_per_item = study, tuple(items), votes_per_item
+        self.study, self.items = study, tuple(items)
         self._assignment = Assignment(
             study, tuple(lanes), self.items, votes_per_item, chance or random.SystemRandom()
         )
@@ -130,13 +130,7 @@ class Store:
 
     def open_place(self, place: int, annotator: int) -> Place | None:
         """Return a place that an annotator has and that has no vote; None otherwise."""
-        found = sa.select(places).where(
-            places.c.study == self.study,
-            places.c.id == place,
-            places.c.annotator == annotator,
-            places.c.item.in_(self.items),
-            ~voted(),
-        )
+        found = self._assignment.open(annotator).where(places.c.id == place)
         with said(), self._engine.begin() as connection:
             row = connection.execute(found).first()
         return Place(row.id, row.item, row.left) if row is not None else None

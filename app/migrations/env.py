@@ -1,4 +1,4 @@
-"""Runs the migrations in the transaction that app/store.py opens."""
+"""Runs the migrations in the transaction that app/database.py opens."""
 
 from alembic import context
 

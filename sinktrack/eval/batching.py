@@ -8,6 +8,7 @@ import torch
 from sinktrack.attach import attach
 from sinktrack.method import SinkTrack
 from sinktrack.prompts import Prompt, tokenizer_of
+from sinktrack.recorder import Recorder
 from sinktrack.window import Cache
 
 _A_TOKEN_EACH = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
@@ -40,6 +41,43 @@ def stacked(prompts: Sequence[Prompt], pad_id: int) -> tuple[dict[str, torch.Ten
 
 
 @torch.inference_mode()
+def written(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[Prompt],
+    methods: SinkTrack | None | Sequence[SinkTrack | None],
+    *,
+    cache: Cache,
+    max_new_tokens: int,
+    record: bool,
+) -> tuple[torch.Tensor, Recorder]:
+    """Continue prompts greedily as one batch.
+
+    Args:
+        model: The model.
+        tokenizer: Its tokenizer.
+        prompts: From `sinktrack.prompts.build_prompt`, all with a picture or all without.
+        methods: One for all prompts, or one each; None is the plain model.
+        cache: As for `attach`.
+        max_new_tokens: The longest continuation.
+        record: As for `attach`.
+
+    Returns:
+        The new token ids, (B, T), with whatever follows the end of an answer; and the recorder.
+    """
+    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    inputs, mask = stacked(prompts, pad_id)
+    inputs = {name: value.to(model.device) for name, value in inputs.items()}
+    with attach(model, methods, context_mask=mask, cache=cache, record=record) as recorder:
+        tokens = model.generate(
+            **inputs,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            pad_token_id=pad_id,
+        )
+    return tokens[:, inputs["input_ids"].shape[1] :], recorder
+
+
 def answers(
     model: Any,
     processor: Any,
@@ -60,15 +98,13 @@ def answers(
         max_new_tokens: The longest answer.
     """
     tokenizer = tokenizer_of(processor)
-    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    inputs, mask = stacked(prompts, pad_id)
-    inputs = {name: value.to(model.device) for name, value in inputs.items()}
-    with attach(model, method, context_mask=mask, cache=cache, record=False):
-        tokens = model.generate(
-            **inputs,
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            pad_token_id=pad_id,
-        )
-    new = tokens[:, inputs["input_ids"].shape[1] :]
+    new, _ = written(
+        model,
+        tokenizer,
+        prompts,
+        method,
+        cache=cache,
+        max_new_tokens=max_new_tokens,
+        record=False,
+    )
     return [text.strip() for text in tokenizer.batch_decode(new, skip_special_tokens=True)]

@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from sinktrack.attach import attach
 from sinktrack.comparison import Answer, Comparison
 from sinktrack.decoding import Decoding
-from sinktrack.eval.batching import stacked
+from sinktrack.eval.batching import written
 from sinktrack.files import whole_file
 from sinktrack.images import load_picture
 from sinktrack.lanes import as_comparison
@@ -89,35 +88,32 @@ def compare_prompts(
         One comparison a prompt; without times and probabilities, which a batch does not have.
     """
     tokenizer = tokenizer_of(processor)
-    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    lanes = list(methods)
-    inputs, mask = stacked([prompt for prompt in prompts for _ in lanes], pad_id)
-    inputs = {name: value.to(model.device) for name, value in inputs.items()}
-    rows = list(methods.values()) * len(prompts)
-    with attach(model, rows, context_mask=mask, cache=cache) as recorder:
-        tokens = model.generate(
-            **inputs,
-            max_new_tokens=decoding.max_new_tokens,
-            do_sample=False,
-            pad_token_id=pad_id,
-        )
-        new = tokens[:, inputs["input_ids"].shape[1] :].tolist()
-        answers = []
-        for row, (written, method) in enumerate(zip(new, rows, strict=True)):
-            ends = [at for at, token_id in enumerate(written) if token_id in recorder.eos_ids]
-            ids = written[: ends[0] + 1] if ends else written
-            answers.append(
-                Answer(
-                    name=lanes[row % len(lanes)],
-                    text=tokenizer.decode(ids, skip_special_tokens=True).strip(),
-                    token_ids=tuple(ids),
-                    method=method,
-                    finish="eos" if ends else "length",
-                    trace=recorder.trace(row, token_ids=ids, tokenizer=tokenizer),
-                    seconds_to_first_token=0.0,
-                    tokens_per_second=0.0,
-                )
+    lanes, rows = list(methods), list(methods.values()) * len(prompts)
+    new, recorder = written(
+        model,
+        tokenizer,
+        [prompt for prompt in prompts for _ in lanes],
+        rows,
+        cache=cache,
+        max_new_tokens=decoding.max_new_tokens,
+        record=True,
+    )
+    answers = []
+    for row, (ids, method) in enumerate(zip(new.tolist(), rows, strict=True)):
+        ends = [at for at, token_id in enumerate(ids) if token_id in recorder.eos_ids]
+        ids = ids[: ends[0] + 1] if ends else ids
+        answers.append(
+            Answer(
+                name=lanes[row % len(lanes)],
+                text=tokenizer.decode(ids, skip_special_tokens=True).strip(),
+                token_ids=tuple(ids),
+                method=method,
+                finish="eos" if ends else "length",
+                trace=recorder.trace(row, token_ids=ids, tokenizer=tokenizer),
+                seconds_to_first_token=0.0,
+                tokens_per_second=0.0,
             )
+        )
     return [
         as_comparison(
             model,
