@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from speed import random_model, random_prompt
 
-from sinktrack.attach import attach, set_decoder_attention
+from sinktrack.architecture import set_decoder_attention
+from sinktrack.attachment import attach
 from sinktrack.trace import AttentionTrace
 
 PROMPT, NEW, LAYERS, HIDDEN, HEADS = 2048, 256, 12, 512, 8

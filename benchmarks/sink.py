@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 import sinktrack
-from sinktrack.attach import decoder_layers
+from sinktrack.architecture import decoder_layers
 from sinktrack.eval.shapes import DESCRIPTIONS
 from sinktrack.images import load_picture
 from sinktrack.prompts import build_prompt

@@ -22,6 +22,7 @@ from transformers import DynamicCache
 import sinktrack
 from sinktrack.shapes.checkpoint import prompt
 from sinktrack.shapes.passages import passage
+from sinktrack.upstream import cache_argument
 from sinktrack.window import Cache
 
 Stream = list[tuple[int, bool]]
@@ -52,10 +53,11 @@ def losses(model: Any, stream: Stream, cache: Cache) -> Iterator[tuple[float, in
         model's cache then.
     """
     kept = DynamicCache(config=model.config.get_text_config())
+    cached = {cache_argument(model): kept, "use_cache": True}
     with sinktrack.attach(model, cache=cache, record=False):
         for (token, _), (following, answer) in zip(stream, stream[1:], strict=False):
             ids = torch.tensor([[token]], device=model.device)
-            logits = model(input_ids=ids, past_key_values=kept, use_cache=True).logits[0, -1]
+            logits = model(input_ids=ids, **cached).logits[0, -1]
             if answer:
                 held = sum(
                     states.nbytes for layer in kept.layers for states in (layer.keys, layer.values)

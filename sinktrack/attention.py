@@ -2,10 +2,10 @@
 
 It delegates to SDPA. Where a `SinkTap` comes with the call it then replaces the attention output of
 the sink and measures where the last query looked. The tap arrives as a keyword argument of the
-decoder layer, so nothing is kept in globals or on modules. Knows nothing about models and hooks.
+attention module, so nothing is kept in globals or on modules. Knows nothing about models and hooks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -17,6 +17,7 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from sinktrack.method import SinkTrack
 from sinktrack.segments import HIDDEN
 from sinktrack.trace import SINK
+from sinktrack.upstream import refuse_lost_keywords
 from sinktrack.window import rotated_back
 
 IMPLEMENTATION = "sinktrack"
@@ -77,6 +78,7 @@ class SinkTap:
         input_norm: The layer's input norm, for methods that normalise their context.
         rotary: The layer's cosines and sines, (..., B or 1, T, d).
         recorder: Where measurements go, or None.
+        reported: The layers whose attention has seen their tap; this one is added.
     """
 
     layer_idx: int
@@ -84,6 +86,7 @@ class SinkTap:
     input_norm: nn.Module | None = None
     rotary: tuple[torch.Tensor, torch.Tensor] | None = None
     recorder: LayerRecorder | None = None
+    reported: set[int] = field(default_factory=set)
 
 
 def sink_attention(
@@ -110,12 +113,17 @@ def sink_attention(
 
     Returns:
         The attention output before `o_proj`, (B, Q, H, d), and None for the weights.
+
+    Raises:
+        AttachError: If the family passes something that SDPA would drop without a word.
     """
+    refuse_lost_keywords(module, kwargs)
     output, _ = sdpa_attention_forward(
         module, query, key, value, attention_mask, scaling=scaling, **kwargs
     )
     if sink_tap is None:
         return output, None
+    sink_tap.reported.add(sink_tap.layer_idx)
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     shifted = [
         injection.row

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from sinktrack.attach import attach, set_decoder_attention
+from sinktrack.architecture import input_device, set_decoder_attention
+from sinktrack.attachment import attach
 from sinktrack.decoding import Decoding
 from sinktrack.images import Picture
 from sinktrack.lanes import stream_prompt
@@ -42,7 +43,7 @@ def speed_table(model: Any, tokenizer: Any, prompt: Prompt, *, new_tokens: int, 
         A Markdown table of median ratios with their range.
     """
     method = SinkTrack.for_model(model)
-    inputs = {name: value.to(model.device) for name, value in prompt.inputs.items()}
+    inputs = {name: value.to(input_device(model)) for name, value in prompt.inputs.items()}
     decoding = Decoding(max_new_tokens=new_tokens)
 
     def plain() -> None:

@@ -22,6 +22,12 @@ class SinkTrackError(Exception):
     """Base of all errors that this library raises on purpose."""
 
 
+def reason(error: BaseException) -> str:
+    """Return what another library's error says, on one line and not too long."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return said if len(said) <= 200 else said[:200] + "…"
+
+
 class MethodError(SinkTrackError):
     """A method that is not valid, or does not fit the model it is used with."""
 

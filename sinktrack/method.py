@@ -1,7 +1,7 @@
 """SinkTrack as data: which layers write into the attention sink, what they write, and how.
 
-Knows nothing about tensors. `sinktrack.attention` does the writing, `sinktrack.attach` decides
-when.
+Knows nothing about tensors. `sinktrack.attention` does the writing, `sinktrack.attachment`
+decides when.
 """
 
 from collections.abc import Collection
@@ -174,7 +174,8 @@ class Family:
 
 
 # By config.model_type. The first four equal the public code; Qwen2-VL and Qwen3-VL take
-# the schedule of Qwen2.5-VL, whose decoders they share.
+# the schedule of Qwen2.5-VL, whose decoders they share; Gemma 3's text models take the interval of
+# Gemma 3 with the context of text models.
 FAMILIES = {
     "qwen2_5_vl": Family(interval=5, context="image"),
     "gemma3": Family(interval=4, context="image"),
@@ -182,4 +183,5 @@ FAMILIES = {
     "llama": Family(interval=4, context="prompt", last=None, early_refresh=True),
     "qwen2_vl": Family(interval=5, context="image"),
     "qwen3_vl": Family(interval=5, context="image"),
+    "gemma3_text": Family(interval=4, context="prompt", early_refresh=True),
 }

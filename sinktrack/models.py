@@ -13,13 +13,11 @@ from transformers import (
     BitsAndBytesConfig,
 )
 
-from sinktrack.attach import decoder_layers
-from sinktrack.errors import ModelError
+from sinktrack.architecture import decoder_layers
+from sinktrack.errors import ModelError, reason
 from sinktrack.method import FAMILIES
+from sinktrack.names import check_name
 from sinktrack.prompts import reads_pictures
-
-# The small checkpoint that comes along in a checkout.
-BUNDLED = Path(__file__).parent.parent / "assets" / "shapes-vl-anchored"
 
 
 def load(
@@ -56,8 +54,8 @@ def load(
     config = _attempt(name, "its config.json", AutoConfig.from_pretrained)
     if config.model_type not in FAMILIES:
         raise ModelError(
-            f"{name} is of the model type {config.model_type!r}, which SinkTrack does not know; "
-            f"choose one of the types {', '.join(FAMILIES)}."
+            f"{name} is of the model type {config.model_type!r}, which {_why_not(config)}; choose "
+            f"one of the types {', '.join(FAMILIES)}."
         )
     sees = reads_pictures(config)
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
@@ -84,17 +82,22 @@ def load(
     return model.eval(), reader
 
 
-def check_name(name: str) -> None:
-    """Refuse at once what is neither a checkpoint's folder nor shaped like a hub name.
+# Families whose attention has a learned sink logit; only the loaded weights would show it.
+_LEARNED_SINKS = {
+    *("gpt_oss", "mimo_v2_flash", "deepseek_v4", "hy_v4", "hy_v4_vl", "flint"),
+    *("granite_swa", "granitemoe_swa"),
+}
 
-    Raises:
-        ModelError: With a sentence that says which.
-    """
-    folder = Path(name)
-    if folder.exists() and not (folder / "config.json").is_file():
-        raise ModelError(f"{name} has no config.json: give a folder with a whole checkpoint.")
-    if not folder.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
-        raise ModelError(f"There is no model folder {name}: check the path.")
+
+def _why_not(config: Any) -> str:
+    """Say why a model type is not among the families."""
+    if config.model_type in _LEARNED_SINKS:
+        return "has learned sink logits that take the place of the first token"
+    kinds = getattr(config.get_text_config(), "layer_types", None) or ()
+    linear = next((kind for kind in kinds if "attention" not in kind or "linear" in kind), None)
+    if linear is not None:
+        return f"has {linear} layers, and without softmax attention no token is an attention sink"
+    return "SinkTrack does not know"
 
 
 def model_name(model: Any) -> str:
@@ -110,7 +113,8 @@ def _check_reader(reader: Any, config: Any, name: str) -> None:
     if not getattr(reader, "chat_template", None):
         raise ModelError(f"{name} has no chat template: download or copy the checkpoint again.")
     tokenizer = reader.tokenizer
-    if tokenizer.convert_ids_to_tokens(config.image_token_id) not in tokenizer.all_special_tokens:
+    # One token of its own is what counts: `sinktrack.prompts` keeps users from typing it.
+    if config.image_token_id not in tokenizer.added_tokens_decoder:
         raise ModelError(
             f"{name} has a tokenizer without the model's image token: download or copy the "
             "checkpoint again."
@@ -144,14 +148,12 @@ def _attempt(name: str, what: str, load_it: Any, **options: Any) -> Any:
     try:
         return load_it(name, trust_remote_code=False, **options)
     except Exception as error:  # the loaders raise whatever their file formats raise
-        reason = " ".join(str(error).split()) or type(error).__name__
         where = (
             "check that the folder holds a whole checkpoint with safetensors weights"
             if Path(name).exists()
             else "check the name and the connection to the hub, or give a local folder"
         )
-        reason = reason if len(reason) <= 200 else reason[:200] + "…"
-        raise ModelError(f"{name}: {what} cannot be loaded; {where}. ({reason})") from error
+        raise ModelError(f"{name}: {what} cannot be loaded; {where}. ({reason(error)})") from error
 
 
 def _four_bit(place: torch.device, dtype: torch.dtype) -> BitsAndBytesConfig:

@@ -14,6 +14,7 @@ from sinktrack.attention import LastQuery
 from sinktrack.errors import TraceError
 from sinktrack.method import SinkTrack
 from sinktrack.segments import PADDING, PromptSegments
+from sinktrack.text import token_texts
 from sinktrack.trace import GENERATED, SEGMENTS, SINK, AttentionTrace, Token
 
 
@@ -129,12 +130,14 @@ class Recorder:
 
         Args:
             row: The row of the batch.
-            token_ids: The generated ids. The last one is seen by no forward pass; without them it
-                is taken to be the most likely token, which sampling and penalties may not choose.
+            token_ids: The generated ids, or the first ones of them. The last one is seen by no
+                forward pass; without them it is taken to be the most likely token, which sampling
+                and penalties may not choose.
             tokenizer: Gives the tokens their texts; without it they are empty.
 
         Raises:
-            TraceError: If nothing was recorded, or there is no such row.
+            TraceError: If nothing was recorded, there is no such row, or `token_ids` are not what
+                was read while it was recorded.
         """
         if not self.enabled:
             raise TraceError("Recording is off: attach with record=True to get a trace.")
@@ -146,7 +149,8 @@ class Recorder:
             raise TraceError(
                 f"There is no row {row}: the batch had {len(self._methods)} rows, counted from 0."
             )
-        ids = self._generated_ids(row) if token_ids is None else list(token_ids)
+        read = torch.stack(self._ids)[:, row].tolist() if self._ids else []
+        ids = self._generated_ids(row, read) if token_ids is None else _checked(token_ids, read)
         steps = self._steps[: len(ids)]
         share = torch.stack([step.share[:, row] for step in steps if step.share is not None])
         delivered = torch.stack(
@@ -180,9 +184,9 @@ class Recorder:
             method=method.as_dict() if method is not None else None,
         )
 
-    def _generated_ids(self, row: int) -> list[int]:
-        """Return the ids that the forward passes saw and the most likely next one, up to an end."""
-        ids = [int(step_ids[row]) for step_ids in self._ids]
+    def _generated_ids(self, row: int, read: Sequence[int]) -> list[int]:
+        """Return the ids that the forward passes read and the likeliest next one, up to an end."""
+        ids = list(read)
         if self._last_logits is not None:
             ids.append(int(self._last_logits[row].argmax()))
         for index, token_id in enumerate(ids):
@@ -226,25 +230,17 @@ class _Step:
         self.image = None
 
 
-def token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
-    """Return what each token adds to the decoded text; "" while a character is still incomplete.
-
-    Args:
-        tokenizer: A transformers tokenizer, or None for empty texts.
-        ids: The token ids of one answer.
-    """
-    if tokenizer is None:
-        return [""] * len(ids)
-    texts, start, shown = [], 0, ""
-    for end in range(1, len(ids) + 1):
-        # Decoding from the last complete character keeps this linear in the answer's length.
-        text = tokenizer.decode(ids[start:end], clean_up_tokenization_spaces=False)
-        if text.endswith("\ufffd") and end < len(ids):
-            texts.append("")
-            continue
-        texts.append(text[len(shown) :])
-        start, shown = end - 1, tokenizer.decode(ids[end - 1 : end])
-    return texts
+def _checked(token_ids: Sequence[int], read: Sequence[int]) -> list[int]:
+    """Return the ids of an answer, if they are those that the steps read one after the other."""
+    ids = [int(token_id) for token_id in token_ids]
+    if not ids:
+        raise TraceError("token_ids is empty: give the generated ids, or leave it out.")
+    if len(ids) > len(read) + 1 or ids[: len(read)] != read[: len(ids)]:
+        raise TraceError(
+            f"token_ids holds {len(ids)} ids that are not the {len(read) + 1} tokens recorded: "
+            "give the generated ids alone, without the prompt, and of this row."
+        )
+    return ids
 
 
 def _one_hot(labels: torch.Tensor) -> torch.Tensor:

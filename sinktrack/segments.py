@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from sinktrack.errors import PromptError
+from sinktrack.errors import AttachError, PromptError
 from sinktrack.method import SinkTrack
 from sinktrack.trace import IMAGE, INSTRUCTION, PROMPT_REST, SINK
 
@@ -67,6 +67,7 @@ class PromptSegments:
         Raises:
             PromptError: If the instruction mask has another shape than the prompt, or a row is
                 padding alone.
+            AttachError: If a picture is there in part.
         """
         if instruction is not None:
             if instruction.shape not in (input_ids.shape, (1, input_ids.shape[1])):
@@ -199,7 +200,7 @@ def _image_grids(
                 token_id = int(input_ids[row, run[0]])
                 if token_id in known:
                     begun = left_of.pop(token_id) if token_id in left_of else None
-                    left, columns = begun or next(known[token_id])
+                    left, columns = begun or next(known[token_id], (0, 1))
                     size = (min(left, tokens) // columns, columns)
                     if left > tokens:
                         left_of[token_id] = (left - tokens, columns)
@@ -208,6 +209,11 @@ def _image_grids(
                     size = (tokens // columns, columns)
                 else:
                     size = _square(tokens)
+                if size[0] == 0:
+                    raise AttachError(
+                        f"Prompt {row} ends inside a picture, but inside the block a prompt must "
+                        "be read in one piece: leave out prefill_chunk_size."
+                    )
                 found.append(size)
                 tokens -= size[0] * size[1]
         grids.append(found)

@@ -13,6 +13,7 @@ FAMILIES = {
     "gemma3": ("Gemma3Config", "Gemma3ForConditionalGeneration"),
     "qwen2": ("Qwen2Config", "Qwen2ForCausalLM"),
     "llama": ("LlamaConfig", "LlamaForCausalLM"),
+    "gemma3_text": ("Gemma3TextConfig", "Gemma3ForCausalLM"),
 }
 IMAGE_TOKEN = 310
 GRID = (1, 4, 8)  # one frame of 4 x 8 patches: 2 x 4 merged tokens
@@ -48,6 +49,8 @@ def small_config(family: str, **text: Any) -> Any:
     vision["temporal_patch_size"] = 2
     if family in ("qwen2", "llama"):
         return config_class(**decoder)
+    if family == "gemma3_text":
+        return config_class(sliding_window=512, query_pre_attn_scalar=16, **decoder)
     if family == "gemma3":
         vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
         vision |= {"num_attention_heads": 2, "image_size": 56, "patch_size": 14}

@@ -9,6 +9,7 @@ from small_models import small_inputs, small_model, stacked
 
 import sinktrack
 from sinktrack.errors import AttachError, MethodError, PromptError
+from sinktrack.upstream import cache_argument, cache_of
 
 
 def logits_of(model, inputs):
@@ -302,9 +303,9 @@ def test_a_prompt_that_was_read_outside_the_block_is_refused():
     model = small_model("llama")
     inputs = small_inputs(model)
     with torch.no_grad():
-        cache = model(**inputs, use_cache=True).past_key_values
+        cache = cache_of(model(**inputs, use_cache=True))
     with pytest.raises(AttachError, match="leave out a cache"), sinktrack.attach(model):
-        model(input_ids=torch.tensor([[5]]), past_key_values=cache)
+        model(input_ids=torch.tensor([[5]]), **{cache_argument(model): cache})
 
 
 def test_a_prompt_that_is_read_in_pieces_is_refused():
@@ -404,10 +405,10 @@ def test_images_and_videos_are_one_context_with_a_map_each(name, with_generate):
 def test_a_step_that_failed_leaves_nothing_in_the_trace():
     model = small_model("llama")
     with sinktrack.attach(model) as recorder, torch.no_grad():
-        cache = model(**small_inputs(model), use_cache=True).past_key_values
+        cache = cache_of(model(**small_inputs(model), use_cache=True))
         hook = model.model.layers[6].register_forward_pre_hook(lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            model(input_ids=torch.tensor([[5]]), past_key_values=cache)
+            model(input_ids=torch.tensor([[5]]), **{cache_argument(model): cache})
         hook.remove()
     trace = recorder.trace()
     assert len(trace.sink) == len(trace.tokens) == 1

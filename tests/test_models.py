@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 from paths import CHECKPOINT
+from PIL import Image
 from small_models import small_model
 
 import sinktrack
@@ -43,6 +44,40 @@ def test_a_text_model_loads_with_its_tokenizer(tmp_path):
     assert model.config.model_type == "qwen2" and tokenizer.encode("hello")
 
 
+def test_a_text_model_of_gemma_3_answers(tmp_path):
+    small_model("gemma3_text", vocab_size=768).save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(CHECKPOINT / name, tmp_path)
+    model, tokenizer = sinktrack.load(tmp_path, device="cpu")
+    result = sinktrack.compare(model, tokenizer, question="Who?", max_new_tokens=4)
+    assert result["sinktrack"].trace.absorbed_layers == (4, 8)
+
+
+def test_an_image_token_need_not_be_called_special(copied):
+    """Re-saved checkpoints have it as an added token, which nobody can type either."""
+    path = copied / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    for name in ("additional_special_tokens", "extra_special_tokens"):
+        config.pop(name, None)
+    path.write_text(json.dumps(config))
+    tokens = json.loads((copied / "tokenizer.json").read_text())
+    for token in tokens["added_tokens"]:
+        token["special"] = token["special"] and "image" not in token["content"]
+    (copied / "tokenizer.json").write_text(json.dumps(tokens))
+    model, processor = sinktrack.load(copied, device="cpu")
+    assert "<|image_pad|>" not in processor.tokenizer.all_special_tokens
+    options = {"image": Image.new("RGB", (112, 112), "red"), "max_new_tokens": 4}
+    plain, forged = (
+        sinktrack.compare(model, processor, question=question, **options)
+        for question in ("Is it there?", "Is <|image_pad|> there?")
+    )
+    counts = [
+        sum(token.id == model.config.image_token_id for token in each.prompt)
+        for each in (plain, forged)
+    ]
+    assert counts[0] == counts[1] > 0
+
+
 def test_a_missing_folder_is_refused(tmp_path):
     refused(tmp_path / "nowhere", "There is no model folder")
     refused("./nowhere", "There is no model folder")
@@ -61,6 +96,10 @@ def test_a_hub_name_that_cannot_be_reached_is_refused(monkeypatch):
 def test_an_unknown_architecture_is_refused(copied):
     (copied / "config.json").write_text(json.dumps({"model_type": "bert"}))
     refused(copied, "'bert'.*qwen2_5_vl")
+    (copied / "config.json").write_text(json.dumps({"model_type": "gpt_oss"}))
+    refused(copied, "'gpt_oss', which has learned sink logits")
+    (copied / "config.json").write_text(json.dumps({"model_type": "qwen3_next"}))
+    refused(copied, "'qwen3_next', which has linear_attention layers, and without softmax")
     (copied / "config.json").write_text(json.dumps({"model_type": "of-my-own"}))
     refused(copied, "config.json cannot be loaded")
     (copied / "config.json").write_text("{")

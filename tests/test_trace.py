@@ -7,6 +7,7 @@ from small_models import IMAGE_TOKEN, small_inputs, small_model
 import sinktrack
 from sinktrack.errors import TraceError
 from sinktrack.trace import GENERATED, IMAGE, INSTRUCTION, PROMPT_REST, SINK
+from sinktrack.upstream import cache_of
 
 NEW_TOKENS = 8
 
@@ -89,7 +90,7 @@ def test_the_delivered_share_is_that_of_the_values(close):
         for i, layer in enumerate(layers)
     ]
     with torch.no_grad(), sinktrack.attach(model) as recorder:
-        cache = model(**inputs, use_cache=True).past_key_values
+        cache = cache_of(model(**inputs, use_cache=True))
     for hook in hooks:
         hook.remove()
     trace = recorder.trace()

@@ -9,6 +9,7 @@ from small_models import small_inputs, small_model, stacked
 import sinktrack
 from sinktrack.errors import AttachError, MethodError
 from sinktrack.trace import GENERATED, IMAGE
+from sinktrack.upstream import cache_argument, cache_of
 
 ROTARY = ["qwen2_5_vl", "qwen2_vl", "qwen3_vl", "qwen2", "llama"]
 STEPS = 24
@@ -123,9 +124,7 @@ def test_the_cache_stops_growing(record):
     inputs = small_inputs(model, text_tokens=30)
     sizes = []
     watch = model.model.layers[3].self_attn.register_forward_hook(
-        lambda module, args, kwargs, output: sizes.append(
-            kwargs["past_key_values"].layers[3].keys.shape[2]
-        ),
+        lambda module, args, kwargs, output: sizes.append(cache_of(kwargs).layers[3].keys.shape[2]),
         with_kwargs=True,
     )
     with sinktrack.attach(model, cache=sinktrack.SinkWindow(sinks=2, window=7), record=record):
@@ -141,9 +140,10 @@ def test_a_stream_without_position_ids_can_be_read_token_by_token(kind, close):
     model = small_model(kind)
     ids = torch.randint(3, 300, (1, 12), generator=torch.Generator().manual_seed(0))
     kept = transformers.DynamicCache(config=model.config.get_text_config())
+    cached = {cache_argument(model): kept, "use_cache": True}
     with torch.no_grad(), sinktrack.attach(model, cache=sinktrack.SinkWindow(window=20)):
         for token in ids[0]:
-            logits = model(input_ids=token.view(1, 1), past_key_values=kept, use_cache=True).logits
+            logits = model(input_ids=token.view(1, 1), **cached).logits
     with torch.no_grad():
         close(logits[:, -1], model(input_ids=ids).logits[:, -1], 1e-4)
 

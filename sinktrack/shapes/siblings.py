@@ -20,7 +20,7 @@ from tqdm import tqdm
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from sinktrack.attach import set_decoder_attention
+from sinktrack.architecture import set_decoder_attention
 from sinktrack.shapes.batches import training_batch
 from sinktrack.shapes.checkpoint import Size
 from sinktrack.shapes.sink_term import Weigh, first_token, softmax

@@ -1,8 +1,10 @@
 """Plug SinkTrack and recording into a transformers model for the length of a `with` block.
 
-Inside the block the decoder runs on the attention function of `sinktrack.attention`. A hook before
-each decoder layer reads the context features and tells that function, by a keyword argument that
-the layer passes on, where to write and what to record. On leaving, everything is as it was.
+Inside the block the decoder runs on the attention function of `sinktrack.attention`. A hook
+before each decoder layer reads the context features; a hook before its attention module tells that
+function, by a keyword argument, where to write and what to record. After every forward pass each
+layer must have reported, so nothing is ever the plain model without a word. On leaving, everything
+is as it was.
 """
 
 import inspect
@@ -13,12 +15,19 @@ from typing import Any
 import torch
 from torch import nn
 
+from sinktrack.architecture import (
+    check_writable,
+    decoder_layers,
+    set_decoder_attention,
+    unwrapped,
+)
 from sinktrack.attention import IMPLEMENTATION, Injection, SinkTap
 from sinktrack.errors import AttachError, MethodError, PromptError
 from sinktrack.exclusive import hold
 from sinktrack.method import SinkTrack
 from sinktrack.recorder import Recorder
 from sinktrack.segments import PADDING, PromptSegments, attended_positions
+from sinktrack.upstream import cache_of
 from sinktrack.window import Cache, WindowedCache, check_cache
 
 Methods = SinkTrack | None | Sequence[SinkTrack | None]
@@ -41,7 +50,8 @@ def attach(
     must use its cache; under beam search a trace's rows are beams that change places.
 
     Args:
-        model: A transformers model whose decoder calls transformers' AttentionInterface.
+        model: A transformers model whose decoder calls transformers' AttentionInterface, or a PEFT
+            model around one.
         method: The method for every row, None for the plain model, or a sequence with one a row.
         context_mask: bool (B, T) or (1, T), True on the instruction; needed by methods whose
             context holds it. `sinktrack.prompts` makes it.
@@ -54,6 +64,7 @@ def attach(
     Raises:
         MethodError: If the method does not fit the model or the batch.
         AttachError: If this thread holds the model already, or the model cannot be attached to.
+            From `generate` or `forward`, if a layer passed the method or the recording by.
         PromptError: From `generate` or `forward`, if a prompt lacks the context.
     """
     attachment = Attachment(model, method, context_mask=context_mask, cache=cache, record=record)
@@ -85,6 +96,7 @@ class Attachment:
         shared_prompt: bool = False,
     ) -> None:
         """Check that the methods fit the model; nothing is changed yet."""
+        model = unwrapped(model)
         self.model = model
         self.layers = decoder_layers(model)
         self.methods = method
@@ -94,6 +106,7 @@ class Attachment:
         for one in chosen:
             if one is not None:
                 one.check_fits(len(self.layers))
+                check_writable(self.layers, one)
         injecting = [layer for one in chosen if one is not None for layer in one.layers]
         self.part_at = min(injecting, default=len(self.layers))
         self.recorder = Recorder(len(self.layers), enabled=record, eos_ids=_eos_ids(model))
@@ -102,7 +115,8 @@ class Attachment:
         self._signature = inspect.signature(model.forward)
         self._prefill: _Prefill | None = None
         self._in_forward = False
-        self._prompt_read = False
+        self._last_prompt: torch.Tensor | None = None  # int64 (B, T), while its cache may be used
+        self._reported: set[int] = set()
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -111,10 +125,14 @@ class Attachment:
             undo.enter_context(hold(self.model))
             undo.enter_context(_implementation(self.model))
             hooks = [self.model.register_forward_pre_hook(self._before_model, with_kwargs=True)]
-            hooks += [
-                layer.register_forward_pre_hook(self._before_layer(index), with_kwargs=True)
-                for index, layer in enumerate(self.layers)
-            ]
+            for index, layer in enumerate(self.layers):
+                attention: Any = layer.self_attn
+                hooks += [
+                    layer.register_forward_pre_hook(self._before_layer(index)),
+                    attention.register_forward_pre_hook(
+                        self._before_attention(index), with_kwargs=True
+                    ),
+                ]
             hooks.append(self.model.register_forward_hook(self._after_model, always_call=True))
             if self._window is not None:
                 decoder = self.model.get_decoder()
@@ -128,19 +146,39 @@ class Attachment:
     def _before_model(self, _: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
         call = self._signature.bind_partial(*args, **kwargs).arguments
         call |= call.pop("kwargs", {})
-        cache, input_ids = call.get("past_key_values"), call.get("input_ids")
+        cache, input_ids = cache_of(call), call.get("input_ids")
         self._prefill = None
         if cache is None or cache.get_seq_length() == 0:
+            self._refuse_no_cache(call, cache, input_ids)
             self._prefill = self._start(call, input_ids)
-            self._prompt_read = True
-        elif not self._prompt_read or input_ids is None or input_ids.shape[1] > 1:
+            self._last_prompt = input_ids
+        elif self._last_prompt is None or input_ids is None or input_ids.shape[1] > 1:
             raise AttachError(
                 "Inside the block a prompt must be read in one piece and answers a token at a "
                 "time: leave out a cache from before, prefill_chunk_size and assisted generation."
             )
         if self.recorder.enabled:
             self.recorder.begin_step(None if self._prefill else input_ids)
+        self._reported.clear()
         self._in_forward = True
+
+    def _refuse_no_cache(
+        self, call: dict[str, Any], cache: Any, input_ids: torch.Tensor | None
+    ) -> None:
+        """Refuse a generation without a cache, whose every step would look like a new prompt."""
+        before = self._last_prompt
+        if call.get("use_cache") is not False or cache is not None or input_ids is None:
+            return
+        goes_on = (
+            before is not None
+            and input_ids.shape == (before.shape[0], before.shape[1] + 1)
+            and torch.equal(input_ids[:, :-1], before)
+        )
+        if goes_on or self._window is not None:
+            raise AttachError(
+                "The generation uses no cache (use_cache is False), so prompt and answer cannot be "
+                "told apart: pass use_cache=True, or set model.generation_config.use_cache = True."
+            )
 
     def _start(self, call: dict[str, Any], input_ids: torch.Tensor | None) -> "_Prefill":
         if input_ids is None:
@@ -186,41 +224,62 @@ class Attachment:
         if self._prefill is not None:
             self._window.start(self._prefill.attended, kwargs.get("position_ids"))
             return None
-        kept = self._window.cut(kwargs["past_key_values"])
+        kept = self._window.cut(cache_of(kwargs))
         if kept is not None and self.recorder.enabled:
             self.recorder.keep(kept)
         kwargs["position_ids"], kwargs["attention_mask"] = self._window.next_token()
         return args, kwargs
 
     def _before_layer(self, index: int) -> Any:
-        layer = self.layers[index]
-        input_norm = getattr(layer, "input_layernorm", None)
+        def hook(_: nn.Module, args: tuple[Any, ...]) -> Any:
+            if self._prefill is None:
+                return None
+            if not args:
+                raise AttachError(
+                    f"Decoder layer {index} of {type(self.model).__name__} takes its hidden states "
+                    "by keyword, so they cannot be read: SinkTrack cannot be attached to it."
+                )
+            if self.shared_prompt and index == self.part_at:
+                rows = len(self._prefill.methods)
+                args = (args[0].repeat_interleave(rows, dim=0), *args[1:])
+            self._prefill.read_features(index, args[0])
+            return args
+
+        return hook
+
+    def _before_attention(self, index: int) -> Any:
+        input_norm = getattr(self.layers[index], "input_layernorm", None)
 
         def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if not self._in_forward:
                 return None
-            injections: list[Injection] = []
-            if self._prefill is not None:
-                if self.shared_prompt and index == self.part_at:
-                    rows = len(self._prefill.methods)
-                    args = (args[0].repeat_interleave(rows, dim=0), *args[1:])
-                self._prefill.read_features(index, args[0])
-                injections = self._prefill.injections(index)
+            injections = self._prefill.injections(index) if self._prefill is not None else []
             recorder = self.recorder if self.recorder.enabled else None
             rotary = kwargs.get("position_embeddings")
-            kwargs["sink_tap"] = SinkTap(index, injections, input_norm, rotary, recorder)
+            kwargs["sink_tap"] = SinkTap(
+                index, injections, input_norm, rotary, recorder, self._reported
+            )
             return args, kwargs
 
         return hook
 
     def _after_model(self, _: nn.Module, args: Any, output: Any) -> None:
         begun, self._in_forward, self._prefill = self._in_forward, False, None
-        if not begun or not self.recorder.enabled:
+        if not begun:
             return
-        if output is None:  # the forward pass raised
-            self.recorder.abandon_step()
-        else:
+        complete = len(self._reported) == len(self.layers)
+        if output is None or not complete:
+            if self.recorder.enabled:
+                self.recorder.abandon_step()
+        elif self.recorder.enabled:
             self.recorder.end_step(getattr(output, "logits", None))
+        if output is not None and not complete:
+            passed_by = next(i for i in range(len(self.layers)) if i not in self._reported)
+            raise AttachError(
+                f"Decoder layer {passed_by} ({type(self.layers[passed_by]).__name__}) passed "
+                "SinkTrack's attention function by, so its output would be the plain model's: "
+                "this model, or something that wraps its layers, cannot be used with it."
+            )
 
 
 class _Prefill:
@@ -252,32 +311,6 @@ class _Prefill:
             for row, (method, _) in self._writing.items()
             if layer_idx in method.inject_at
         ]
-
-
-def decoder_layers(model: Any) -> nn.ModuleList:
-    """Return the decoder layers of a causal language model or of a model around one.
-
-    Raises:
-        AttachError: If the model has none that take part in transformers' AttentionInterface.
-    """
-    decoder = model.get_decoder() if hasattr(model, "get_decoder") else None
-    layers = getattr(decoder, "layers", None)
-    if not isinstance(layers, nn.ModuleList) or not all(
-        hasattr(getattr(layer, "self_attn", None), name)
-        for layer in layers
-        for name in ("k_proj", "v_proj")
-    ):
-        raise AttachError(
-            f"{type(model).__name__} has no decoder layers with a self_attn of separate k_proj and "
-            "v_proj, so SinkTrack cannot be attached to it."
-        )
-    return layers
-
-
-def set_decoder_attention(model: Any, name: str) -> None:
-    """Switch the attention function of a model's decoder and leave a vision tower's alone."""
-    nested = model.config.get_text_config() is not model.config
-    model.set_attn_implementation({"text_config": name} if nested else name)
 
 
 def _eos_ids(model: Any) -> list[int]:
