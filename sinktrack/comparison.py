@@ -23,7 +23,8 @@ class Answer:
         text: The answer without special tokens.
         token_ids: The generated ids, the one that ended the answer included.
         method: The lane's method; None is the plain model.
-        finish: Why it ended: the model ended it, the length limit, or a stop from outside.
+        finish: Why it ended: "eos", the model ended it, by a token or a stop string; "length", the
+            limit; or "stopped" from outside.
         trace: Its attention; None if recording was off.
         seconds_to_first_token: From the start of the prefill, in seconds.
         tokens_per_second: After the first token; 0.0 for a single one.

@@ -1,20 +1,16 @@
-"""How the next token is chosen, the same way for every lane.
+"""How the next token is chosen and when an answer ends, the same way for every lane.
 
-Knows nothing about models; sees logits and the ids so far.
+Sees logits and the ids so far; runs no model.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import (
-    LogitsProcessorList,
-    RepetitionPenaltyLogitsProcessor,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
+from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
+from transformers.generation.stopping_criteria import EosTokenCriteria, StopStringCriteria
 
+from sinktrack.comparison import Finish
 from sinktrack.errors import MethodError
 
 
@@ -22,8 +18,7 @@ from sinktrack.errors import MethodError
 class Decoding:
     """How long answers may be and how their tokens are chosen.
 
-    Of the checkpoint's own generation config the repetition penalty applies as well; rarer steps,
-    such as forbidden words or n-grams, do not.
+    Whatever else the checkpoint's own generation config asks for applies as well, see `Sampler`.
 
     Args:
         max_new_tokens: At least 1.
@@ -67,8 +62,11 @@ class Decoding:
             )
 
 
-class Chooser:
-    """Greedy, or sampled with noise that all lanes share.
+class Sampler:
+    """Chooses each lane's next token as `generate` would, with sampling noise that lanes share.
+
+    `generate` itself is asked what it would do with the checkpoint's generation config (penalties,
+    forbidden words and n-grams, least lengths, stop strings and so on), so nothing is left out.
 
     Sampling adds one draw of Gumbel noise to the log-probabilities and takes the maximum, which
     equals drawing from the distribution (https://arxiv.org/abs/1611.01144, section 2). Every lane
@@ -76,34 +74,29 @@ class Chooser:
 
     Args:
         decoding: What was asked for.
-        generation_config: The checkpoint's, for what is left open and the repetition penalty.
+        model: Its generation config settles what is left open.
+        tokenizer: Needed for stop strings.
+        prompt_ids: int64 (1, T), the prompt.
+
+    Attributes:
+        settings: How tokens are chosen, as JSON values.
+
+    Raises:
+        MethodError: If the generation config asks for something impossible, or for more than one
+            token after the other, such as beams.
     """
 
-    def __init__(self, decoding: Decoding, generation_config: Any) -> None:
-        """Settle every value once; `settings` holds them as JSON values."""
-
-        def settled(name: str, default: Any) -> Any:
-            for source in (decoding, generation_config):
-                if getattr(source, name, None) is not None:
-                    return getattr(source, name)
-            return default
-
-        self.settings: dict[str, Any] = {
-            "max_new_tokens": decoding.max_new_tokens,
-            "do_sample": decoding.do_sample,
-            "repetition_penalty": settled("repetition_penalty", 1.0),
-        }
-        if decoding.do_sample:
-            self.settings |= {
-                "temperature": settled("temperature", 1.0),
-                "top_p": settled("top_p", 1.0),
-                "top_k": settled("top_k", 0),
-                "seed": decoding.seed,
-            }
-        self._processors = _processors(self.settings)
+    def __init__(
+        self, decoding: Decoding, model: Any, tokenizer: Any, prompt_ids: torch.Tensor
+    ) -> None:
+        """Settle every value once."""
+        config, self._processors, self._criteria = _as_generate(
+            decoding, model, tokenizer, prompt_ids
+        )
+        self.settings = _settings(config, decoding)
         self._noise = torch.Generator().manual_seed(decoding.seed) if decoding.do_sample else None
 
-    def __call__(self, ids: Any, logits: Any) -> torch.Tensor:
+    def __call__(self, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         """Choose the next token of every lane.
 
         Args:
@@ -113,7 +106,7 @@ class Chooser:
         Returns:
             int64 (B,).
         """
-        scores = self._processors(ids, logits.float())
+        scores = self._processors(ids, logits.float())  # type: ignore[arg-type]
         if self._noise is not None:
             uniform = torch.rand(scores.shape[-1], generator=self._noise).clamp(min=1e-20)
             gumbel = -(-uniform.log()).clamp(min=1e-20).log()
@@ -121,16 +114,118 @@ class Chooser:
         chosen: torch.Tensor = scores.argmax(-1)
         return chosen
 
+    def ended(self, ids: torch.Tensor) -> list[Finish | None]:
+        """Tell which answers end with their last token, and why.
 
-def _processors(settings: dict[str, Any]) -> LogitsProcessorList:
-    """Return the steps of `generate` that these settings ask for, in its order."""
-    steps = LogitsProcessorList()
-    if settings["repetition_penalty"] != 1.0:
-        steps.append(RepetitionPenaltyLogitsProcessor(settings["repetition_penalty"]))
-    if settings.get("temperature", 1.0) != 1.0:
-        steps.append(TemperatureLogitsWarper(float(settings["temperature"])))
-    if settings.get("top_k", 0):
-        steps.append(TopKLogitsWarper(settings["top_k"]))
-    if settings.get("top_p", 1.0) < 1.0:
-        steps.append(TopPLogitsWarper(settings["top_p"]))
-    return steps
+        Args:
+            ids: int64 (B, n), prompt and answer with the token chosen last.
+        """
+        found: list[Finish | None] = [None] * len(ids)
+        for criterion in self._criteria:
+            said = isinstance(criterion, EosTokenCriteria | StopStringCriteria)
+            for row, ends in enumerate(criterion(ids, None).tolist()):
+                if ends and (said or found[row] is None):
+                    found[row] = "eos" if said else "length"
+        return found
+
+
+_SETTINGS = {  # in the order in which `generate` applies them, with the value that does nothing
+    "sequence_bias": None,
+    "encoder_repetition_penalty": 1.0,
+    "no_repeat_ngram_size": 0,
+    "encoder_no_repeat_ngram_size": 0,
+    "bad_words_ids": None,
+    "min_length": 0,
+    "min_new_tokens": 0,
+    "forced_bos_token_id": None,
+    "forced_eos_token_id": None,
+    "exponential_decay_length_penalty": None,
+    "suppress_tokens": None,
+    "begin_suppress_tokens": None,
+    "stop_strings": None,
+    "max_time": None,
+}
+_SAMPLING = {"min_p": None, "typical_p": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0}
+
+
+def _as_generate(
+    decoding: Decoding, model: Any, tokenizer: Any, prompt_ids: torch.Tensor
+) -> tuple[GenerationConfig, LogitsProcessorList, StoppingCriteriaList]:
+    """Return the settings, logits processors and stopping criteria that `generate` would use."""
+
+    def prepared(_model: Any, _ids: torch.Tensor, **settled: Any) -> tuple[Any, ...]:
+        names = ("generation_config", "logits_processor", "stopping_criteria")
+        return tuple(settled[name] for name in names)
+
+    _refuse(_beside_the_model(model.generation_config))
+    asked = {
+        name: getattr(decoding, name)
+        for name in ("temperature", "top_p", "top_k")
+        if decoding.do_sample and getattr(decoding, name) is not None
+    }
+    strings = model.generation_config.stop_strings
+    try:
+        config, processors, criteria = model.generate(
+            prompt_ids,
+            attention_mask=torch.ones_like(prompt_ids),
+            position_ids=torch.arange(prompt_ids.shape[1], device=prompt_ids.device)[None],
+            max_new_tokens=decoding.max_new_tokens,
+            do_sample=decoding.do_sample,
+            use_cache=False,  # no cache is made for what is only asked
+            stop_strings=None,  # which `generate` does not hand to a function of one's own
+            custom_generate=prepared,
+            **asked,
+        )
+        if strings:
+            config.stop_strings = strings
+            criteria.append(StopStringCriteria(tokenizer, strings))
+    except (ValueError, TypeError) as error:
+        raise MethodError(
+            "The checkpoint's generation config asks for something impossible; mend it in "
+            f"model.generation_config (generation_config.json): {error}"
+        ) from error
+    mode = str(config.get_generation_mode().value)
+    _refuse(None if mode in ("greedy_search", "sample") else mode.replace("_", " "))
+    return config, processors, criteria
+
+
+def _beside_the_model(config: GenerationConfig) -> str | None:
+    """Name what a generation config asks for that takes more than one model call a token."""
+    several = {"guidance_scale": 1, "token_healing": False, "num_return_sequences": 1}
+    for name, neutral in several.items():
+        value = getattr(config, name, None)
+        if value is not None and value != neutral:
+            return f"{name}={value}"
+    return None
+
+
+def _refuse(asked: str | None) -> None:
+    """Refuse what `generate` would do by the generation config and lanes do not."""
+    if asked is not None:
+        raise MethodError(
+            f"The checkpoint's generation config asks for {asked}, but lanes take one token after "
+            "the other: change it in model.generation_config (generation_config.json)."
+        )
+
+
+def _settings(config: GenerationConfig, decoding: Decoding) -> dict[str, Any]:
+    """Return what chooses tokens as JSON values; rarer steps only where they do something."""
+    settings: dict[str, Any] = {
+        "max_new_tokens": decoding.max_new_tokens,
+        "do_sample": decoding.do_sample,
+        "repetition_penalty": config.repetition_penalty or 1.0,
+    }
+    rarer = dict(_SETTINGS)
+    if decoding.do_sample:
+        settings |= {
+            "temperature": 1.0 if config.temperature is None else config.temperature,
+            "top_p": 1.0 if config.top_p is None else config.top_p,
+            "top_k": config.top_k or 0,
+            "seed": decoding.seed,
+        }
+        rarer |= _SAMPLING
+    for name, neutral in rarer.items():
+        value = getattr(config, name, None)
+        if value is not None and value != neutral:
+            settings[name] = value
+    return settings

@@ -5,6 +5,7 @@ from typing import Any
 from sinktrack.comparison import Answer, Finish
 from sinktrack.method import SinkTrack
 from sinktrack.recorder import Recorder
+from sinktrack.text import GrowingText
 from sinktrack.trace import Token
 
 
@@ -22,23 +23,30 @@ class Lane:
         self.name = name
         self.method = method
         self.tokenizer = tokenizer
+        self._growing = GrowingText(tokenizer, skip_special_tokens=True)
         self.ids: list[int] = []
         self.probabilities: list[float] = []
         self.text = ""
         self.finish: Finish | None = None
         self.first_at = self.last_at = 0.0
 
-    def take(self, token_id: int, probability: float, eos: frozenset[int], seconds: float) -> Token:
-        """Add a token that was chosen `seconds` after the start; return it with its text."""
+    def take(
+        self, token_id: int, probability: float, finish: Finish | None, seconds: float
+    ) -> Token:
+        """Add a token that was chosen `seconds` after the start; return it with its text.
+
+        Args:
+            token_id: The token.
+            probability: The model's own.
+            finish: Why the answer ends with it; None if it goes on.
+            seconds: Since the start of the prefill.
+        """
         self.ids.append(token_id)
         self.probabilities.append(probability)
         self.first_at, self.last_at = self.first_at or seconds, seconds
-        if token_id in eos:
-            self.finish = "eos"
-        text = self.tokenizer.decode(self.ids, skip_special_tokens=True)
-        if self.finish is None:
-            text = text.rstrip("\ufffd")  # a character whose other bytes are still to come
-        added, self.text = text[len(self.text) :], text
+        self.finish = finish
+        added = self._growing.take(token_id, last=finish is not None)
+        self.text += added
         return Token(token_id, added)
 
     def end(self, finish: Finish) -> None:

@@ -14,17 +14,19 @@ import torch
 import transformers
 from transformers import DynamicCache
 
-from sinktrack.attach import Attachment
+from sinktrack.architecture import input_device
+from sinktrack.attachment import Attachment
 from sinktrack.comparison import Answer, Comparison, Step
-from sinktrack.decoding import Chooser, Decoding
+from sinktrack.decoding import Decoding, Sampler
 from sinktrack.errors import DeviceMemoryError, MethodError, PromptError
 from sinktrack.images import load_picture
 from sinktrack.lane import Lane
 from sinktrack.method import SinkTrack
 from sinktrack.models import model_name
 from sinktrack.prompts import MAX_QUESTION_TOKENS, Prompt, build_prompt, tokenizer_of
-from sinktrack.recorder import token_texts
+from sinktrack.text import token_texts
 from sinktrack.trace import Token
+from sinktrack.upstream import cache_argument
 from sinktrack.version import VERSION
 from sinktrack.window import Cache
 
@@ -179,20 +181,22 @@ def stream_prompt(
         shared_prompt=True,
     )
     _check_parting(model, attachment.part_at)
-    choose = Chooser(decoding, model.generation_config)
+    inputs = {name: value.to(input_device(model)) for name, value in prompt.inputs.items()}
+    sampler = Sampler(decoding, model, tokenizer, inputs["input_ids"])
     lanes = [Lane(name, method, tokenizer) for name, method in methods.items()]
-    with attachment.active(), _memory_sentence(prompt, len(lanes)):
-        for index, tokens in enumerate(_decode(model, prompt, lanes, attachment, choose)):
-            longest = index + 1 == decoding.max_new_tokens
-            if longest or (stop is not None and stop()):
+    with attachment.active(), _fresh_positions(model), _memory_sentence(prompt, len(lanes)):
+        for index, tokens in enumerate(_decode(model, inputs, lanes, attachment.part_at, sampler)):
+            if stop is not None and stop():
                 for lane in lanes:
-                    lane.end("length" if longest else "stopped")
+                    lane.end("stopped")
             texts = {lane.name: lane.text for lane in lanes}
             if all(lane.finish for lane in lanes):
                 break
             yield Step(index=index, tokens=tokens, texts=texts)
         answers = [lane.answer(attachment.recorder, row) for row, lane in enumerate(lanes)]
-    comparison = as_comparison(model, tokenizer, prompt, answers, decoding=decoding, cache=cache)
+    comparison = as_comparison(
+        model, tokenizer, prompt, answers, settings=sampler.settings, cache=cache
+    )
     yield Step(index=index, tokens=tokens, texts=texts, comparison=comparison)
 
 
@@ -202,7 +206,7 @@ def as_comparison(
     prompt: Prompt,
     answers: Sequence[Answer],
     *,
-    decoding: Decoding,
+    settings: dict[str, Any],
     cache: Cache,
 ) -> Comparison:
     """Return answers to one prompt with all that is to be known of how they came about."""
@@ -211,10 +215,10 @@ def as_comparison(
         answers={answer.name: answer for answer in answers},
         question=prompt.question,
         pictures=prompt.pictures,
-        settings=Chooser(decoding, model.generation_config).settings
+        settings=settings
         | {
             "cache": cache if isinstance(cache, str) else cache.as_dict(),
-            "device": str(model.device),
+            "device": str(input_device(model)),
             "dtype": str(model.dtype).removeprefix("torch."),
         },
         model_name=model_name(model),
@@ -228,30 +232,51 @@ def as_comparison(
 
 
 def _decode(
-    model: Any, prompt: Prompt, lanes: list[Lane], attachment: Attachment, choose: Chooser
+    model: Any, inputs: dict[str, torch.Tensor], lanes: list[Lane], part_at: int, sampler: Sampler
 ) -> Iterator[dict[str, Token]]:
     """Read the prompt, then yield what the lanes write, step after step, without end."""
     started = time.perf_counter()
-    inputs = {name: value.to(model.device) for name, value in prompt.inputs.items()}
     mask = inputs.pop("attention_mask", None)
     if mask is not None and not mask.all():
         raise PromptError("The prompt has padding, which lanes do not need: leave it out.")
-    cache = DynamicCache(config=model.config.get_text_config())
-    logits = _read_prompt(model, inputs, cache, attachment.part_at, len(lanes))
+    cache: Any = DynamicCache(config=model.config.get_text_config())
+    cached = {cache_argument(model): cache, "use_cache": True}
+    logits = _next_logits(model, **inputs, **cached)
+    for layer in cache.layers[:part_at]:
+        layer.batch_repeat_interleave(len(lanes))  # up to here the lanes were one row
+    logits = logits.expand(len(lanes), -1)
     ids = inputs["input_ids"].expand(len(lanes), -1)
     while True:
-        chosen = choose(ids, logits)
+        chosen = sampler(ids, logits)
         own = logits.float().log_softmax(-1).gather(1, chosen[:, None])[:, 0].exp()
+        ids = torch.cat([ids, chosen[:, None]], dim=1)
         seconds = time.perf_counter() - started
         yield {
-            lane.name: lane.take(token_id, probability, attachment.recorder.eos_ids, seconds)
-            for lane, token_id, probability in zip(
-                lanes, chosen.tolist(), own.tolist(), strict=True
+            lane.name: lane.take(token_id, probability, finish, seconds)
+            for lane, token_id, probability, finish in zip(
+                lanes, chosen.tolist(), own.tolist(), sampler.ended(ids), strict=True
             )
             if lane.finish is None
         }
-        ids = torch.cat([ids, chosen[:, None]], dim=1)
-        logits = _read_tokens(model, ids[:, -1:], cache)
+        logits = _next_logits(model, input_ids=ids[:, -1:], **cached)
+
+
+@contextmanager
+def _fresh_positions(model: Any) -> Iterator[None]:
+    """Put aside what the model keeps of the last picture's positions, and put it back.
+
+    Qwen's models keep `rope_deltas` between calls; without it a prompt without a picture would
+    begin where the last picture made the text begin.
+    """
+    keeping = [module for module in model.modules() if hasattr(module, "rope_deltas")]
+    before = [module.rope_deltas for module in keeping]
+    for module in keeping:
+        module.rope_deltas = None
+    try:
+        yield
+    finally:
+        for module, kept in zip(keeping, before, strict=True):
+            module.rope_deltas = kept
 
 
 def _check_parting(model: Any, part_at: int) -> None:
@@ -267,22 +292,9 @@ def _check_parting(model: Any, part_at: int) -> None:
 
 
 @torch.no_grad()
-def _read_prompt(
-    model: Any, inputs: dict[str, torch.Tensor], cache: Any, part_at: int, lanes: int
-) -> torch.Tensor:
-    """Read one prompt for all lanes; return the next token's logits (lanes, V)."""
-    output = model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
-    logits: torch.Tensor = output.logits[:, -1]
-    for layer in cache.layers[:part_at]:
-        layer.batch_repeat_interleave(lanes)  # up to here the lanes were one row
-    return logits.expand(lanes, -1)
-
-
-@torch.no_grad()
-def _read_tokens(model: Any, tokens: torch.Tensor, cache: Any) -> torch.Tensor:
-    """Read the lanes' last tokens (lanes, 1); return the next ones' logits (lanes, V)."""
-    output = model(input_ids=tokens, past_key_values=cache, use_cache=True)
-    logits: torch.Tensor = output.logits[:, -1]
+def _next_logits(model: Any, **inputs: Any) -> torch.Tensor:
+    """Read tokens; return the next ones' logits (rows, V)."""
+    logits: torch.Tensor = model(**inputs, logits_to_keep=1).logits[:, -1]
     return logits
 
 

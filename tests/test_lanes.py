@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from small_models import FAMILIES, small_inputs, small_model
 
 import sinktrack
-from sinktrack.decoding import Chooser, Decoding
+from sinktrack.decoding import Decoding, Sampler
 from sinktrack.errors import DeviceMemoryError, MethodError, PictureError, PromptError
 from sinktrack.lanes import _memory_sentence, stream_prompt
 from sinktrack.prompts import Prompt, build_prompt
@@ -158,7 +158,7 @@ def test_each_lane_ends_at_its_own_end(checkpoint, monkeypatch):
     options = {"image": image, "question": question}
     end = processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
     free = sinktrack.compare(model, processor, max_new_tokens=16, **options)
-    choose = Chooser.__call__
+    choose = Sampler.__call__
 
     def ending(self, ids, logits):
         chosen = choose(self, ids, logits)
@@ -167,7 +167,7 @@ def test_each_lane_ends_at_its_own_end(checkpoint, monkeypatch):
         return chosen
 
     length = len(free["baseline"].trace.prompt_ids)
-    monkeypatch.setattr(Chooser, "__call__", ending)
+    monkeypatch.setattr(Sampler, "__call__", ending)
     result = sinktrack.compare(model, processor, max_new_tokens=16, **options)
     assert result["baseline"].finish == "eos"
     assert result["baseline"].token_ids == (*free["baseline"].token_ids[:3], end)
@@ -261,9 +261,10 @@ def test_lanes_with_equal_distributions_sample_equal_words(checkpoint):
 def test_shared_noise_draws_from_the_distribution():
     """Over many draws the frequencies are the probabilities, for both lanes at once."""
     model = small_model("llama")
-    choose = Chooser(Decoding(do_sample=True, seed=3), model.generation_config)
+    prompt = torch.ones(1, 4, dtype=torch.long)
+    sampler = Sampler(Decoding(do_sample=True, seed=3, top_k=0), model, None, prompt)
     logits = torch.tensor([[1.0, 0.0, -1.0], [-1.0, 2.0, 0.0]])
-    draws = torch.stack([choose(torch.zeros(2, 1).long(), logits) for _ in range(4000)])
+    draws = torch.stack([sampler(torch.zeros(2, 1).long(), logits) for _ in range(4000)])
     for lane in range(2):
         frequencies = torch.bincount(draws[:, lane], minlength=3) / len(draws)
         torch.testing.assert_close(frequencies, logits[lane].softmax(-1), atol=0.03, rtol=0)
@@ -319,7 +320,7 @@ def test_running_out_of_memory_says_what_to_lower(checkpoint, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr("sinktrack.lanes._read_tokens", full)
+        patch.setattr("sinktrack.lanes._next_logits", full)
         with pytest.raises(DeviceMemoryError, match=r"\d+ image tokens and 2 lanes: take a small"):
             sinktrack.compare(model, processor, **good)
     assert sinktrack.compare(model, processor, **good)

@@ -9,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from sinktrack.comparison import Answer, Comparison
-from sinktrack.decoding import Decoding
+from sinktrack.decoding import Decoding, Sampler
 from sinktrack.eval.batching import written
 from sinktrack.files import whole_file
 from sinktrack.images import load_picture
@@ -79,7 +79,7 @@ def compare_prompts(
     Args:
         model: The model.
         processor: Its processor.
-        prompts: From `sinktrack.prompts.build_prompt`, all with a picture or all without.
+        prompts: From `sinktrack.prompts.build_prompt`.
         methods: Lane names to methods.
         decoding: Greedy; how long answers may be.
         cache: As for `sinktrack.compare`.
@@ -120,7 +120,7 @@ def compare_prompts(
             tokenizer,
             prompt,
             answers[len(lanes) * index : len(lanes) * (index + 1)],
-            decoding=decoding,
+            settings=Sampler(decoding, model, tokenizer, prompt.inputs["input_ids"]).settings,
             cache=cache,
         )
         for index, prompt in enumerate(prompts)
