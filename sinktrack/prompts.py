@@ -1,13 +1,15 @@
 """A picture and a question to a model's inputs, with the user's text made safe.
 
-The chat template is rendered around a placeholder, and the user's text is encoded on its own with
-special tokens split. So `<|im_end|>` or `<|image_pad|>` in a question are plain text to the model,
-and the instruction's tokens are known exactly.
+The chat template is rendered around a placeholder, the user's text is put in its place, and all is
+encoded at once: so the ids are those of the tokenizer's own chat template. Control tokens in the
+user's text, such as `<|im_end|>` or `<|image_pad|>`, are broken by an invisible character before,
+so they are plain text to the model. Offsets tell which tokens are the instruction.
 """
 
+import re
 import threading
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +22,11 @@ MAX_QUESTION_TOKENS = 2000
 # No tokenizer packs more into a token on average; counting the tokens of megabytes takes minutes.
 MAX_QUESTION_CHARACTERS = 20 * MAX_QUESTION_TOKENS
 
-# Splitting special tokens is a switch on the tokenizer itself, which threads may share.
+# Tokenizers keep settings of the call under way, and threads may share one.
 _TOKENIZING = threading.Lock()
 
 _PLACEHOLDER = "PLACEHOLDER-FOR-THE-QUESTION"
+_ZERO_WIDTH_SPACE = "\u200b"
 # Marks that reorder or hide neighbouring text when shown, beside Unicode's control characters.
 _BIDI = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
@@ -95,7 +98,7 @@ def build_prompt(
     Args:
         model: Tells whether pictures are understood, and which token ids stand for them.
         processor: The model's processor, or the tokenizer of a text-only model.
-        question: Any text; it is cleaned, and special tokens in it lose their meaning.
+        question: Any text; it is cleaned, and control tokens in it lose their meaning.
         pictures: The pictures, in the order in which the model sees them; a text-only model takes
             none.
         max_question_tokens: The longest question.
@@ -128,28 +131,30 @@ def _build(
     pictures: Sequence[Picture],
     max_question_tokens: int,
 ) -> Prompt:
-    """Encode a clean question between the two halves of the chat template."""
+    """Encode a clean question inside the chat template."""
     tokenizer = tokenizer_of(processor)
-    question_ids = tokenizer.encode(question, add_special_tokens=False, split_special_tokens=True)
-    if len(question_ids) > max_question_tokens:
-        raise PromptError(
-            f"The question has {len(question_ids)} tokens; the limit is {max_question_tokens}: "
-            "shorten it."
-        )
     before, after = _rendered(processor, tokenizer, len(pictures)).split(_PLACEHOLDER)
-    inputs = _encoded(processor, before, pictures)
-    head = inputs["input_ids"]
-    tail = [question_ids, tokenizer.encode(after, add_special_tokens=False)]
-    added = torch.tensor([sum(tail, [])], dtype=head.dtype)
-    length = head.shape[1]
-    inputs["input_ids"] = torch.cat([head, added], dim=1)
-    for name, value in inputs.items():
-        # mm_token_type_ids and token_type_ids mark pictures, so text is 0 in them.
-        if name != "input_ids" and value.shape == head.shape:
-            fill = torch.full_like(added, 1 if name == "attention_mask" else 0, dtype=value.dtype)
-            inputs[name] = torch.cat([value, fill], dim=1)
-    mask = torch.zeros_like(inputs["input_ids"], dtype=torch.bool)
-    mask[:, length : length + len(question_ids)] = True
+    controls = control_tokens(model.config, tokenizer, before + after)
+    question = without_control_tokens(question, controls)
+    text = before + question + after
+    count, tail = _instruction_tokens(tokenizer, text, len(before), len(question))
+    if count > max_question_tokens:
+        raise PromptError(
+            f"The question has {count} tokens; the limit is {max_question_tokens}: shorten it."
+        )
+    inputs = _encoded(processor, text, pictures)
+    ids = inputs["input_ids"]
+    start = ids.shape[1] - len(tail)
+    # Pictures come before the question, so the encodings with and without them end alike. A
+    # character that the tokenizer does not know may become its token for such.
+    forged = (set(tail[:count]) & set(controls.values())) - {tokenizer.unk_token_id}
+    if ids[0, start:].tolist() != tail or forged:
+        raise PromptError(
+            "The question cannot be told from the chat template's own tokens here: take unusual "
+            "characters out of it."
+        )
+    mask = torch.zeros_like(ids, dtype=torch.bool)
+    mask[:, start : start + count] = True
     image_token = getattr(model.config, "image_token_id", -1)
     return Prompt(
         inputs=inputs,
@@ -158,6 +163,73 @@ def _build(
         image_tokens=int((inputs["input_ids"] == image_token).sum()),
         pictures=tuple(pictures),
     )
+
+
+def control_tokens(config: Any, tokenizer: Any, template: str) -> dict[str, int]:
+    """Return the texts and ids that mean something to the model when they come as one token.
+
+    These are the special tokens, those that stand for pictures, and those that the chat template
+    writes. A tokenizer's other added tokens, such as runs of spaces, are words like any other.
+
+    Args:
+        config: The model's config; names the ids that stand for pictures.
+        tokenizer: The tokenizer.
+        template: What the chat template writes around a question.
+    """
+    special = set(tokenizer.all_special_ids)
+    special |= {at for at, token in tokenizer.added_tokens_decoder.items() if token.special}
+    special |= {
+        value
+        for name, value in vars(config).items()
+        if name.endswith(("_token_id", "_token_index")) and isinstance(value, int)
+    }
+    return {
+        text: token_id
+        for text, token_id in tokenizer.get_added_vocab().items()
+        if text.strip() and (token_id in special or text in template)
+    }
+
+
+def without_control_tokens(text: str, controls: Iterable[str]) -> str:
+    """Return a text in which an invisible character breaks every control token."""
+    longest_first = sorted(controls, key=len, reverse=True)
+    if not longest_first:
+        return text
+    found = re.compile("|".join(map(re.escape, longest_first)))
+    while found.search(text):
+        broken = found.sub(lambda token: token[0][0] + _ZERO_WIDTH_SPACE + token[0][1:], text)
+        if len(broken) == len(text):
+            break
+        text = broken
+    return text
+
+
+def _instruction_tokens(
+    tokenizer: Any, text: str, start: int, length: int
+) -> tuple[int, list[int]]:
+    """Find a question's tokens in the encoding of the whole text.
+
+    Args:
+        tokenizer: The tokenizer.
+        text: The whole prompt.
+        start: Where the question begins, in characters.
+        length: How many characters it has.
+
+    Returns:
+        How many tokens hold some of it, and the ids from its first token to the text's end.
+    """
+    if not tokenizer.is_fast:
+        raise PromptError(
+            f"{type(tokenizer).__name__} does not tell which tokens a text became: load a fast "
+            "tokenizer (tokenizer.json)."
+        )
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    inside = [
+        at
+        for at, (begin, end) in enumerate(encoded["offset_mapping"])
+        if begin < start + length and end > start and end > begin
+    ]
+    return len(inside), encoded["input_ids"][inside[0] :] if inside else []
 
 
 def _rendered(processor: Any, tokenizer: Any, pictures: int) -> str:
@@ -173,7 +245,7 @@ def _rendered(processor: Any, tokenizer: Any, pictures: int) -> str:
 
 
 def _encoded(processor: Any, text: str, pictures: Sequence[Picture]) -> dict[str, torch.Tensor]:
-    """Return the processor's inputs for the template's text up to the question."""
+    """Return the processor's inputs for a prompt."""
     # The template has written the first token already where the tokenizer would add one.
     options = {"add_special_tokens": False, "return_tensors": "pt"}
     if pictures:

@@ -12,7 +12,7 @@ from sinktrack.errors import OutputError
 from sinktrack.eval.batching import answers
 from sinktrack.eval.runner import RECORDS, Run, evaluate, table
 from sinktrack.eval.scorers import chair, exact, letter, span, yes_no
-from sinktrack.eval.shapes import PASSAGES, SUITES
+from sinktrack.eval.shapes import PASSAGES, POPE, SUITES
 from sinktrack.eval.statistics import interval, paired_p, ratio
 from sinktrack.eval.tasks import Item, Task
 from sinktrack.images import load_picture
@@ -186,6 +186,32 @@ def test_passages_need_no_picture(checkpoint, tmp_path):
     run = Run(tasks=PASSAGES, methods={"baseline": None, "sinktrack": method}, limit=3)
     results = evaluate(*checkpoint, run, tmp_path)
     assert results["tasks"]["passages"]["sinktrack"]["F1"]["items"] == 3
+    (note,) = results["notes"]
+    assert note.startswith("In 'passages', sinktrack wrote the context 'instruction' and not")
+    assert note in (tmp_path / "results.md").read_text()
+
+
+def test_every_record_names_the_method_that_ran(checkpoint, tmp_path):
+    """Also in a batch in which only some questions have a picture."""
+    method = sinktrack.SinkTrack.for_model(checkpoint[0], context="image")
+
+    def mixed(split, limit):
+        with_pictures = next(task for task in POPE).items(split, limit)
+        without = PASSAGES[0].items(split, limit)
+        for number, pair in enumerate(zip(with_pictures, without, strict=True)):
+            yield from (replace(item, id=f"{number}/{which}") for which, item in enumerate(pair))
+
+    task = Task("mixed", mixed, lambda item, answer: {"length": (len(answer), 1)}, 4)
+    run = Run(tasks=[task], methods={"baseline": None, "sinktrack": method}, limit=3)
+    evaluate(*checkpoint, run, tmp_path)
+    records = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
+    assert len(records) == 12
+    for record in records:
+        expected = None
+        if record["lane"] == "sinktrack":
+            context = "instruction" if record["item"].endswith("/1") else "image"
+            expected = replace(method, context=context).as_dict()
+        assert record["method"] == expected
 
 
 @pytest.mark.parametrize("name", sorted({task.name for task in SUITES["shapes"]}))

@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 
-from sinktrack.attach import attach
+from sinktrack.architecture import input_device
+from sinktrack.attachment import attach
 from sinktrack.method import SinkTrack
 from sinktrack.prompts import Prompt, tokenizer_of
 from sinktrack.recorder import Recorder
@@ -31,10 +32,17 @@ def stacked(prompts: Sequence[Prompt], pad_id: int) -> tuple[dict[str, torch.Ten
         return torch.nn.functional.pad(row, (length - row.shape[1], 0), value=value)
 
     inputs = {}
-    for name in prompts[0].inputs:
-        rows = [prompt.inputs[name] for prompt in prompts]
+    for name in dict.fromkeys(name for prompt in prompts for name in prompt.inputs):
+        # What only pictures have is left out where a prompt has none.
+        rows = [prompt.inputs[name] for prompt in prompts if name in prompt.inputs]
         if name in _A_TOKEN_EACH:
-            rows = [padded(row, pad_id if name == "input_ids" else 0) for row in rows]
+            missing = torch.zeros_like
+            rows = [
+                padded(prompt.inputs[name], pad_id if name == "input_ids" else 0)
+                if name in prompt.inputs
+                else padded(missing(prompt.inputs["input_ids"], dtype=rows[0].dtype), 0)
+                for prompt in prompts
+            ]
         inputs[name] = torch.cat(rows)
     mask = torch.cat([padded(prompt.instruction_mask.int(), 0) for prompt in prompts]).bool()
     return inputs, mask
@@ -56,7 +64,7 @@ def written(
     Args:
         model: The model.
         tokenizer: Its tokenizer.
-        prompts: From `sinktrack.prompts.build_prompt`, all with a picture or all without.
+        prompts: From `sinktrack.prompts.build_prompt`.
         methods: One for all prompts, or one each; None is the plain model.
         cache: As for `attach`.
         max_new_tokens: The longest continuation.
@@ -67,7 +75,7 @@ def written(
     """
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     inputs, mask = stacked(prompts, pad_id)
-    inputs = {name: value.to(model.device) for name, value in inputs.items()}
+    inputs = {name: value.to(input_device(model)) for name, value in inputs.items()}
     with attach(model, methods, context_mask=mask, cache=cache, record=record) as recorder:
         tokens = model.generate(
             **inputs,
@@ -82,7 +90,7 @@ def answers(
     model: Any,
     processor: Any,
     prompts: Sequence[Prompt],
-    method: SinkTrack | None,
+    methods: SinkTrack | None | Sequence[SinkTrack | None],
     *,
     cache: Cache = "full",
     max_new_tokens: int = 128,
@@ -92,8 +100,8 @@ def answers(
     Args:
         model: The model.
         processor: Its processor or tokenizer.
-        prompts: From `sinktrack.prompts.build_prompt`, all with a picture or all without.
-        method: The method, None for the plain model.
+        prompts: From `sinktrack.prompts.build_prompt`.
+        methods: One for all prompts, or one each; None is the plain model.
         cache: As for `attach`.
         max_new_tokens: The longest answer.
     """
@@ -102,7 +110,7 @@ def answers(
         model,
         tokenizer,
         prompts,
-        method,
+        methods,
         cache=cache,
         max_new_tokens=max_new_tokens,
         record=False,

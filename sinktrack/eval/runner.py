@@ -16,9 +16,10 @@ from sinktrack.errors import OutputError
 from sinktrack.eval.batching import answers
 from sinktrack.eval.statistics import Pair, interval, paired_p, ratio
 from sinktrack.eval.tasks import Item, Scores, Task
-from sinktrack.files import whole_file
+from sinktrack.files import json_lines, whole_file
 from sinktrack.images import load_picture
 from sinktrack.lanes import Methods
+from sinktrack.method import SinkTrack
 from sinktrack.models import model_name
 from sinktrack.prompts import Prompt, build_prompt
 from sinktrack.version import VERSION
@@ -105,12 +106,13 @@ def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[s
             bar.set_description(task.name)
             for start in range(0, len(items[task.name]), run.batch):
                 batch = items[task.name][start : start + run.batch]
-                for lane, item, answer in _ask(model, processor, run, task, batch, done):
+                for lane, method, item, answer in _ask(model, processor, run, task, batch, done):
                     scores = task.score(item, answer)
                     done[task.name, lane, item.id] = scores
                     line = {
                         "task": task.name,
                         "lane": lane,
+                        "method": None if method is None else method.as_dict(),
                         "item": item.id,
                         "question": item.question,
                         "reference": item.answer,
@@ -122,6 +124,15 @@ def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[s
                 records.flush()
     results = {
         "settings": run.settings(model),
+        "notes": [
+            f"In {task.name!r}, {lane} wrote the context {ran.context!r} and not "
+            f"{method.context!r}, because these questions have no picture."
+            for task in run.tasks
+            for lane, method in run.methods.items()
+            if method is not None
+            and (ran := _without_picture(method)) != method
+            and any(item.image is None for item in items[task.name])
+        ],
         "tasks": {
             task.name: _summary(
                 {
@@ -155,6 +166,7 @@ def table(results: dict[str, Any]) -> str:
                 text = f"{figure['value']:.3f} ({low:.3f} to {high:.3f})"
                 cells.append(text + (f", p = {figure['p']:.4f}" if "p" in figure else ""))
             lines.append(f"| {task} | {measure} | {' | '.join(cells)} |")
+    lines += ["", *results["notes"]] if results["notes"] else []
     return "\n".join(lines) + "\n"
 
 
@@ -165,8 +177,12 @@ def _ask(
     task: Task,
     items: Sequence[Item],
     done: Container[tuple[str, str, str]],
-) -> Iterator[tuple[str, Item, str]]:
-    """Let every lane answer those of a batch's items that it has not answered yet."""
+) -> Iterator[tuple[str, SinkTrack | None, Item, str]]:
+    """Let every lane answer those of a batch's items that it has not answered yet.
+
+    Yields:
+        The lane, the method that ran, the item, and the answer.
+    """
     prompts: dict[str, Prompt] = {}
     for lane, method in run.methods.items():
         unasked = [item for item in items if (task.name, lane, item.id) not in done]
@@ -179,12 +195,19 @@ def _ask(
                     model, processor, item.question, images, needs_picture=False
                 )
         asked = [prompts[item.id] for item in unasked]
-        if method is not None and method.reads_image and not asked[0].image_tokens:
-            method = replace(method, context="instruction")  # there is nothing else to write
+        ran = [
+            method if method is None or prompt.image_tokens else _without_picture(method)
+            for prompt in asked
+        ]
         said = answers(
-            model, processor, asked, method, cache=run.cache, max_new_tokens=task.max_new_tokens
+            model, processor, asked, ran, cache=run.cache, max_new_tokens=task.max_new_tokens
         )
-        yield from zip(repeat(lane), unasked, said, strict=False)
+        yield from zip(repeat(lane), ran, unasked, said, strict=False)
+
+
+def _without_picture(method: SinkTrack) -> SinkTrack:
+    """Return what a method does to a prompt without a picture: there is only text to write."""
+    return replace(method, context="instruction") if method.reads_image else method
 
 
 def _summary(scores: Mapping[str, list[Scores]]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -242,7 +265,7 @@ def _read_records(path: Path) -> dict[tuple[str, str, str], Scores]:
     whole = content[: content.rfind(b"\n") + 1]
     if whole != content:
         path.write_bytes(whole)
-    for line in whole.decode("utf-8").splitlines():
+    for line in filter(None, json_lines(whole.decode("utf-8"))):
         record = json.loads(line)
         scores = {name: (above, below) for name, (above, below) in record["scores"].items()}
         done[record["task"], record["lane"], record["item"]] = scores
