@@ -3,26 +3,31 @@
 import os
 import sys
 
+from app.machine import without_proxies
 from app.settings import Settings
+from sinktrack.errors import SinkTrackError
+from sinktrack.machine import tolerate_any_text
 
 
 def main() -> int:
     """Serve the page, and load a model while it is there already; return the exit status."""
     settings = Settings.read(sys.argv[1:], os.environ)
+    tolerate_any_text()
     # Imported here, so that a wrong argument is answered at once and not after loading torch.
-    from app.engine import Engine
-    from app.study import open_study
-    from app.ui import build, launch
-    from sinktrack.errors import SinkTrackError
+    with without_proxies():  # Gradio opens a client when it is imported
+        from app.engine import Engine
+        from app.study import open_study
+        from app.ui import build, launch
 
     try:
         if settings.study is not None:
-            launch(open_study(settings), settings)
-            return 0
-        engine = Engine.choose(settings)
-        page = build(engine, settings)
-        launch(page, settings, prevent_thread_lock=True)
-        engine.load()
+            page = open_study(settings)
+            launch(page, settings)
+        else:
+            engine = Engine.choose(settings)
+            page = build(engine, settings)
+            launch(page, settings)
+            engine.load()
         page.block_thread()
     except (SinkTrackError, OSError) as error:  # OSError: the port is taken
         print(f"app.py: {error}", file=sys.stderr)

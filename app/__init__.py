@@ -6,6 +6,7 @@ compare   what happens on Ask and Stop
 heatmap   the viewer of `sinktrack.viewer` as a Gradio component
 examples  pictures and questions to begin with
 ui        the layout
+machine   proxies, and folders of other users
 
 and the page of a study, where annotators judge pairs of answers blind:
 
@@ -17,6 +18,10 @@ coordinator  the page with the results; results, stats and summary, what it says
 
 import os
 
-# Both are read when gradio and huggingface_hub are imported, so they are set before.
+from app.machine import own_temporary_folder
+
+# They are read when gradio and huggingface_hub are imported, so they are set before.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+if folder := own_temporary_folder():
+    os.environ.setdefault("GRADIO_TEMP_DIR", folder)

@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.dialects import postgresql, sqlite
 
-from sinktrack.errors import StoreError
+from sinktrack.errors import StoreError, reason
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -184,8 +184,8 @@ def said() -> Iterator[None]:
     try:
         yield
     except sa.exc.SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        refusal = reason(getattr(error, "orig", None) or error)
         raise StoreError(
-            f"The database of the votes cannot be used ({reason}): nothing was kept. Try again, "
+            f"The database of the votes cannot be used ({refusal}): nothing was kept. Try again, "
             "and tell the people who run this study."
         ) from error

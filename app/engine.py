@@ -26,14 +26,16 @@ import torch
 import sinktrack
 from app.downloads import downloads, large_maps
 from app.request import Request, Variant, lane_methods, lane_titles
-from app.settings import BUNDLED, Settings, choose_model
+from app.settings import Settings, choose_model
 from app.steady import STILL, UPDATE_SECONDS, Event, steadily
 from app.stop import StopFlag
 from app.turns import Turns
 from sinktrack.comparison import Comparison
 from sinktrack.errors import ModelError, PromptError, SinkTrackError
 from sinktrack.images import load_picture
-from sinktrack.models import check_name, model_name
+from sinktrack.machine import settle_threads
+from sinktrack.models import model_name
+from sinktrack.names import BUNDLED, check_name
 from sinktrack.payload import payload
 from sinktrack.prompts import clean_question, reads_pictures
 
@@ -286,6 +288,7 @@ class Engine:
 
 def _load(chosen: str) -> tuple[Any, Any]:
     model, processor = sinktrack.load(chosen)
+    settle_threads(model)
     if not reads_pictures(model.config):
         raise ModelError(
             f"{chosen} reads text only, but the page asks about pictures: choose a "
@@ -302,8 +305,13 @@ def gpu_memory() -> int | None:
 
 
 def _gpu_seconds(request: Request, stop: StopFlag) -> int:
-    """Return for how long a ZeroGPU Space should lend its GPU: reading, then writing all lanes."""
-    return 30 + request.max_new_tokens // 8
+    """Return for how long a ZeroGPU Space should lend its GPU: reading, then writing all lanes.
+
+    The platform takes half as much again off a visitor's daily quota, and without an account that
+    is two minutes: 128 tokens in two lanes leave four answers a day.
+    """
+    lanes = 2 + len(request.variants)
+    return 6 + 2 * lanes + request.max_new_tokens // 16
 
 
 def _as_function(method: Callable[..., Iterator[Event]]) -> Callable[..., Iterator[Event]]:

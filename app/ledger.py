@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 from huggingface_hub import CommitScheduler, HfApi
 
-from sinktrack.errors import StoreError
+from sinktrack.errors import StoreError, reason
+from sinktrack.files import json_lines, read_text
 
 
 class Ledger:
@@ -104,7 +104,7 @@ def merged(files: Iterable[Path]) -> list[dict[str, Any]]:
     """Return each vote once, as the line says that tells of its latest change; oldest first."""
     latest: dict[str, dict[str, Any]] = {}
     for file in files:
-        for line in file.read_text("utf-8").splitlines():
+        for line in filter(None, json_lines(read_text(file))):
             vote = json.loads(line)
             if vote["key"] not in latest or _changed(vote) >= _changed(latest[vote["key"]]):
                 latest[vote["key"]] = vote
@@ -120,9 +120,8 @@ def _said(dataset: str) -> Iterator[None]:
     """Say in a sentence why a dataset cannot be used."""
     try:
         yield
-    except (httpx.HTTPError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # which errors the hub's client raises changes with its releases
         raise StoreError(
-            f"Votes cannot be kept in the dataset {dataset} ({reason}): check SINKTRACK_DATASET, "
-            "and that the secret HF_TOKEN may write there."
+            f"Votes cannot be kept in the dataset {dataset} ({reason(error)}): check "
+            "SINKTRACK_DATASET, and that the secret HF_TOKEN may write there."
         ) from error

@@ -6,9 +6,10 @@ Knows nothing about torch or gradio.
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-BUNDLED = Path(__file__).parent.parent / "assets" / "shapes-vl-anchored"
+from sinktrack.errors import SinkTrackError
+from sinktrack.names import BUNDLED, check_name, check_study_folder
+
 GIB = 1024**3
 
 # The most memory first. A card sold as 24 or 8 GB shows a little less than that to programs.
@@ -88,10 +89,18 @@ class Settings:
             flag, variable = "--" + name.replace("_", "-"), "SINKTRACK_" + name.upper()
             option(flag, variable, str(getattr(cls, name)), int, about)
         option("--study", "SINKTRACK_STUDY", None, str, "Folder of a study to serve.")
+        given = parser.parse_args(arguments)
+        try:
+            if given.study is not None:
+                check_study_folder(given.study)
+            elif given.model is not None:
+                check_name(given.model)
+        except SinkTrackError as error:
+            parser.exit(2, f"app.py: {error}\n")
         invite = environment.get("SINKTRACK_INVITE") or None
         # secrets come from the environment alone, where a list of processes does not show them
         return cls(
-            **vars(parser.parse_args(arguments)),
+            **vars(given),
             invite=invite,
             coordinator=environment.get("SINKTRACK_COORDINATOR") or None,
             database=environment.get("DATABASE_URL") or None,

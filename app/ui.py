@@ -13,6 +13,7 @@ from app.compare import TAKEN, Compare
 from app.controls import Controls
 from app.engine import Engine
 from app.heatmap import head, pack, stage
+from app.machine import without_proxies
 from app.settings import Settings
 from app.stop import sweep
 from app.theme import theme
@@ -70,21 +71,23 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
     return page
 
 
-def launch(page: gr.Blocks, settings: Settings, **options: Any) -> Any:
-    """Serve the page; returns when it ends, or at once with prevent_thread_lock=True."""
+def launch(page: gr.Blocks, settings: Settings) -> None:
+    """Serve the page, and return at once; `page.block_thread()` waits for its end."""
     sweep()
-    return page.launch(
-        server_name=settings.host,
-        server_port=settings.port,
-        theme=theme(),
-        head=head(),
-        favicon_path=_FAVICON,
-        footer_links=[],
-        max_file_size=_LARGEST_UPLOAD,
-        enable_monitoring=False,
-        max_threads=settings.queue_size + 24,  # one for each who waits, and some for the rest
-        **options,
-    )
+    with without_proxies():
+        page.launch(
+            server_name=settings.host,
+            server_port=settings.port,
+            theme=theme(),
+            head=head(),
+            favicon_path=_FAVICON,
+            footer_links=[],
+            max_file_size=_LARGEST_UPLOAD,
+            enable_monitoring=False,
+            max_threads=settings.queue_size + 24,  # one for each who waits, some for the rest
+            run_history=False,  # what somebody asked is nobody else's business
+            prevent_thread_lock=True,
+        )
 
 
 def _header(engine: Engine, state: str = "") -> str:

@@ -17,8 +17,8 @@ from app.compare import toast
 def raw_picture() -> gr.Image:
     """Return an image input that hands over the path of the file as it was uploaded.
 
-    Gradio would open and convert it; `sinktrack.images.load_picture` does that once, and says in a
-    sentence what is wrong with a file that it refuses.
+    Gradio would open and convert it; `sinktrack.images.load_picture` does that once, and says
+    in a sentence what is wrong with a file that it refuses.
     """
     picture = gr.Image(
         label="Picture",

@@ -7,33 +7,26 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from sinktrack.bench import bench_checkpoint
-from sinktrack.decoding import Decoding
 from sinktrack.errors import (
     MethodError,
     ModelError,
-    OutputError,
     PromptError,
     SinkTrackError,
     StudyError,
 )
-from sinktrack.eval.runner import Run, evaluate, table
 from sinktrack.eval.shapes import SUITES
-from sinktrack.files import whole_file
-from sinktrack.images import load_picture
-from sinktrack.lanes import stream_prompt
+from sinktrack.files import check_usable, check_writable, whole_file
+from sinktrack.machine import settle_threads, tolerate_any_text
 from sinktrack.method import Causal, Context, SinkTrack
-from sinktrack.models import BUNDLED, load
-from sinktrack.prompts import build_prompt, clean_question, tokenizer_of
-from sinktrack.replay import answers_as_json, read_replay, record
-from sinktrack.report import write_report
-from sinktrack.study.folder import read_study
-from sinktrack.study.prepare import prepare
-from sinktrack.terminal import Answers
-from sinktrack.window import Cache, SinkWindow
+from sinktrack.names import BUNDLED, check_name, check_study_folder
+
+if TYPE_CHECKING:
+    from sinktrack.decoding import Decoding
+    from sinktrack.window import Cache
+
+# Each command imports what it needs once its arguments are known to be right: torch takes seconds.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,8 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0, or 2 after bad input.
     """
+    tolerate_any_text()
     options = _parser().parse_args(arguments)
     try:
+        if getattr(options, "model", None) is not None:
+            check_name(_known(options.model))
         options.run(options)
     except SinkTrackError as error:
         print(f"sinktrack: {error}", file=sys.stderr)
@@ -132,7 +128,9 @@ def _methods(model: Any, options: argparse.Namespace) -> dict[str, SinkTrack | N
     return {"baseline": None, "sinktrack": SinkTrack.for_model(model, **changes)}
 
 
-def _cache(options: argparse.Namespace) -> Cache:
+def _cache(options: argparse.Namespace) -> "Cache":
+    from sinktrack.window import SinkWindow
+
     if options.window is None:
         return "full"
     return SinkWindow(window=options.window, sinks=options.sinks)
@@ -149,22 +147,37 @@ def _load(options: argparse.Namespace) -> tuple[Any, Any]:
         raise ModelError(
             "The small checkpoint comes with a checkout alone: choose one with --model."
         )
-    return load(options.model or BUNDLED, device=options.device, four_bit=options.four_bit)
+    return _loaded(options.model or BUNDLED, options)
+
+
+def _loaded(name: Any, options: argparse.Namespace) -> tuple[Any, Any]:
+    from sinktrack.models import load
+
+    model, processor = load(name, device=options.device, four_bit=options.four_bit)
+    settle_threads(model)
+    return model, processor
 
 
 def _ask(options: argparse.Namespace) -> None:
     """Print the answers as they grow."""
     # What can be refused is refused before a model is loaded, which may take minutes.
-    for what, path in (("report", options.report), ("comparison", options.save)):
-        if path and not Path(path).absolute().parent.is_dir():
-            raise OutputError(f"The {what} cannot be written to {path}: make its folder first.")
+    for what, path in (("The report", options.report), ("The comparison", options.save)):
+        if path:
+            check_writable(path, what)
     if options.replay:
         _refuse_beside_replay(options)
+    elif options.image is None or options.question is None:
+        raise PromptError("There is nothing to ask: give IMAGE and QUESTION, or --replay FILE.")
+    from sinktrack.images import load_picture
+    from sinktrack.lanes import stream_prompt
+    from sinktrack.prompts import build_prompt, clean_question, tokenizer_of
+    from sinktrack.replay import answers_as_json, read_replay, record
+    from sinktrack.report import write_report
+    from sinktrack.terminal import Answers
+
     saved = read_replay(options.replay) if options.replay else None
     methods = None
     if saved is None:
-        if options.image is None or options.question is None:
-            raise PromptError("There is nothing to ask: give IMAGE and QUESTION, or --replay FILE.")
         pictures = [] if options.image == "-" else [load_picture(options.image)]
         question = clean_question(options.question)
         decoding, cache = _decoding(options), _cache(options)
@@ -216,7 +229,9 @@ def _refuse_beside_replay(options: argparse.Namespace) -> None:
         raise PromptError(f"--replay settles {words} already: leave out one or the other.")
 
 
-def _decoding(options: argparse.Namespace) -> Decoding:
+def _decoding(options: argparse.Namespace) -> "Decoding":
+    from sinktrack.decoding import Decoding
+
     return Decoding(
         max_new_tokens=options.max_new_tokens,
         do_sample=options.sample,
@@ -228,6 +243,9 @@ def _decoding(options: argparse.Namespace) -> Decoding:
 
 def _eval(options: argparse.Namespace) -> None:
     """Ask all lanes, with a progress bar, and print the table."""
+    check_usable(options.out, "Results")
+    from sinktrack.eval.runner import Run, evaluate, table
+
     tasks = SUITES.get(options.task)
     if tasks is None:
         raise MethodError(f"There is no task {options.task!r}: choose one of {', '.join(SUITES)}.")
@@ -259,10 +277,13 @@ def _study(options: argparse.Namespace) -> None:
         raise StudyError("There is one study at a time: sinktrack study prepare DIR.")
     if options.batch < 1:
         raise StudyError(f"batch is {options.batch}, but must be at least 1.")
+    check_study_folder(folder)
+    check_usable(folder, "Answers")
+    from sinktrack.study.folder import read_study
+    from sinktrack.study.prepare import prepare
+
     study = read_study(folder)
-    model, processor = load(
-        options.model or study.model, device=options.device, four_bit=options.four_bit
-    )
+    model, processor = _loaded(options.model or study.model, options)
     made = prepare(study, model, processor, batch=options.batch)
     print(
         f"sinktrack: {made} of {len(study.items)} items were answered, the others had been. "
@@ -274,6 +295,8 @@ def _bench(options: argparse.Namespace) -> None:
     """Print a table of ratios."""
     if options.rounds < 1:
         raise MethodError(f"rounds is {options.rounds}, but must be at least 1.")
+    from sinktrack.bench import bench_checkpoint
+
     print(bench_checkpoint(*_load(options), rounds=options.rounds))
 
 

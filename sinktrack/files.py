@@ -1,10 +1,74 @@
-"""Writing files whole or not at all."""
+"""Reading text as people's programs write it, and writing files whole or not at all."""
 
+import codecs
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sinktrack.errors import OutputError
+
+
+def read_text(path: str | Path) -> str:
+    """Read a text file: UTF-8 with or without a byte order mark, or UTF-16 with one.
+
+    Notepad, Excel and PowerShell write such marks.
+
+    Raises:
+        OSError: If the file cannot be read.
+        UnicodeDecodeError: If it is neither.
+    """
+    data = Path(path).read_bytes()
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8-sig")
+
+
+def json_lines(text: str) -> list[str]:
+    """Return the lines of JSON Lines, blank ones included.
+
+    Only a line feed ends a line: other separators, such as U+2028 and U+0085, may stand inside a
+    JSON string, and come with text from the web.
+    """
+    return text.split("\n")
+
+
+def check_writable(path: str | Path, what: str) -> None:
+    """Refuse a file that could not be written, before the work that goes into it.
+
+    Args:
+        path: The file to be.
+        what: What it is, for the message.
+
+    Raises:
+        OutputError: With what to do.
+    """
+    path = Path(path)
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise OutputError(f"{what} cannot be written to {path}: it is a folder; name a file in it.")
+    if not folder.is_dir():
+        raise OutputError(f"{what} cannot be written to {path}: make its folder first.")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{what} cannot be written to {path}: its folder is read-only.")
+
+
+def check_usable(folder: str | Path, what: str) -> None:
+    """Refuse a folder that could not be made or written to, before the work that goes into it.
+
+    Args:
+        folder: The folder, which need not exist.
+        what: What goes there, for the message.
+
+    Raises:
+        OutputError: With what to do.
+    """
+    there = Path(folder).absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise OutputError(f"{what} cannot go to {folder}: {there} is a file; choose another name.")
+    if not os.access(there, os.W_OK):
+        raise OutputError(f"{what} cannot go to {folder}: {there} is read-only.")
 
 
 @contextmanager

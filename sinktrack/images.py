@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from sinktrack.errors import PictureError
@@ -15,8 +16,8 @@ MAX_BYTES = 200_000_000
 MAX_ASPECT_RATIO = 200  # the limit of Qwen's own resizing
 
 # The decoders Pillow may use. Others of its formats run programs or are not pictures.
-FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
-_NAMED = "PNG, JPEG, GIF, WebP, BMP or TIFF"
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "TIFF")
+_NAMED = "PNG, JPEG, GIF, WebP, AVIF, BMP or TIFF"
 
 
 @dataclass(frozen=True)
@@ -126,34 +127,54 @@ def _convert(image: Image.Image, max_pixels: int, name: str = "The picture") -> 
             notices.append(f"{name} has several frames or pages; only the first is used.")
         image.seek(0)
         image = ImageOps.exif_transpose(image)
-        rgb = _to_rgb(image)
+        rgb, stretched = _to_rgb(image)
     except Exception as error:  # each decoder has errors of its own
         raise PictureError(
             f"{name} is damaged or cut short: save it again or choose another file."
         ) from error
+    if stretched is not None:
+        low, high = stretched
+        notices.append(
+            f"{name} holds values from {low:g} to {high:g}, which are shown as black to white."
+        )
     return Picture(rgb, tuple(notices))
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Return a decoded image as RGB: 16 bits rescaled to 8, transparency flattened on white."""
-    if image.mode.startswith("I;16"):
-        return image.convert("I").point(lambda value: value / 257).convert("L").convert("RGB")
-    if image.mode in ("I", "F"):
-        return _stretched(image).convert("RGB")
+def _to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[float, float] | None]:
+    """Return a decoded image as RGB, with transparency flattened on white.
+
+    Returns:
+        The image; and the range of values that was stretched to black and white, None where the
+        mode says already what is black and white.
+    """
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        return _stretched(np.asarray(image))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
+        return Image.alpha_composite(white, image).convert("RGB"), None
+    return image.convert("RGB"), None
 
 
-def _stretched(image: Image.Image) -> Image.Image:
-    """Return a 32-bit image as 8-bit grey: from 16 bits where its values fit, else its range."""
-    low, high = image.getextrema()
-    assert isinstance(low, int | float) and isinstance(high, int | float)
-    low, high = (0, 65535) if low >= 0 and 255 < high <= 65535 else (min(low, 0), max(high, 255))
-    scale = 255 / (high - low)
-    return image.point(lambda value: value * scale + -low * scale).convert("L")
+def _stretched(
+    values: np.ndarray[Any, Any],
+) -> tuple[Image.Image, tuple[float, float] | None]:
+    """Return grey values (rows, columns) of any range as RGB.
+
+    Values that need all of 16 bits are taken for a 16-bit picture and keep their brightness. Others
+    (12 bits in a 16-bit file, 0 to 1, signed, 32 bits) are stretched from their least to their
+    largest; what is not a number is black.
+    """
+    known = values[np.isfinite(values)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    whole = low >= 0 and 2**15 <= high < 2**16 and np.issubdtype(values.dtype, np.integer)
+    start, end = (0.0, 65535.0) if whole else (low, high)
+    if start == end:  # one shade: as far from black as its value is from nothing
+        start, end = min(start, 0.0), max(end, 1.0)
+    finite = np.nan_to_num(values.astype(np.float32), nan=start, posinf=end, neginf=start)
+    grey = (finite - start) / (end - start)
+    picture = Image.fromarray((grey.clip(0, 1) * 255).round().astype(np.uint8)).convert("RGB")
+    return picture, None if whole else (low, high)
 
 
 def _millions(count: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from sinktrack.comparison import Comparison
 from sinktrack.decoding import Decoding
 from sinktrack.errors import ReplayError, SinkTrackError
+from sinktrack.files import read_text
 from sinktrack.images import Picture, load_picture
 from sinktrack.method import SinkTrack
 from sinktrack.window import Cache, SinkWindow
@@ -91,7 +92,7 @@ def read_replay(path: str | Path) -> Replay:
     try:
         if Path(path).stat().st_size > _LARGEST:
             raise ReplayError(f"{path} is too large for a saved comparison: choose another file.")
-        data = json.loads(Path(path).read_text("utf-8"))
+        data = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise ReplayError(f"No saved comparison could be read from {path}: {error}.") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:

@@ -11,6 +11,7 @@ from paths import CHECKPOINT, ROOT
 from PIL import Image
 
 from sinktrack import cli
+from sinktrack.machine import tolerate_any_text
 from sinktrack.terminal import Answers
 
 QUESTION = "Is there a red circle?"
@@ -86,13 +87,50 @@ def test_bad_input_is_one_sentence_and_status_2(picture, capsys, change, words):
         ["picture.png", " "],
         ["picture.png", QUESTION, "--max-new-tokens", "0"],
         ["picture.png", QUESTION, "--report", "no/such/folder/out.html"],
+        ["picture.png", QUESTION, "--report", "."],
+        ["picture.png", QUESTION, "--save", "."],
     ],
 )
 def test_what_can_be_refused_is_refused_before_the_model_loads(picture, monkeypatch, words):
-    monkeypatch.setattr(cli, "load", lambda *_, **__: pytest.fail("the model was loaded"))
+    monkeypatch.setattr(
+        "sinktrack.models.load", lambda *_, **__: pytest.fail("the model was loaded")
+    )
     monkeypatch.chdir(Path(picture).parent)
     Path("page.png").write_text("<html>")
     assert ask(*words) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["ask", "x.png", "Why?", "--model", "./nowhere"], "There is no model folder ./nowhere"),
+        (["ask", "x.png", "Why?", "--report", "."], "it is a folder"),
+        (["ask", "x.png"], "There is nothing to ask"),
+        (["eval", "shapes", "--out", "README.md"], "README.md is a file"),
+        (["study", "nowhere"], "There is no study folder nowhere"),
+        (["study", "docs"], "it has no study.yaml"),
+        (["bench", "--model", "docs"], "docs has no config.json"),
+    ],
+)
+def test_what_needs_no_torch_is_refused_before_it_is_imported(words, sentence):
+    program = (
+        "import sys; from sinktrack.cli import main; status = main(sys.argv[1:]);"
+        "sys.exit('torch was imported' if 'torch' in sys.modules else status)"
+    )
+    command = [sys.executable, "-c", program, *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.returncode == 2 and sentence in done.stderr
+
+
+def test_an_answer_that_the_console_cannot_encode_is_printed_all_the_same(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252"))
+    monkeypatch.setattr(sys, "stderr", None)  # as under pythonw
+    tolerate_any_text()
+    with Answers(sys.stdout, ["one"]) as shown:
+        shown.show({"one": "naïve 😊 日本"}, final=True)
+    sys.stdout.flush()
+    assert written.getvalue().decode("cp1252") == "one:\n  naïve ? ??\n\n"
 
 
 def test_unknown_words_end_with_status_2():

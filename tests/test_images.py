@@ -51,6 +51,68 @@ def test_16_bits_are_rescaled():
     )
 
 
+def stored(values, kind="TIFF"):
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, format=kind)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.linspace(0, 1, 64, dtype=np.float32), "from 0 to 1"),
+        (np.linspace(0, 0.25, 64, dtype=np.float32), "from 0 to 0.25"),
+        (np.linspace(-1, 1, 64, dtype=np.float32), "from -1 to 1"),
+        (np.linspace(0, 255, 64, dtype=np.float32), "from 0 to 255"),
+        (np.linspace(0, 4095, 64, dtype=np.uint16), "from 0 to 4095"),
+        (np.linspace(100, 1123, 64, dtype=np.uint16), "from 100 to 1123"),
+        (np.linspace(0, 255, 64, dtype=np.uint16), "from 0 to 255"),
+        (np.linspace(-1024, 3071, 64, dtype=np.int32), "from -1024 to 3071"),
+        (np.linspace(0, 2**31 - 1, 64, dtype=np.int32), "from 0 to 2.14748e+09"),
+    ],
+)
+def test_values_of_any_range_are_stretched_from_least_to_largest_and_said(values, said):
+    values = values.reshape(8, 8).repeat(8, 0).repeat(8, 1)
+    for source in (stored(values), Image.fromarray(values)):
+        picture = load_picture(source)
+        grey = np.asarray(picture.image)[..., 0].astype(int)
+        least, most = float(values.min()), float(values.max())
+        assert np.abs(grey - (values.astype(float) - least) / (most - least) * 255).max() <= 1
+        assert any(said in notice for notice in picture.notices)
+
+
+def test_a_16_bit_picture_keeps_its_brightness_and_needs_no_notice():
+    grey = np.full((40, 40), 40_000, np.uint16)
+    grey[0, 0] = 20_000
+    for source in (stored(grey), stored(grey, "PNG"), Image.fromarray(grey)):
+        picture = load_picture(source)
+        assert picture.notices == ()
+        assert picture.image.getpixel((5, 5))[0] == pytest.approx(40_000 / 257, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "shade"), [(0.0, 0), (1.0, 255), (np.nan, 0), (np.inf, 255), (-3.0, 0), (9.0, 255)]
+)
+def test_a_single_shade_of_numbers_is_no_division_by_zero(value, shade):
+    picture = load_picture(Image.fromarray(np.full((40, 40), value, np.float32)))
+    assert picture.image.getpixel((3, 3)) == (shade,) * 3
+
+
+def test_what_is_not_a_number_is_black_beside_what_is():
+    values = np.linspace(0, 1, 1600, dtype=np.float32).reshape(40, 40)
+    values[0, :3] = np.nan, np.inf, -np.inf
+    image = load_picture(Image.fromarray(values)).image
+    assert [image.getpixel((x, 0))[0] for x in range(3)] == [0, 255, 0]
+    assert image.getpixel((39, 39)) == (255, 255, 255)
+
+
+def test_what_browsers_save_today_is_read():
+    for kind in ("AVIF", "WEBP"):
+        data = saved(Image.new("RGB", (80, 60), "red"), format=kind)
+        image = load_picture(data).image
+        assert image.size == (80, 60) and image.getpixel((40, 30))[0] > 240
+
+
 def test_exif_orientation_is_applied_once():
     image = Image.new("RGB", (60, 40), "white")
     image.paste("red", (0, 0, 10, 10))

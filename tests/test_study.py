@@ -45,6 +45,26 @@ def bundled():
     return sinktrack.load(CHECKPOINT, device="cpu")
 
 
+@pytest.mark.parametrize(
+    ("said", "coding"),
+    [
+        ("What is\u2028in it?", "utf-8"),
+        ("What is\u0085in it?", "utf-8"),
+        ("Was ist drin?", "utf-8-sig"),
+        ("Was ist drin, süß?", "utf-16"),
+    ],
+)
+def test_files_are_read_as_peoples_programs_write_them(folder, said, coding):
+    """Text from the web has separators of its own; Notepad, Excel and PowerShell write marks."""
+    line = json.dumps({"image": "a.png", "question": said}, ensure_ascii=False)
+    (folder / "items.jsonl").write_bytes((line + "\r\n" + line + "\r\n").encode(coding))
+    yaml = (folder / "study.yaml").read_text()
+    (folder / "study.yaml").write_bytes(yaml.replace("\n", "\r\n").encode(coding))
+    study = read_study(folder)
+    assert [item.question for item in study.items] == [said, said]
+    assert study.title == "Shapes"
+
+
 def test_a_folder_is_read(folder):
     study = read_study(folder)
     assert (study.title, study.name, study.reveal) == ("Shapes", folder.name, "never")

@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-from sinktrack.errors import SinkTrackError, StudyError
+from sinktrack.errors import SinkTrackError, StudyError, reason
+from sinktrack.files import json_lines, read_text
 from sinktrack.method import SinkTrack
 from sinktrack.prompts import clean_question
 from sinktrack.window import Cache, SinkWindow
@@ -126,13 +127,13 @@ def read_study(folder: str | Path) -> Study:
     folder = Path(folder)
     file = folder / "study.yaml"
     try:
-        said = yaml.safe_load(file.read_text("utf-8"))
+        said = yaml.safe_load(read_text(file))
     except OSError as error:
         raise StudyError(
             f"{folder} is no study, because {file} cannot be read: {error.strerror or error}."
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StudyError(f"{file} is not YAML: {str(error).splitlines()[0]}.") from error
+        raise StudyError(f"{file} is not YAML: {reason(error)}.") from error
     if not isinstance(said, dict):
         raise StudyError(f"{file} has to name at least title, model and lanes.")
     known = {"name", "title", "instructions", "model", "lanes", "votes_per_item", "ask", "reveal",
@@ -169,7 +170,7 @@ def read_study(folder: str | Path) -> Study:
 def _items(folder: Path) -> tuple[StudyItem, ...]:
     file = folder / "items.jsonl"
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = json_lines(read_text(file))
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"{file} cannot be read: {error}.") from error
     items: dict[str, StudyItem] = {}

@@ -18,9 +18,10 @@ import app.engine
 import sinktrack
 from app.engine import Engine
 from app.request import Request, Variant
-from app.settings import BUNDLED, GIB, Settings
+from app.settings import GIB, Settings
 from app.stop import StopFlag
 from sinktrack.errors import ModelError, PictureError, PromptError
+from sinktrack.names import BUNDLED
 from sinktrack.replay import read_replay
 from sinktrack.trace import AttentionTrace
 

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from hub import Hub
+from huggingface_hub import HfApi
 from paths import ROOT
 from studies import YAML, make_study, open_store
 
@@ -189,3 +190,10 @@ def test_a_space_that_is_stopped_uploads_its_last_votes(tmp_path):
         assert space.wait(timeout=60) == -signal.SIGTERM
     (file,) = (tmp_path / "hub" / "study").glob("*.jsonl")
     assert json.loads(file.read_text())["key"] == "the last"
+
+
+def test_a_hub_that_cannot_be_reached_is_said_in_a_sentence(tmp_path):
+    """With the client as it is installed: which errors it raises changed from httpx to httpx2."""
+    nowhere = HfApi(endpoint="http://127.0.0.1:9")
+    with pytest.raises(StoreError, match=r"dataset team/votes \(.+\): check SINKTRACK_DATASET"):
+        Ledger(tmp_path / "ledger", "team/votes", "study", hub=nowhere)

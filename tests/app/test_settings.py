@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import BUNDLED, GIB, Settings, choose_model
+from app.settings import GIB, Settings, choose_model
+from sinktrack.names import BUNDLED
 
 ROOT = Path(__file__).parent.parent.parent
 

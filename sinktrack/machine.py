@@ -1,0 +1,33 @@
+"""What a machine may have in store for a program: odd consoles, busy cores. Imports no torch."""
+
+import os
+import sys
+from typing import Any
+
+SMALL = 50_000_000
+"""Parameters; the matrices of a smaller model are done before several threads have met."""
+
+
+def tolerate_any_text() -> None:
+    """Print "?" for characters that the console or a redirected file cannot encode."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+def settle_threads(model: Any) -> None:
+    """Compute a small model on one thread, for the length of the process.
+
+    On a quiet machine that is as fast. Where other processes keep the cores busy, several threads
+    wait for each other at every matrix, and are many times slower. OMP_NUM_THREADS wins over this.
+    For programs alone: the number of threads belongs to the whole process and not to a library.
+
+    Args:
+        model: The model that the process will run.
+    """
+    import torch
+
+    small = sum(weights.numel() for weights in model.parameters()) < SMALL
+    if small and model.device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
