@@ -11,8 +11,8 @@ ENV PATH=/home/user/.local/bin:$PATH \
     GRADIO_ANALYTICS_ENABLED=False \
     HF_HUB_DISABLE_TELEMETRY=1
 
-COPY --chown=user requirements.txt .
-RUN pip install --no-cache-dir --user -r requirements.txt
+COPY --chown=user requirements.txt constraints.txt ./
+RUN pip install --no-cache-dir --user --constraint constraints.txt -r requirements.txt
 COPY --chown=user . .
 
 EXPOSE 7860

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: demo study setup browser test check bench checkpoint sinks screenshots clean
+.PHONY: demo study setup browser test check compat upgrade bench checkpoint sinks screenshots clean
 
 demo: setup  ## open the page on http://127.0.0.1:7860
 	$(BIN)/python app.py
@@ -14,11 +14,11 @@ study: setup  ## open the study that comes along, on the same address
 
 setup: .venv/ready  ## make .venv with everything that tests and page need
 
-.venv/ready: pyproject.toml
+.venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; say which: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 browser: setup  ## find a Chromium for the browser tests, or install one
@@ -31,6 +31,31 @@ check: setup  ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The oldest Python that is supported, where there is one.
+OLDEST_PYTHON ?= $(shell python3.10 --version >/dev/null 2>&1 && echo python3.10 || echo $(PYTHON))
+UV := UV_PYTHON_DOWNLOADS=never $(BIN)/uv
+
+compat: setup  ## the core tests on the lowest and on the newest versions allowed
+	$(UV) venv --quiet --clear --python $(OLDEST_PYTHON) .compat/lowest
+	$(UV) pip install --quiet --python .compat/lowest --constraint constraints.txt \
+		--resolution lowest-direct --editable '.[demo,test]'
+	$(UV) venv --quiet --clear --python $(PYTHON) .compat/newest
+	$(UV) pip install --quiet --python .compat/newest --constraint constraints.txt --editable '.[demo,test]'
+	.compat/lowest/bin/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/browser
+	.compat/newest/bin/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/browser
+
+BOUNDS := constraints.txt requirements.txt README.md
+
+upgrade: setup browser  ## try the newest of everything; if all tests pass, raise the bounds
+	$(UV) venv --quiet --clear --python $(PYTHON) .compat/upgrade
+	$(UV) pip install --quiet --python .compat/upgrade --editable '.[dev]'
+	cp $(BOUNDS) .compat
+	.compat/upgrade/bin/python scripts/bounds.py
+	.compat/upgrade/bin/python -m pytest -n $(WORKERS) --dist loadfile || \
+		{ for each in $(BOUNDS); do cp .compat/$$each $$each; done; \
+		echo "The newest versions do not pass; the bounds stay as they were."; exit 1; }
+	git --no-pager diff --stat $(BOUNDS)
 
 bench: setup  ## measure speed and memory on this machine
 	$(BIN)/python benchmarks/speed.py
@@ -53,4 +78,4 @@ screenshots: setup browser  ## take the pictures of the README anew
 	$(BIN)/python benchmarks/screenshots.py
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .compat build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

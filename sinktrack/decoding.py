@@ -3,6 +3,7 @@
 Sees logits and the ids so far; runs no model.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,17 +166,20 @@ def _as_generate(
     }
     strings = model.generation_config.stop_strings
     try:
-        config, processors, criteria = model.generate(
-            prompt_ids,
-            attention_mask=torch.ones_like(prompt_ids),
-            position_ids=torch.arange(prompt_ids.shape[1], device=prompt_ids.device)[None],
-            max_new_tokens=decoding.max_new_tokens,
-            do_sample=decoding.do_sample,
-            use_cache=False,  # no cache is made for what is only asked
-            stop_strings=None,  # which `generate` does not hand to a function of one's own
-            custom_generate=prepared,
-            **asked,
-        )
+        with warnings.catch_warnings():
+            # Where accelerate keeps the weights elsewhere, ids seem to lie on another device.
+            warnings.filterwarnings("ignore", "You are calling .generate", UserWarning)
+            config, processors, criteria = model.generate(
+                prompt_ids,
+                attention_mask=torch.ones_like(prompt_ids),
+                position_ids=torch.arange(prompt_ids.shape[1], device=prompt_ids.device)[None],
+                max_new_tokens=decoding.max_new_tokens,
+                do_sample=decoding.do_sample,
+                use_cache=False,  # no cache is made for what is only asked
+                stop_strings=None,  # which `generate` does not hand to a function of one's own
+                custom_generate=prepared,
+                **asked,
+            )
         if strings:
             config.stop_strings = strings
             criteria.append(StopStringCriteria(tokenizer, strings))

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from sinktrack.errors import AttachError
@@ -43,6 +44,24 @@ def cache_argument(module: nn.Module) -> str:
         f"known here ({' or '.join(_CACHE_NAMES)}): use a version of transformers that "
         "constraints.txt admits."
     )
+
+
+def merged_axes(part: torch.Tensor, config: Any) -> torch.Tensor:
+    """Return the cosines or sines of a multimodal rotary embedding with its axes merged.
+
+    In later releases `rotary_emb` does that itself; in 5.10 each attention module did.
+
+    Args:
+        part: (3, B, T, d), or (B, T, d) where they are merged.
+        config: The decoder's config, which says how many channels each axis turns.
+
+    Returns:
+        (B, T, d).
+    """
+    if part.ndim == 3:
+        return part
+    pieces = part.split(config.rope_parameters["mrope_section"] * 2, dim=-1)
+    return torch.cat([piece[at % 3] for at, piece in enumerate(pieces)], dim=-1)
 
 
 def refuse_lost_keywords(module: nn.Module, keywords: Mapping[str, Any]) -> None:

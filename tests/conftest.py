@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -17,6 +18,12 @@ import sinktrack
 
 # Two workers on two cores: more threads a worker only wait for each other.
 torch.set_num_threads(1)
+
+
+def pytest_report_header() -> str:
+    """Say which versions the results are of."""
+    names = ("torch", "transformers", "accelerate", "huggingface_hub", "gradio", "pillow")
+    return ", ".join(f"{name} {version(name)}" for name in names)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

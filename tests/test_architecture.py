@@ -1,7 +1,6 @@
 """The house's own rules: which way imports run, what is public, what is kept out."""
 
 import ast
-import sys
 from pathlib import Path
 
 import pytest
@@ -91,14 +90,3 @@ def test_the_public_names():
 def test_files_stay_readable():
     for path in [*sources("sinktrack"), *sources("app"), Path(ROOT / "app.py")]:
         assert len(path.read_text("utf-8").splitlines()) <= 450, path.name
-
-
-def test_a_space_installs_what_the_package_declares():
-    if sys.version_info < (3, 11):
-        pytest.skip("tomllib, which reads pyproject.toml, comes with Python 3.11")
-    import tomllib
-
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    declared = {*project["dependencies"], *project["optional-dependencies"]["demo"]}
-    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
-    assert {line for line in lines if line and not line.startswith("#")} == declared

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from packaging.version import Version
 
 import sinktrack
 
@@ -11,7 +12,9 @@ VARIANTS = {"official": "official_sdpa", "corrected": "official_eager"}
 def test_the_plain_model_equals_the_reference(reference, close):
     with torch.no_grad():
         logits = reference.model(**reference.inputs).logits
-    close(logits, reference.expected["baseline_logits"], 1e-6)
+    # The vectors were made with torch 2.13; the kernels of 2.8 round the same sums differently.
+    tolerance = 1e-6 if Version(torch.__version__) >= Version("2.13") else 2e-6
+    close(logits, reference.expected["baseline_logits"], tolerance)
 
 
 @pytest.mark.parametrize("causal", VARIANTS)

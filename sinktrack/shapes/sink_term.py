@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import apply_rotary_pos_emb
 
 from sinktrack.shapes.batches import Batch
+from sinktrack.upstream import merged_axes
+from sinktrack.window import rotated_back
 
 FIRST_LAYER = 2
 """The layers before it, which gather what stands where, are left as they are."""
@@ -87,7 +88,10 @@ def first_token(
     seen = batch.attention_mask[-rows:, 0]  # (R, T, T)
     real = seen.any(1)
     hidden = ~torch.take_along_dim(seen, asking[..., None], dim=1)[:, None]  # (R, 1, Q, T)
-    cos, sin = decoder.rotary_emb(states[0], batch.position_ids[:, -rows:])
+    cos, sin = (
+        merged_axes(part, decoder.config)[:, None]  # (R, 1, T, d)
+        for part in decoder.rotary_emb(states[0], batch.position_ids[:, -rows:])
+    )
     shares, carried, norms = [], [], []
     for layer, entering in zip(decoder.layers, states, strict=False):
         attention = layer.self_attn
@@ -96,7 +100,7 @@ def first_token(
             projection(normed).unflatten(-1, (-1, attention.head_dim)).transpose(1, 2)
             for projection in (attention.q_proj, attention.k_proj)
         )
-        query, key = apply_rotary_pos_emb(query, key, cos, sin)
+        query, key = (rotated_back(each, cos, -sin) for each in (query, key))
         query = torch.take_along_dim(query, asking[:, None, :, None], dim=2)
         key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)
         scores = query @ key.transpose(-1, -2) * attention.head_dim**-0.5  # (R, H, Q, T)
