@@ -252,7 +252,11 @@ class Attachment:
 
         def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if not self._in_forward:
-                return None
+                raise AttachError(
+                    f"Layer {index} ran outside the forward of {type(self.model).__name__}, so "
+                    "nothing would be written or recorded: inside the block call the model "
+                    "itself and not a part of it, without gradient checkpointing."
+                )
             injections = self._prefill.injections(index) if self._prefill is not None else []
             recorder = self.recorder if self.recorder.enabled else None
             rotary = kwargs.get("position_embeddings")

@@ -121,6 +121,29 @@ def test_a_layer_that_passes_the_method_by_is_an_error_that_names_it():
     assert len(recorder.trace().sink) == 1
 
 
+def test_a_part_of_the_model_called_by_itself_is_refused():
+    model = small_model("llama")
+    inputs = small_inputs(model)
+    method = sinktrack.SinkTrack.for_model(model)
+    for call in (model.model, model.forward):
+        with (
+            pytest.raises(AttachError, match="call the model itself and not a part of it"),
+            sinktrack.attach(model, method),
+        ):
+            call(**inputs)
+
+
+def test_layers_that_run_again_for_their_gradients_are_refused():
+    """Gradient checkpointing runs them without the context features, and gradients go wrong."""
+    model = small_model("llama").train()
+    later = getattr(model, "activation_checkpointing_enable", None)
+    (later or model.gradient_checkpointing_enable)()
+    with sinktrack.attach(model, sinktrack.SinkTrack.for_model(model), record=False):
+        loss = model(**small_inputs(model)).logits.sum()
+        with pytest.raises(AttachError, match="without gradient checkpointing"):
+            loss.backward()
+
+
 def test_lanes_refuse_a_layer_that_passes_the_method_by(checkpoint):
     model, processor = checkpoint
     attention = model.model.language_model.layers[2].self_attn
