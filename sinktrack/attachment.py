@@ -8,7 +8,7 @@ is as it was.
 """
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -105,6 +105,10 @@ class Attachment:
         chosen = list(method) if isinstance(method, Sequence) else [method]
         for one in chosen:
             if one is not None:
+                if not isinstance(one, SinkTrack):
+                    raise MethodError(
+                        f"{one!r} is not a method: give a SinkTrack, or None for the plain model."
+                    )
                 one.check_fits(len(self.layers))
                 check_writable(self.layers, one)
         injecting = [layer for one in chosen if one is not None for layer in one.layers]
@@ -117,6 +121,8 @@ class Attachment:
         self._in_forward = False
         self._last_prompt: torch.Tensor | None = None  # int64 (B, T), while its cache may be used
         self._reported: set[int] = set()
+        self._turned: set[int] = set()
+        self._cache: Any = None  # the one that the prompt's keys are in, where that is known
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -152,11 +158,18 @@ class Attachment:
             self._refuse_no_cache(call, cache, input_ids)
             self._prefill = self._start(call, input_ids)
             self._last_prompt = input_ids
-        elif self._last_prompt is None or input_ids is None or input_ids.shape[1] > 1:
+        elif (
+            self._last_prompt is None
+            or input_ids is None
+            or input_ids.shape[1] > 1
+            or (self._cache is not None and cache is not self._cache)
+        ):
             raise AttachError(
                 "Inside the block a prompt must be read in one piece and answers a token at a "
-                "time: leave out a cache from before, prefill_chunk_size and assisted generation."
+                "time: leave out a cache from before, several caches in turn (guidance_scale), "
+                "prefill_chunk_size and assisted generation."
             )
+        self._cache = cache
         if self.recorder.enabled:
             self.recorder.begin_step(None if self._prefill else input_ids)
         self._reported.clear()
@@ -260,9 +273,19 @@ class Attachment:
             injections = self._prefill.injections(index) if self._prefill is not None else []
             recorder = self.recorder if self.recorder.enabled else None
             rotary = kwargs.get("position_embeddings")
+            entering = kwargs.get("hidden_states", args[0] if args else None)
+            checked = bool(injections) or (self._window is not None and index not in self._turned)
             kwargs["sink_tap"] = SinkTap(
-                index, injections, input_norm, rotary, recorder, self._reported
+                index,
+                injections,
+                input_norm,
+                rotary,
+                recorder,
+                self._reported,
+                entering if checked else None,
             )
+            if entering is not None and entering.shape[1] > 1:
+                self._turned.add(index)  # its rotation is known once a later position was seen
             return args, kwargs
 
         return hook
@@ -271,6 +294,8 @@ class Attachment:
         begun, self._in_forward, self._prefill = self._in_forward, False, None
         if not begun:
             return
+        if self._cache is None and isinstance(output, Mapping):
+            self._cache = cache_of(output)
         complete = len(self._reported) == len(self.layers)
         if output is None or not complete:
             if self.recorder.enabled:
@@ -320,7 +345,7 @@ class _Prefill:
 def _eos_ids(model: Any) -> list[int]:
     """Return the ids that end an answer by the model's generation config."""
     eos = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-    return [] if eos is None else [eos] if isinstance(eos, int) else list(eos)
+    return [] if eos is None else torch.as_tensor(eos).reshape(-1).tolist()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from sinktrack.errors import AttachError
 from sinktrack.method import SinkTrack
 from sinktrack.segments import HIDDEN
 from sinktrack.trace import SINK
@@ -79,6 +80,8 @@ class SinkTap:
         rotary: The layer's cosines and sines, (..., B or 1, T, d).
         recorder: Where measurements go, or None.
         reported: The layers whose attention has seen their tap; this one is added.
+        entering: (B, Q, D), what enters the attention module, where it is to be checked that its
+            keys and values are reproduced here.
     """
 
     layer_idx: int
@@ -87,6 +90,7 @@ class SinkTap:
     rotary: tuple[torch.Tensor, torch.Tensor] | None = None
     recorder: LayerRecorder | None = None
     reported: set[int] = field(default_factory=set)
+    entering: torch.Tensor | None = None
 
 
 def sink_attention(
@@ -124,6 +128,8 @@ def sink_attention(
     if sink_tap is None:
         return output, None
     sink_tap.reported.add(sink_tap.layer_idx)
+    if sink_tap.entering is not None and not module.training:
+        _check_reproduced(module, sink_tap, key, value)
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     shifted = [
         injection.row
@@ -188,15 +194,52 @@ def sink_over_context(
     if injection.method.normalize_context and input_norm is not None:
         features = input_norm(features)
     head_size = query.shape[-1]
-    keys = module.k_proj(features).view(len(features), -1, head_size)
-    if hasattr(module, "k_norm"):
-        keys = module.k_norm(keys)
-    values = module.v_proj(features).view(len(features), -1, head_size)
+    keys, values = context_keys(module, features, head_size)
     grouped = query.view(keys.shape[1], -1, head_size)  # (H_kv, H / H_kv, d)
     scores = grouped @ keys.permute(1, 2, 0) * scaling
     probabilities = scores.softmax(-1, dtype=torch.float32)
     written = probabilities.to(values.dtype) @ values.transpose(0, 1)
     return written.reshape(query.shape), probabilities.reshape(len(query), -1)
+
+
+def context_keys(
+    module: Any, features: torch.Tensor, head_size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the keys and values of features (N, D), both (N, H_kv, d), without rotation."""
+    keys = module.k_proj(features).view(len(features), -1, head_size)
+    if hasattr(module, "k_norm"):
+        keys = module.k_norm(keys)
+    return keys, module.v_proj(features).view(len(features), -1, head_size)
+
+
+@torch.no_grad()
+def _check_reproduced(
+    module: Any, sink_tap: SinkTap, key: torch.Tensor, value: torch.Tensor
+) -> None:
+    """Refuse a family whose own keys and values differ from those made of a context here.
+
+    They are compared at each sink that is written to, and at the last query, whose key stands at a
+    later position: so multipliers, norms and rotations that are not known here are found out.
+    """
+    assert sink_tap.entering is not None
+    entering = sink_tap.entering
+    length = entering.shape[1]
+    first = length - key.shape[2] if length > 1 else 0  # a static cache holds room for more
+    places = [(injection.row, injection.sink) for injection in sink_tap.injections]
+    for row, at in [*places, (0, length - 1)]:
+        column = at - max(first, 0) if length > 1 else key.shape[2] - 1
+        own = (key[row, :, column], value[row, :, column])
+        keys, values = context_keys(module, entering[row, at][None], key.shape[-1])
+        unturned = _at_position_zero(own[0], sink_tap.rotary, row, at)
+        for made, seen in ((keys[0], unturned), (values[0], own[1])):
+            tolerance = 1e-3 if seen.dtype == torch.float32 else 0.05
+            apart = (made.float() - seen.float()).norm()
+            if apart > tolerance * seen.float().norm().clamp(min=1e-6):
+                raise AttachError(
+                    f"{type(module).__name__} of layer {sink_tap.layer_idx} makes other keys or "
+                    "values of its input than SinkTrack would, so neither a method nor a window "
+                    "can be used with this family: attach without them to record."
+                )
 
 
 def _at_position_zero(
@@ -247,6 +290,11 @@ def last_query(
         Shares, delivered shares and the mean row of attention, the latter over all positions.
     """
     batch, heads, _, head_size = query.shape
+    if attention_mask is not None and attention_mask.shape[1] != 1:
+        raise AttachError(
+            "The model's attention mask differs from head to head, which cannot be recorded: "
+            "attach with record=False."
+        )
     positions = segments.shape[1]
     segments, sinks = segments[:batch], sinks[:batch]
     key, value = key[:, :, :positions], value[:, :, :positions]

@@ -5,22 +5,26 @@ Bad input ends with one sentence on the error stream and exit status 2.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from sinktrack.errors import (
     MethodError,
     ModelError,
+    OutputError,
     PromptError,
     SinkTrackError,
     StudyError,
+    reason,
 )
 from sinktrack.eval.shapes import SUITES
 from sinktrack.files import check_usable, check_writable, whole_file
 from sinktrack.machine import settle_threads, tolerate_any_text
 from sinktrack.method import Causal, Context, SinkTrack
-from sinktrack.names import BUNDLED, check_name, check_study_folder
+from sinktrack.names import BUNDLED, check_name, check_study_folder, exists
 
 if TYPE_CHECKING:
     from sinktrack.decoding import Decoding
@@ -44,8 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if getattr(options, "model", None) is not None:
             check_name(_known(options.model))
         options.run(options)
+        sys.stdout.flush()
     except SinkTrackError as error:
         print(f"sinktrack: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # who read the output has read enough
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        return 0
+    except OSError as error:  # a full disk behind the output, a name that cannot be
+        print(f"sinktrack: {reason(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -77,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--sample", action="store_true", help="sample instead of the likeliest token")
     ask.add_argument("--temperature", type=float, metavar="T", help="default: the checkpoint's")
     ask.add_argument("--top-p", type=float, metavar="P", help="default: the checkpoint's")
-    ask.add_argument("--seed", type=int, default=0, metavar="N", help="of sampling; default: 0")
+    ask.add_argument("--seed", type=int, metavar="N", help="of sampling; default: 0")
 
     evaluation = commands.add_parser("eval", help="measure lanes over a set of questions")
     evaluation.set_defaults(run=_eval)
@@ -117,9 +128,7 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--context", choices=get_args(Context), help="what SinkTrack writes")
     parser.add_argument("--causal", choices=get_args(Causal), default="corrected")
     parser.add_argument("--window", type=int, metavar="W", help="keep the last W tokens alone")
-    parser.add_argument(
-        "--sinks", type=int, default=1, metavar="N", help="and the first N; default: 1"
-    )
+    parser.add_argument("--sinks", type=int, metavar="N", help="and the first N; default: 1")
 
 
 def _methods(model: Any, options: argparse.Namespace) -> dict[str, SinkTrack | None]:
@@ -132,14 +141,16 @@ def _cache(options: argparse.Namespace) -> "Cache":
     from sinktrack.window import SinkWindow
 
     if options.window is None:
+        if options.sinks is not None:
+            raise MethodError("--sinks is for a window alone: add --window, or leave it out.")
         return "full"
-    return SinkWindow(window=options.window, sinks=options.sinks)
+    return SinkWindow(window=options.window, sinks=1 if options.sinks is None else options.sinks)
 
 
 def _known(name: str) -> str:
     """Return where a model of this name is: beside the one that comes along, or on the hub."""
     folder = BUNDLED.parent / name
-    return str(folder) if folder.is_dir() else name
+    return str(folder) if exists(folder) and folder.is_dir() else name
 
 
 def _load(options: argparse.Namespace) -> tuple[Any, Any]:
@@ -164,6 +175,9 @@ def _ask(options: argparse.Namespace) -> None:
     for what, path in (("The report", options.report), ("The comparison", options.save)):
         if path:
             check_writable(path, what)
+    written = [Path(path).resolve() for path in (options.report, options.save) if path]
+    if len({*written, Path(options.image or "").resolve()}) <= len(written):
+        raise OutputError("--report, --save and IMAGE name the same file: choose another.")
     if options.replay:
         _refuse_beside_replay(options)
     elif options.image is None or options.question is None:
@@ -230,6 +244,11 @@ def _refuse_beside_replay(options: argparse.Namespace) -> None:
 
 
 def _decoding(options: argparse.Namespace) -> "Decoding":
+    unused = [name for name in ("temperature", "top_p") if getattr(options, name) is not None]
+    unused += ["seed"] * (options.seed is not None)
+    if unused and not options.sample:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+        raise MethodError(f"{flags} is for sampling alone: add --sample, or leave it out.")
     from sinktrack.decoding import Decoding
 
     return Decoding(
@@ -237,7 +256,7 @@ def _decoding(options: argparse.Namespace) -> "Decoding":
         do_sample=options.sample,
         temperature=options.temperature,
         top_p=options.top_p,
-        seed=options.seed,
+        seed=options.seed or 0,
     )
 
 
@@ -255,6 +274,8 @@ def _eval(options: argparse.Namespace) -> None:
     cache = _cache(options)
     lanes = [lane.strip() for lane in options.lanes.split(",")]
     unknown = [lane for lane in lanes if lane not in ("baseline", "sinktrack")]
+    if len(set(lanes)) < len(lanes):
+        raise MethodError(f"A lane is named twice in {options.lanes!r}: name each once.")
     if unknown:
         raise MethodError(f"There is no lane {unknown[0]!r}: choose from baseline and sinktrack.")
     model, processor = _load(options)

@@ -3,6 +3,7 @@
 Sees logits and the ids so far; runs no model.
 """
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,12 @@ class Decoding:
 
     def __post_init__(self) -> None:
         """Check every argument."""
+        for name in ("max_new_tokens", "seed", "temperature", "top_p", "top_k"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float | None):
+                raise MethodError(f"{name} is {value!r}, but must be a number.")
+        if not isinstance(self.do_sample, bool | int):
+            raise MethodError(f"do_sample is {self.do_sample!r}, but must be True or False.")
         if not isinstance(self.max_new_tokens, int) or self.max_new_tokens < 1:
             raise MethodError(
                 f"max_new_tokens is {self.max_new_tokens}, but must be a whole number of 1 or more."
@@ -143,10 +150,17 @@ _SETTINGS = {  # in the order in which `generate` applies them, with the value t
     "exponential_decay_length_penalty": None,
     "suppress_tokens": None,
     "begin_suppress_tokens": None,
+    "watermarking_config": None,
     "stop_strings": None,
     "max_time": None,
 }
-_SAMPLING = {"min_p": None, "typical_p": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0}
+_SAMPLING = {
+    "min_p": None,
+    "top_h": None,
+    "typical_p": 1.0,
+    "epsilon_cutoff": 0.0,
+    "eta_cutoff": 0.0,
+}
 
 
 def _as_generate(
@@ -188,6 +202,11 @@ def _as_generate(
             "The checkpoint's generation config asks for something impossible; mend it in "
             f"model.generation_config (generation_config.json): {error}"
         ) from error
+    if decoding.do_sample and not math.isfinite(config.temperature or 1.0):
+        raise MethodError(
+            f"The checkpoint's temperature is {config.temperature}, but must be a number: change "
+            "it in model.generation_config (generation_config.json), or pass temperature=."
+        )
     mode = str(config.get_generation_mode().value)
     _refuse(None if mode in ("greedy_search", "sample") else mode.replace("_", " "))
     return config, processors, criteria
@@ -231,5 +250,16 @@ def _settings(config: GenerationConfig, decoding: Decoding) -> dict[str, Any]:
     for name, neutral in rarer.items():
         value = getattr(config, name, None)
         if value is not None and value != neutral:
-            settings[name] = value
+            settings[name] = _as_json(value)
     return settings
+
+
+def _as_json(value: Any) -> Any:
+    """Return a setting as a JSON value."""
+    if isinstance(value, torch.Tensor):
+        return value.tolist()
+    if isinstance(value, dict):
+        return [[list(tokens), bias] for tokens, bias in value.items()]
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    return value

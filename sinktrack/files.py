@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -42,14 +43,36 @@ def check_writable(path: str | Path, what: str) -> None:
     Raises:
         OutputError: With what to do.
     """
-    path = Path(path)
-    folder = path.absolute().parent
-    if path.is_dir():
+    with _refusals(path, what):
+        _checked_target(path, what)
+
+
+def _checked_target(path: str | Path, what: str) -> Path:
+    """Return the file that a path means, behind its links."""
+    target = Path(path).resolve()
+    if target.is_dir() or str(path).endswith(("/", os.sep)):
         raise OutputError(f"{what} cannot be written to {path}: it is a folder; name a file in it.")
-    if not folder.is_dir():
+    if not target.parent.is_dir():
         raise OutputError(f"{what} cannot be written to {path}: make its folder first.")
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"{what} cannot be written to {path}: its folder is read-only.")
+    if target.exists() and not target.is_file():
+        raise OutputError(f"{what} cannot be written to {path}: it is no ordinary file.")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise OutputError(f"{what} cannot be written to {path}: it or its folder is read-only.")
+    return target
+
+
+@contextmanager
+def _refusals(path: str | Path, what: str) -> Iterator[None]:
+    """Say in a sentence what the system refuses, such as a name that is too long."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise OutputError(f"{what} cannot be written to {_short(path)}: {said}.") from error
+
+
+def _short(path: str | Path) -> str:
+    return str(path) if len(str(path)) <= 200 else str(path)[:200] + "…"
 
 
 def check_usable(folder: str | Path, what: str) -> None:
@@ -62,13 +85,16 @@ def check_usable(folder: str | Path, what: str) -> None:
     Raises:
         OutputError: With what to do.
     """
-    there = Path(folder).absolute()
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    if not there.is_dir():
-        raise OutputError(f"{what} cannot go to {folder}: {there} is a file; choose another name.")
-    if not os.access(there, os.W_OK):
-        raise OutputError(f"{what} cannot go to {folder}: {there} is read-only.")
+    with _refusals(folder, what):
+        there = Path(folder).absolute()
+        while not there.exists() and there != there.parent:
+            there = there.parent
+        if not there.is_dir():
+            raise OutputError(
+                f"{what} cannot go to {folder}: {there} is a file; choose another name."
+            )
+        if not os.access(there, os.W_OK):
+            raise OutputError(f"{what} cannot go to {folder}: {there} is read-only.")
 
 
 @contextmanager
@@ -76,7 +102,7 @@ def whole_file(path: str | Path, what: str) -> Iterator[Path]:
     """Give a place to write to, and put it at `path` once everything is written.
 
     Args:
-        path: The file to make or replace; its folder must exist.
+        path: The file to make or replace; its folder must exist. Behind a link, the file it means.
         what: What the file is, for the message.
 
     Yields:
@@ -85,11 +111,12 @@ def whole_file(path: str | Path, what: str) -> Iterator[Path]:
     Raises:
         OutputError: If it cannot be written; nothing half-written is left behind.
     """
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
+    with _refusals(path, what):
+        target = _checked_target(path, what)
+    part = target.with_name(f"{target.name[:80]}.{uuid.uuid4().hex}.part")
     try:
         yield part
-        part.replace(path)
+        part.replace(target)
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"{what} could not be written to {path}: {reason}.") from error

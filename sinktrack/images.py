@@ -171,7 +171,8 @@ def _stretched(
     start, end = (0.0, 65535.0) if whole else (low, high)
     if start == end:  # one shade: as far from black as its value is from nothing
         start, end = min(start, 0.0), max(end, 1.0)
-    finite = np.nan_to_num(values.astype(np.float32), nan=start, posinf=end, neginf=start)
+    wide = np.float64 if values.dtype.kind == "f" else np.float32  # as large as floats may be
+    finite = np.nan_to_num(values.astype(wide), nan=start, posinf=end, neginf=start)
     grey = (finite - start) / (end - start)
     picture = Image.fromarray((grey.clip(0, 1) * 255).round().astype(np.uint8)).convert("RGB")
     return picture, None if whole else (low, high)

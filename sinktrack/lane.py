@@ -57,9 +57,12 @@ class Lane:
         """Return the finished answer with its trace."""
         assert self.finish is not None
         later = self.last_at - self.first_at
+        text = self.tokenizer.decode(self.ids, skip_special_tokens=True)
+        if self.finish != "eos":
+            text = text.rstrip("\ufffd")  # a character whose other bytes did not come
         return Answer(
             name=self.name,
-            text=self.text.strip(),
+            text=text.strip(),
             token_ids=tuple(self.ids),
             method=self.method,
             finish=self.finish,

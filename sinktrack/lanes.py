@@ -14,7 +14,7 @@ import torch
 import transformers
 from transformers import DynamicCache
 
-from sinktrack.architecture import input_device
+from sinktrack.architecture import input_device, unwrapped
 from sinktrack.attachment import Attachment
 from sinktrack.comparison import Answer, Comparison, Step
 from sinktrack.decoding import Decoding, Sampler
@@ -168,6 +168,7 @@ def stream_prompt(
         DeviceMemoryError: If the device is too small for this prompt.
     """
     decoding = decoding or Decoding()
+    model = unwrapped(model)
     if methods is None:
         methods = {"baseline": None, "sinktrack": SinkTrack.for_model(model)}
     if not methods:

@@ -9,9 +9,11 @@ SMALL = 50_000_000
 
 
 def tolerate_any_text() -> None:
-    """Print "?" for characters that the console or a redirected file cannot encode."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
+    """Print "?" for characters that cannot be encoded, and nothing where there is no console."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, or under pythonw
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        reconfigure = getattr(getattr(sys, name), "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")
 

@@ -50,7 +50,8 @@ class SinkTrack:
         for name in ("inject_at", "refresh_after"):
             layers = getattr(self, name)
             if not isinstance(layers, Collection) or any(
-                not isinstance(layer, int) or layer < 0 for layer in layers
+                isinstance(layer, bool) or not isinstance(layer, int) or layer < 0
+                for layer in layers
             ):
                 raise MethodError(
                     f"{name} is {layers!r}, but must be a set of layers, counted from 0: give "
@@ -62,6 +63,10 @@ class SinkTrack:
                 raise MethodError(
                     f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(choices)}."
                 )
+        if not isinstance(self.normalize_context, bool):
+            raise MethodError(
+                f"normalize_context is {self.normalize_context!r}, but must be True or False."
+            )
         if not isinstance(self.strength, int | float) or not 0.0 <= self.strength <= 1.0:
             raise MethodError(
                 f"strength is {self.strength!r}, but must lie between 0.0 (the plain "

@@ -127,7 +127,7 @@ def _place(device: str | torch.device | None) -> torch.device:
         return default_device()
     try:
         place = torch.device(device)
-    except RuntimeError as error:
+    except Exception as error:  # some kinds of device look for a package of their own
         raise ModelError(
             f"There is no device {device!r}: give cpu, cuda, cuda:1 or mps."
         ) from error
@@ -175,5 +175,7 @@ def _to_device(model: Any, name: str, place: torch.device) -> Any:
         raise ModelError(
             f"{name} does not fit on {place}: choose a smaller model, 4-bit weights or the CPU."
         ) from error
-    except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"The device {place} cannot be used: choose another. ({error})") from error
+    except Exception as error:  # every kind of device fails in its own way
+        raise ModelError(
+            f"The device {place} cannot be used: choose another. ({reason(error)})"
+        ) from error

@@ -15,10 +15,19 @@ def check_name(name: str) -> None:
         ModelError: With a sentence that says which.
     """
     folder = Path(name)
-    if folder.exists() and not (folder / "config.json").is_file():
+    there = exists(folder)
+    if there and not (folder / "config.json").is_file():
         raise ModelError(f"{name} has no config.json: give a folder with a whole checkpoint.")
-    if not folder.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
-        raise ModelError(f"There is no model folder {name}: check the path.")
+    if not there and (name.count("/") != 1 or name.startswith((".", "/", "~")) or len(name) > 200):
+        raise ModelError(f"There is no model folder {name[:200]}: check the path.")
+
+
+def exists(path: str | Path) -> bool:
+    """Tell whether there is a file or folder of this name, which may be no possible name."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
 
 
 def check_study_folder(study: str) -> None:
@@ -27,7 +36,7 @@ def check_study_folder(study: str) -> None:
     Raises:
         StudyError: With what is missing.
     """
-    if not Path(study).is_dir():
-        raise StudyError(f"There is no study folder {study}: check the path.")
+    if not exists(study) or not Path(study).is_dir():
+        raise StudyError(f"There is no study folder {study[:200]}: check the path.")
     if not (Path(study) / "study.yaml").is_file():
         raise StudyError(f"{study} is no study, because it has no study.yaml.")

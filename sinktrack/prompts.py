@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from sinktrack.errors import PromptError
+from sinktrack.errors import PromptError, reason
 from sinktrack.images import Picture
 
 MAX_QUESTION_TOKENS = 2000
@@ -79,7 +79,7 @@ def clean_question(text: str) -> str:
         if char in "\n\t" or (unicodedata.category(char) not in ("Cc", "Cs") and char not in _BIDI)
     )
     cleaned = "".join(kept).strip()
-    if not cleaned:
+    if not cleaned.replace(_ZERO_WIDTH_SPACE, "").strip():
         raise PromptError("The question is blank: type one.")
     return cleaned
 
@@ -133,10 +133,21 @@ def _build(
 ) -> Prompt:
     """Encode a clean question inside the chat template."""
     tokenizer = tokenizer_of(processor)
-    before, after = _rendered(processor, tokenizer, len(pictures)).split(_PLACEHOLDER)
+    parts = _rendered(processor, tokenizer, _PLACEHOLDER, len(pictures)).split(_PLACEHOLDER)
+    if len(parts) != 2:
+        raise PromptError(
+            f"The model's chat template writes the question {len(parts) - 1} times or changes it, "
+            "so its tokens cannot be told: give the model another chat template."
+        )
+    before, after = parts
     controls = control_tokens(model.config, tokenizer, before + after)
     question = without_control_tokens(question, controls)
     text = before + question + after
+    if _rendered(processor, tokenizer, question, len(pictures)) != text:
+        raise PromptError(
+            "The model's chat template changes this question, so its tokens cannot be told: take "
+            "unusual words such as '</think>' out of it, or give another chat template."
+        )
     count, tail = _instruction_tokens(tokenizer, text, len(before), len(question))
     if count > max_question_tokens:
         raise PromptError(
@@ -232,15 +243,18 @@ def _instruction_tokens(
     return len(inside), encoded["input_ids"][inside[0] :] if inside else []
 
 
-def _rendered(processor: Any, tokenizer: Any, pictures: int) -> str:
-    """Return the chat template's text with one placeholder for the question."""
-    content: Any = _PLACEHOLDER
+def _rendered(processor: Any, tokenizer: Any, question: str, pictures: int) -> str:
+    """Return the chat template's text around a question."""
+    content: Any = question
     if pictures:
-        content = [{"type": "image"}] * pictures + [{"type": "text", "text": _PLACEHOLDER}]
+        content = [{"type": "image"}] * pictures + [{"type": "text", "text": question}]
     if not (getattr(processor, "chat_template", None) or tokenizer.chat_template):
-        return str(tokenizer.bos_token or "") + _PLACEHOLDER
+        return str(tokenizer.bos_token or "") + question
     messages = [{"role": "user", "content": content}]
-    text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    try:
+        text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    except Exception as error:  # a template is a program, which fails as it likes
+        raise PromptError(f"The model's chat template fails: {reason(error)}.") from error
     return str(text)
 
 

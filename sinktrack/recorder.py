@@ -145,7 +145,7 @@ class Recorder:
             raise TraceError(
                 "Nothing was recorded: run generate or forward inside the block first."
             )
-        if not 0 <= row < len(self._methods):
+        if not isinstance(row, int) or not 0 <= row < len(self._methods):
             raise TraceError(
                 f"There is no row {row}: the batch had {len(self._methods)} rows, counted from 0."
             )
@@ -232,7 +232,10 @@ class _Step:
 
 def _checked(token_ids: Sequence[int], read: Sequence[int]) -> list[int]:
     """Return the ids of an answer, if they are those that the steps read one after the other."""
-    ids = [int(token_id) for token_id in token_ids]
+    try:
+        ids = [int(token_id) for token_id in token_ids]
+    except (TypeError, ValueError) as error:
+        raise TraceError("token_ids must be a flat list of token ids, of one row.") from error
     if not ids:
         raise TraceError("token_ids is empty: give the generated ids, or leave it out.")
     if len(ids) > len(read) + 1 or ids[: len(read)] != read[: len(ids)]:

@@ -90,6 +90,8 @@ def read_replay(path: str | Path) -> Replay:
         ReplayError: If the file cannot be read, or holds something else.
     """
     try:
+        if not Path(path).is_file():  # a pipe or device would never end
+            raise ReplayError(f"There is no file {path}: check the path.")
         if Path(path).stat().st_size > _LARGEST:
             raise ReplayError(f"{path} is too large for a saved comparison: choose another file.")
         data = json.loads(read_text(path))

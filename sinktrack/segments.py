@@ -70,6 +70,8 @@ class PromptSegments:
             AttachError: If a picture is there in part.
         """
         if instruction is not None:
+            if not isinstance(instruction, torch.Tensor):
+                raise PromptError("context_mask must be a tensor with one bool a prompt token.")
             if instruction.shape not in (input_ids.shape, (1, input_ids.shape[1])):
                 raise PromptError(
                     f"context_mask has the shape {tuple(instruction.shape)}, but the prompt has "

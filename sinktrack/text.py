@@ -33,14 +33,23 @@ class GrowingText:
         """
         self._recent.append(token_id)
         text = self._decoded(self._recent)
-        many = len(self._recent) >= (2 * _MOST if text.endswith(_INCOMPLETE) else _MOST)
-        whole = text if last or many else text.rstrip(_INCOMPLETE)
+        endless = len(self._recent) >= 4 * _MOST  # bytes that never make a character
+        whole = text if last or endless else text.rstrip(_INCOMPLETE)
         added = whole[self._told :]
         self._told = max(self._told, len(whole))
-        if many:
-            self._recent = self._recent[-_CONTEXT:]
-            self._told = len(self._decoded(self._recent))
+        if endless:
+            self._keep(_CONTEXT)
+        elif len(self._recent) >= _MOST and whole == text:
+            # Cut not inside a character, of which some decoders make other text without its start.
+            sizes = range(_CONTEXT, _CONTEXT + 4)
+            fit = (n for n in sizes if text.endswith(self._decoded(self._recent[-n:]) or "\0"))
+            self._keep(next(fit, len(self._recent)))
         return added
+
+    def _keep(self, count: int) -> None:
+        """Forget all but the last tokens, whose text was told."""
+        self._recent = self._recent[-count:]
+        self._told = len(self._decoded(self._recent))
 
     def _decoded(self, ids: list[int]) -> str:
         text: str = self._tokenizer.decode(

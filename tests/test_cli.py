@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +72,9 @@ def test_the_report_is_written(picture, tmp_path, capsys):
         ({"more": ["--device", "gpu"]}, "There is no device 'gpu'"),
         ({"more": ["--sample", "--seed", "9" * 30]}, "The seed is 999"),
         ({"image": "-"}, "There is no picture"),
+        ({"more": ["--temperature", "9", "--seed", "3"]}, "--temperature, --seed is for sampling"),
+        ({"more": ["--sinks", "4"]}, "--sinks is for a window alone"),
+        ({"more": ["--device", "privateuseone"]}, "device privateuseone cannot be used"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(picture, capsys, change, words):
@@ -110,6 +115,11 @@ def test_what_can_be_refused_is_refused_before_the_model_loads(picture, monkeypa
         (["study", "nowhere"], "There is no study folder nowhere"),
         (["study", "docs"], "it has no study.yaml"),
         (["bench", "--model", "docs"], "docs has no config.json"),
+        (["ask", "x.png", "Why?", "--model", "m" * 5000], "There is no model folder mmm"),
+        (["ask", "x.png", "Why?", "--report", "r" * 5000], "The report cannot be written to rrr"),
+        (["ask", "x.png", "Why?", "--report", "a", "--save", "./a"], "name the same file"),
+        (["ask", "x.png", "Why?", "--save", "x.png"], "name the same file"),
+        (["study", "s" * 5000], "There is no study folder sss"),
     ],
 )
 def test_what_needs_no_torch_is_refused_before_it_is_imported(words, sentence):
@@ -130,7 +140,33 @@ def test_an_answer_that_the_console_cannot_encode_is_printed_all_the_same(monkey
     with Answers(sys.stdout, ["one"]) as shown:
         shown.show({"one": "naïve 😊 日本"}, final=True)
     sys.stdout.flush()
+    sys.stderr.close()
     assert written.getvalue().decode("cp1252") == "one:\n  naïve ? ??\n\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such files")
+def test_what_never_ends_is_not_replayed(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    assert cli.main(["ask", "--replay", str(tmp_path / "pipe")]) == 2
+    assert "There is no file" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="shells differ")
+@pytest.mark.parametrize(("redirection", "status"), [(">&-", 0), ("> /dev/full", 2), ("| true", 0)])
+def test_an_output_that_takes_nothing_is_no_traceback(picture, redirection, status):
+    if not Path("/dev/full").exists() and "full" in redirection:
+        pytest.skip("this system has no /dev/full")
+    words = [sys.executable, "-m", "sinktrack.cli", "ask", picture, QUESTION]
+    words += ["--model", str(CHECKPOINT), "--json", "--max-new-tokens", "2"]
+    done = subprocess.run(
+        f"{shlex.join(words)} {redirection}",
+        shell=True,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+    )
+    assert done.returncode == status and "Traceback" not in done.stderr
 
 
 def test_unknown_words_end_with_status_2():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 from small_models import small_model
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 import sinktrack
@@ -197,13 +197,31 @@ def metaspace_tokenizer():
     return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<end>")
 
 
-@pytest.mark.parametrize("make", [byte_tokenizer, metaspace_tokenizer])
+def fallback_tokenizer():
+    """As Llama 2's and Gemma 3's: characters that it does not know become tokens of bytes."""
+    backend = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
+    backend.normalizer = normalizers.Replace(" ", "▁")
+    backend.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    every_byte = [f"<0x{byte:02X}>" for byte in range(256)]
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=["<unk>", "<end>", *every_byte], limit_alphabet=40
+    )
+    backend.train_from_iterator(
+        ["the red circle is there, na ve two  spaces and lines"] * 9, trainer
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<end>")
+
+
+@pytest.mark.parametrize("make", [byte_tokenizer, metaspace_tokenizer, fallback_tokenizer])
 @pytest.mark.parametrize(
     "text",
     [
         "the red circle is there " * 9,
         "naïve 日本 👩‍👩‍👧 é " * 9,
         "日本" * 40,
+        "日本語 ሰላም 👩‍👩‍👧 " * 12,
         "  two  spaces\n\nand lines\t" * 6,
         "the<end> red<end><end> circle " * 9,
     ],

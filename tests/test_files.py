@@ -2,11 +2,13 @@
 
 import codecs
 import json
+import os
+import stat
 
 import pytest
 
 from sinktrack.errors import OutputError, reason
-from sinktrack.files import check_usable, check_writable, json_lines, read_text
+from sinktrack.files import check_usable, check_writable, json_lines, read_text, whole_file
 
 TEXT = 'eins\nzwei "ä 日"\n'
 
@@ -58,6 +60,28 @@ def test_what_could_not_be_written_is_refused_with_what_to_do(tmp_path, monkeypa
         check_writable(tmp_path / "file", "The report")
     with pytest.raises(OutputError, match="is read-only"):
         check_usable(tmp_path / "new", "Results")
+
+
+def test_what_stands_at_the_place_is_replaced_only_where_it_is_a_file(tmp_path):
+    """A report must not take the place of a device, and goes where a link points."""
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        for check in (check_writable, lambda *said: whole_file(*said).__enter__()):
+            with pytest.raises(OutputError, match="it is no ordinary file"):
+                check(tmp_path / "pipe", "The report")
+        assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "real.part").write_text("somebody's own")
+    with whole_file(tmp_path / "link", "The report") as part:
+        part.write_text("new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "new"
+    assert (tmp_path / "real.part").read_text() == "somebody's own"
+    for name in ("x" * 5000, "a\0b"):
+        with pytest.raises(OutputError, match="The report cannot be written to"):
+            check_writable(tmp_path / name, "The report")
+    with pytest.raises(OutputError, match="it is a folder"):
+        check_writable(f"{tmp_path}/new.html/", "The report")
 
 
 def test_another_librarys_error_becomes_one_line():

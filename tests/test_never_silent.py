@@ -10,11 +10,13 @@ import transformers
 from PIL import Image
 from small_models import small_inputs, small_model, stacked
 from torch import nn
+from transformers.models.llama import modeling_llama
 
 import sinktrack
 from sinktrack.errors import AttachError, MethodError, TraceError
 from sinktrack.lanes import stream_prompt
 from sinktrack.prompts import build_prompt
+from sinktrack.upstream import cache_argument
 
 GREEDY = {"max_new_tokens": 6, "do_sample": False}
 TINY = {
@@ -68,6 +70,22 @@ def test_adapters_of_peft_are_attached_to_as_when_merged(close):
     with torch.no_grad(), sinktrack.attach(wrapped, sinktrack.SinkTrack.for_model(wrapped)):
         written = wrapped(**inputs).logits
     assert (written - wrapped(**inputs).logits).abs().max() > 1e-3
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # PEFT's own
+def test_lanes_of_a_peft_model_answer_as_when_merged(checkpoint):
+    model, processor = checkpoint
+    lora = peft.LoraConfig(r=8, target_modules=["v_proj"], init_lora_weights=False)
+    wrapped = peft.get_peft_model(copy.deepcopy(model), lora).eval()
+    merged = copy.deepcopy(wrapped).merge_and_unload()
+    options = {"image": Image.new("RGB", (112, 112), "red"), "question": "Describe the picture."}
+    found, expected, plain = (
+        sinktrack.compare(each, processor, **options, max_new_tokens=8)
+        for each in (wrapped, merged, model)
+    )
+    for lane in expected:
+        assert found[lane].token_ids == expected[lane].token_ids
+    assert found["baseline"].token_ids != plain["baseline"].token_ids  # the adapter does something
 
 
 def test_what_passes_hooks_by_is_refused():
@@ -184,6 +202,46 @@ def test_keys_that_are_made_in_another_way_are_refused_to_a_method_and_recorded(
     with sinktrack.attach(model) as recorder:
         torch.testing.assert_close(model(IDS).logits, plain)
     assert recorder.trace().sink.shape == (1, 4, 4)
+
+
+@pytest.mark.parametrize("kind", ["Glm", "Cohere", "Ernie4_5", "Helium"])
+def test_rotations_of_another_kind_are_recorded_but_not_cut_or_moved(kind):
+    """Their keys turn in pairs side by side, which a window would turn back wrongly."""
+    model = tiny(kind, head_dim=8) if kind != "Cohere" else tiny(kind)
+    with sinktrack.attach(model) as recorder:
+        model.generate(IDS, **GREEDY)
+    assert len(recorder.trace().sink) == 6
+    with (
+        pytest.raises(AttachError, match="makes other keys or values"),
+        sinktrack.attach(model, cache=sinktrack.SinkWindow(window=8)),
+    ):
+        model.generate(IDS, **GREEDY)
+    padded = {"input_ids": IDS, "attention_mask": torch.ones_like(IDS)}
+    padded["attention_mask"][:, :4] = 0
+    with (
+        pytest.raises(AttachError, match="makes other keys or values"),
+        sinktrack.attach(model, writing()),
+    ):
+        model(**padded)
+
+
+def test_a_multiplier_on_keys_is_found_out(monkeypatch):
+    """As FalconH1's: no part of the attention module tells of it."""
+    model = tiny("Llama")
+    with sinktrack.attach(model, writing()):
+        model(IDS)
+    turned = modeling_llama.apply_rotary_pos_emb
+
+    def scaled(query, key, *rotary, **options):
+        query, key = turned(query, key, *rotary, **options)
+        return query, 0.3 * key
+
+    monkeypatch.setattr(modeling_llama, "apply_rotary_pos_emb", scaled)
+    with (
+        pytest.raises(AttachError, match="of layer 1 makes other keys or values"),
+        sinktrack.attach(model, writing()),
+    ):
+        model(IDS)
 
 
 def test_a_norm_that_is_not_there_is_not_left_out_silently():
@@ -310,6 +368,28 @@ def test_lanes_leave_the_models_own_positions_as_they_were(checkpoint):
     picture = Image.new("RGB", (112, 112), "white")
     sinktrack.compare(model, processor, image=picture, question="Is it red?", max_new_tokens=2)
     assert model.model.rope_deltas is before
+
+
+def test_several_caches_in_turn_are_not_one_answer():
+    """By hand, or by guidance, where `generate` runs the model twice a step."""
+    model = small_model("llama")
+    inputs = small_inputs(model)
+    first, second = (transformers.DynamicCache(config=model.config) for _ in range(2))
+    name = cache_argument(model)
+    with torch.no_grad(), sinktrack.attach(model):
+        for cache in (first, second):
+            model(**inputs, **{name: cache}, use_cache=True)
+        with pytest.raises(AttachError, match="several caches in turn"):
+            model(input_ids=torch.tensor([[5]]), **{name: first}, use_cache=True)
+    with pytest.raises(AttachError, match="several caches in turn"), sinktrack.attach(model):
+        model.generate(**inputs, **GREEDY, guidance_scale=1.5)
+
+
+def test_what_is_no_method_is_refused():
+    model = small_model("llama")
+    for wrong in ("image", {"context": "image"}, 3):
+        with pytest.raises(MethodError, match="is not a method"), sinktrack.attach(model, [wrong]):
+            pass
 
 
 # Traces

@@ -221,3 +221,24 @@ def test_a_batch_may_have_pictures_in_some_rows_only(checkpoint):
             alone = model.generate(**prompt.inputs, **options)
             alone = alone[0, prompt.inputs["input_ids"].shape[1] :].tolist()
             assert row.tolist()[: len(alone)] == alone
+
+
+@pytest.mark.parametrize(
+    ("template", "question", "words"),
+    [
+        ("{{ messages[0]['content'] }}{{ messages[0]['content'] }}", "Hi", "writes the question 2"),
+        ("nothing", "Hi", "writes the question 0"),
+        ("{{ messages[0]['content'] | upper }}", "Hi", "changes this question"),
+        ("{{ messages[0]['content'] | tojson }}", 'say "hi"', "changes this question"),
+        ("{{ messages[0]['content'].split('</t>')[-1] }}", "a</t>b", "changes this question"),
+        ("{{ raise_exception('no') }}", "Hi", "chat template fails: no"),
+        ("{{ messages[0].content.nothing.at.all }}", "Hi", "chat template fails"),
+        ("{% if %}", "Hi", "chat template fails"),
+    ],
+)
+def test_a_template_that_changes_the_question_is_refused(template, question, words):
+    model = small_model("llama", vocab_size=512)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=byte_level(""), eos_token="</s>")
+    tokenizer.chat_template = template
+    with pytest.raises(PromptError, match=words):
+        build_prompt(model, tokenizer, question)

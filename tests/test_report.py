@@ -136,11 +136,11 @@ def test_a_large_picture_is_made_smaller():
 
 
 def test_a_report_that_cannot_be_written_is_a_sentence_and_leaves_nothing(tmp_path):
-    with pytest.raises(OutputError, match="could not be written to"):
+    with pytest.raises(OutputError, match="cannot be written to"):
         write_report(make_comparison(["x"]), tmp_path / "missing" / "report.html")
     folder = tmp_path / "folder.html"
     folder.mkdir()
-    with pytest.raises(OutputError, match="could not be written to"):
+    with pytest.raises(OutputError, match="cannot be written to"):
         write_report(make_comparison(["x"]), folder)
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder.html"]
 

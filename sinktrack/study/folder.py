@@ -15,6 +15,7 @@ import yaml
 from sinktrack.errors import SinkTrackError, StudyError, reason
 from sinktrack.files import json_lines, read_text
 from sinktrack.method import SinkTrack
+from sinktrack.names import exists
 from sinktrack.prompts import clean_question
 from sinktrack.window import Cache, SinkWindow
 
@@ -132,7 +133,7 @@ def read_study(folder: str | Path) -> Study:
         raise StudyError(
             f"{folder} is no study, because {file} cannot be read: {error.strerror or error}."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise StudyError(f"{file} is not YAML: {reason(error)}.") from error
     if not isinstance(said, dict):
         raise StudyError(f"{file} has to name at least title, model and lanes.")
@@ -188,15 +189,22 @@ def _items(folder: Path) -> tuple[StudyItem, ...]:
 def _item(folder: Path, line: str, number: int, where: str) -> StudyItem:
     try:
         said = json.loads(line)
-    except ValueError as error:
-        raise StudyError(f"{where} is not JSON: {error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise StudyError(f"{where} is not JSON: {reason(error)}.") from error
     if not isinstance(said, dict):
         raise StudyError(f"{where} has to be an object with image and question.")
+    unknown = said.keys() - {"id", "image", "question", "reference", "tags"}
+    if unknown:
+        raise StudyError(
+            f"{where} says {min(unknown)!r}, which means nothing; known are id, image, question, "
+            "reference and tags."
+        )
     tags = said.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) and tag for tag in tags):
         raise StudyError(f"{where}: tags is {tags!r}, but must be a list of words.")
     image = folder / _text(said, "image", where)
-    if not image.resolve().is_relative_to(folder.resolve()) or not image.is_file():
+    inside = exists(image) and image.resolve().is_relative_to(folder.resolve())
+    if not inside or not image.is_file():
         raise StudyError(
             f"{where}: the picture {said['image']!r} is not a file inside {folder}: copy it there."
         )
@@ -231,11 +239,15 @@ def _lanes(said: Any, file: Path) -> dict[str, Mapping[str, Any] | None]:
 def _model(name: str, folder: Path) -> str:
     """Return a model's name; one that is a folder beside the study is taken from there."""
     beside = folder / name
-    return str(beside) if beside.is_dir() else name
+    return str(beside) if exists(beside) and beside.is_dir() else name
 
 
 def _cache(said: Mapping[str, Any], file: Path) -> Cache:
     if said.get("window") is None:
+        if "sinks" in said:
+            raise StudyError(
+                f"{file}: sinks is for a window alone: name a window, or leave it out."
+            )
         return "full"
     try:
         return SinkWindow(window=said["window"], sinks=said.get("sinks", 1))
