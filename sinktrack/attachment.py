@@ -28,7 +28,7 @@ from sinktrack.method import SinkTrack
 from sinktrack.recorder import Recorder
 from sinktrack.segments import PADDING, PromptSegments, attended_positions
 from sinktrack.upstream import cache_of
-from sinktrack.window import Cache, WindowedCache, check_cache
+from sinktrack.window import Cache, CacheColumns, WindowedCache, check_cache
 
 Methods = SinkTrack | None | Sequence[SinkTrack | None]
 
@@ -81,8 +81,9 @@ class Attachment:
         context_mask: As for `attach`.
         cache: As for `attach`.
         record: As for `attach`.
-        shared_prompt: Read one prompt for all methods: the prefill has a single row, which becomes
-            one row a method at the first layer that injects. Up to there they are the same.
+        rows_a_prompt: Read each prompt once for so many methods: a prompt's row of the prefill
+            becomes one row a method at the first layer that injects, up to where they are the same.
+            `method` then names one for each row, prompt by prompt. 0 for a batch as it is.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Attachment:
         context_mask: torch.Tensor | None = None,
         cache: Cache = "full",
         record: bool = True,
-        shared_prompt: bool = False,
+        rows_a_prompt: int = 0,
     ) -> None:
         """Check that the methods fit the model; nothing is changed yet."""
         model = unwrapped(model)
@@ -101,7 +102,7 @@ class Attachment:
         self.layers = decoder_layers(model)
         self.methods = method
         self.context_mask = context_mask
-        self.shared_prompt = shared_prompt
+        self.rows_a_prompt = rows_a_prompt
         chosen = list(method) if isinstance(method, Sequence) else [method]
         for one in chosen:
             if one is not None:
@@ -112,10 +113,13 @@ class Attachment:
                 one.check_fits(len(self.layers))
                 check_writable(self.layers, one)
         injecting = [layer for one in chosen if one is not None for layer in one.layers]
-        self.part_at = min(injecting, default=len(self.layers))
+        self.fork_layer = min(injecting, default=len(self.layers))
         self.recorder = Recorder(len(self.layers), enabled=record, eos_ids=_eos_ids(model))
         kept = check_cache(cache)
-        self._window = WindowedCache(kept, model.get_decoder()) if kept is not None else None
+        several = rows_a_prompt > 0 and len(chosen) > rows_a_prompt
+        self._columns: CacheColumns | None = CacheColumns() if several else None
+        if kept is not None:
+            self._columns = WindowedCache(kept, model.get_decoder())
         self._signature = inspect.signature(model.forward)
         self._prefill: _Prefill | None = None
         self._in_forward = False
@@ -134,13 +138,13 @@ class Attachment:
             for index, layer in enumerate(self.layers):
                 attention: Any = layer.self_attn
                 hooks += [
-                    layer.register_forward_pre_hook(self._before_layer(index)),
+                    layer.register_forward_pre_hook(self._before_layer(index), with_kwargs=True),
                     attention.register_forward_pre_hook(
                         self._before_attention(index), with_kwargs=True
                     ),
                 ]
             hooks.append(self.model.register_forward_hook(self._after_model, always_call=True))
-            if self._window is not None:
+            if self._columns is not None:
                 decoder = self.model.get_decoder()
                 hooks.append(
                     decoder.register_forward_pre_hook(self._before_decoder, with_kwargs=True)
@@ -187,7 +191,7 @@ class Attachment:
             and input_ids.shape == (before.shape[0], before.shape[1] + 1)
             and torch.equal(input_ids[:, :-1], before)
         )
-        if goes_on or self._window is not None:
+        if goes_on or self._windowed:
             raise AttachError(
                 "The generation uses no cache (use_cache is False), so prompt and answer cannot be "
                 "told apart: pass use_cache=True, or set model.generation_config.use_cache = True."
@@ -214,16 +218,20 @@ class Attachment:
                 "There is padding on the right, so the last query of a prompt would be padding: "
                 'set padding_side="left", or attach with record=False.'
             )
-        if self.shared_prompt:
-            prompt = prompt.repeated(len(methods))
+        if self.rows_a_prompt:
+            prompt = prompt.repeated(self.rows_a_prompt)
         if self.recorder.enabled:
             self.recorder.start(prompt, methods)
         return _Prefill(prompt, methods)
 
+    @property
+    def _windowed(self) -> bool:
+        return isinstance(self._columns, WindowedCache)
+
     def _methods_for(self, rows: int) -> list[SinkTrack | None]:
         if not isinstance(self.methods, Sequence):
             return [self.methods] * rows
-        if self.shared_prompt or len(self.methods) == rows:
+        if len(self.methods) == rows * (self.rows_a_prompt or 1):
             return list(self.methods)
         raise MethodError(
             f"There are {len(self.methods)} methods for a batch of {rows} rows: give one method "
@@ -232,19 +240,20 @@ class Attachment:
 
     def _before_decoder(self, _: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
         """Cut the cache to its window; the next token then stands right behind what is kept."""
-        if not self._in_forward or self._window is None:
+        if not self._in_forward or self._columns is None:
             return None
         if self._prefill is not None:
-            self._window.start(self._prefill.attended, kwargs.get("position_ids"))
+            self._columns.start(self._prefill.attended, kwargs.get("position_ids"))
             return None
-        kept = self._window.cut(cache_of(kwargs))
-        if kept is not None and self.recorder.enabled:
-            self.recorder.keep(kept)
-        kwargs["position_ids"], kwargs["attention_mask"] = self._window.next_token()
+        if isinstance(self._columns, WindowedCache):
+            kept = self._columns.cut(cache_of(kwargs))
+            if kept is not None and self.recorder.enabled:
+                self.recorder.keep(kept)
+        kwargs["position_ids"], kwargs["attention_mask"] = self._columns.next_token()
         return args, kwargs
 
     def _before_layer(self, index: int) -> Any:
-        def hook(_: nn.Module, args: tuple[Any, ...]) -> Any:
+        def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if self._prefill is None:
                 return None
             if not args:
@@ -252,11 +261,12 @@ class Attachment:
                     f"Decoder layer {index} of {type(self.model).__name__} takes its hidden states "
                     "by keyword, so they cannot be read: SinkTrack cannot be attached to it."
                 )
-            if self.shared_prompt and index == self.part_at:
-                rows = len(self._prefill.methods)
-                args = (args[0].repeat_interleave(rows, dim=0), *args[1:])
+            if self.rows_a_prompt and index >= self.fork_layer:
+                if index == self.fork_layer:
+                    args = (args[0].repeat_interleave(self.rows_a_prompt, dim=0), *args[1:])
+                kwargs = self._prefill.forked(kwargs, self.rows_a_prompt)
             self._prefill.read_features(index, args[0])
-            return args
+            return args, kwargs
 
         return hook
 
@@ -274,7 +284,7 @@ class Attachment:
             recorder = self.recorder if self.recorder.enabled else None
             rotary = kwargs.get("position_embeddings")
             entering = kwargs.get("hidden_states", args[0] if args else None)
-            checked = bool(injections) or (self._window is not None and index not in self._turned)
+            checked = bool(injections) or (self._windowed and index not in self._turned)
             kwargs["sink_tap"] = SinkTap(
                 index,
                 injections,
@@ -317,6 +327,7 @@ class _Prefill:
     def __init__(self, prompt: PromptSegments, methods: list[SinkTrack | None]) -> None:
         self.methods = methods
         self.attended = prompt.labels != PADDING
+        self._forked: dict[int, tuple[Any, Any]] = {}
         self._sinks: list[int] = prompt.sinks.tolist()
         self._features: dict[int, torch.Tensor] = {}
         # A prompt of a single token has nothing to write but itself.
@@ -330,8 +341,30 @@ class _Prefill:
         """Take the rows' features from the residual stream (B or 1, T, D) entering a layer."""
         for row, (method, positions) in self._writing.items():
             if layer_idx == 0 or layer_idx - 1 in method.refresh_after:
-                states = hidden_states[row if len(hidden_states) > 1 else 0]
+                states = hidden_states[row * len(hidden_states) // len(self.methods)]
                 self._features[row] = states[positions.to(states.device)]
+
+    def forked(self, kwargs: dict[str, Any], rows_a_prompt: int) -> dict[str, Any]:
+        """Return a layer's arguments with each prompt's masks and positions once a method."""
+        prompts = len(self.methods) // rows_a_prompt
+        if prompts == 1:  # a single row serves any number
+            return kwargs
+
+        def repeated(value: Any, axes: int) -> Any:
+            """Repeat the rows of a tensor; some have the axes of a picture in front of them."""
+            if isinstance(value, tuple):
+                return tuple(repeated(each, axes) for each in value)
+            if not isinstance(value, torch.Tensor) or value.shape[value.ndim - axes] != prompts:
+                return value
+            if id(value) not in self._forked:  # all layers are handed the same ones
+                more = value.repeat_interleave(rows_a_prompt, dim=value.ndim - axes)
+                self._forked[id(value)] = value, more
+            return self._forked[id(value)][1]
+
+        axes = {"attention_mask": 4, "position_ids": 2, "position_embeddings": 3}
+        return kwargs | {
+            name: repeated(kwargs[name], count) for name, count in axes.items() if name in kwargs
+        }
 
     def injections(self, layer_idx: int) -> list[Injection]:
         """Return what the rows write at a layer."""

@@ -296,7 +296,8 @@ def last_query(
             "attach with record=False."
         )
     positions = segments.shape[1]
-    segments, sinks = segments[:batch], sinks[:batch]
+    rows_each = len(segments) // batch  # until the rows of a prompt part, one stands for all
+    segments, sinks = segments[::rows_each], sinks[::rows_each]
     key, value = key[:, :, :positions], value[:, :, :positions]
     gone = positions - key.shape[2]
 

@@ -84,7 +84,8 @@ class Sampler:
         decoding: What was asked for.
         model: Its generation config settles what is left open.
         tokenizer: Needed for stop strings.
-        prompt_ids: int64 (1, T), the prompt.
+        prompt_ids: int64 (B, T), the prompts.
+        attended: int64 (B, T), 0 where there is padding; None for none.
 
     Attributes:
         settings: How tokens are chosen, as JSON values.
@@ -95,11 +96,16 @@ class Sampler:
     """
 
     def __init__(
-        self, decoding: Decoding, model: Any, tokenizer: Any, prompt_ids: torch.Tensor
+        self,
+        decoding: Decoding,
+        model: Any,
+        tokenizer: Any,
+        prompt_ids: torch.Tensor,
+        attended: torch.Tensor | None = None,
     ) -> None:
         """Settle every value once."""
         config, self._processors, self._criteria = _as_generate(
-            decoding, model, tokenizer, prompt_ids
+            decoding, model, tokenizer, prompt_ids, attended
         )
         self.settings = _settings(config, decoding)
         self._noise = torch.Generator().manual_seed(decoding.seed) if decoding.do_sample else None
@@ -164,7 +170,11 @@ _SAMPLING = {
 
 
 def _as_generate(
-    decoding: Decoding, model: Any, tokenizer: Any, prompt_ids: torch.Tensor
+    decoding: Decoding,
+    model: Any,
+    tokenizer: Any,
+    prompt_ids: torch.Tensor,
+    attended: torch.Tensor | None,
 ) -> tuple[GenerationConfig, LogitsProcessorList, StoppingCriteriaList]:
     """Return the settings, logits processors and stopping criteria that `generate` would use."""
 
@@ -185,8 +195,8 @@ def _as_generate(
             warnings.filterwarnings("ignore", "You are calling .generate", UserWarning)
             config, processors, criteria = model.generate(
                 prompt_ids,
-                attention_mask=torch.ones_like(prompt_ids),
-                position_ids=torch.arange(prompt_ids.shape[1], device=prompt_ids.device)[None],
+                attention_mask=torch.ones_like(prompt_ids) if attended is None else attended,
+                position_ids=torch.arange(prompt_ids.shape[1]).expand_as(prompt_ids),
                 max_new_tokens=decoding.max_new_tokens,
                 do_sample=decoding.do_sample,
                 use_cache=False,  # no cache is made for what is only asked

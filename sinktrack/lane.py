@@ -53,16 +53,21 @@ class Lane:
         """End the answer here, unless it has ended."""
         self.finish = self.finish or finish
 
+    @property
+    def whole_text(self) -> str:
+        """The answer without special tokens, as the tokenizer decodes it at once."""
+        text: str = self.tokenizer.decode(self.ids, skip_special_tokens=True)
+        if self.finish != "eos":
+            text = text.rstrip("\ufffd")  # a character whose other bytes did not come
+        return text.strip()
+
     def answer(self, recorder: Recorder, row: int) -> Answer:
         """Return the finished answer with its trace."""
         assert self.finish is not None
         later = self.last_at - self.first_at
-        text = self.tokenizer.decode(self.ids, skip_special_tokens=True)
-        if self.finish != "eos":
-            text = text.rstrip("\ufffd")  # a character whose other bytes did not come
         return Answer(
             name=self.name,
-            text=text.strip(),
+            text=self.whole_text,
             token_ids=tuple(self.ids),
             method=self.method,
             finish=self.finish,

@@ -99,16 +99,18 @@ class Recorder:
         return self._one_hot.to(device), self._sinks.to(device)
 
     def attended(self, layer_idx: int, last_query: LastQuery) -> None:
-        """Take where the last query of a layer looked; one row stands for all until rows part."""
+        """Take where the last query of a layer looked; until rows part, one stands for several."""
         rows, heads = len(self._methods), last_query.share.shape[1]
         step = self._steps[-1]
         if step.share is None or step.delivered is None or step.image is None:
             step.share = last_query.share.new_empty(self._num_layers, rows, heads, len(SEGMENTS))
             step.delivered = last_query.delivered.new_empty(self._num_layers, rows, heads)
             step.image = last_query.keys.new_empty(self._num_layers, rows, self._image.shape[1])
-        step.share[layer_idx] = last_query.share.to(step.share.device)
-        step.delivered[layer_idx] = last_query.delivered.to(step.delivered.device)
-        keys = last_query.keys.to(step.image.device).expand(rows, -1)
+        share, delivered, keys = (
+            measured.to(step.share.device).repeat_interleave(rows // len(measured), dim=0)
+            for measured in (last_query.share, last_query.delivered, last_query.keys)
+        )
+        step.share[layer_idx], step.delivered[layer_idx] = share, delivered
         if self._origins is not None:  # back to where they stood in the prompt
             columns = self._origins.to(keys.device)
             keys = keys.new_zeros(rows, self._prompt_length + 1).scatter_add(1, columns, keys)

@@ -105,13 +105,17 @@ class PromptSegments:
         )
 
     def repeated(self, rows: int) -> "PromptSegments":
-        """Return a single prompt as `rows` equal rows."""
+        """Return each prompt as `rows` equal rows."""
+
+        def each(values: torch.Tensor) -> torch.Tensor:
+            return values.repeat_interleave(rows, dim=0)
+
         return PromptSegments(
-            input_ids=self.input_ids.expand(rows, -1),
-            sinks=self.sinks.expand(rows),
-            labels=self.labels.expand(rows, -1),
-            instruction=None if self.instruction is None else self.instruction.expand(rows, -1),
-            grids=self.grids * rows,
+            input_ids=each(self.input_ids),
+            sinks=each(self.sinks),
+            labels=each(self.labels),
+            instruction=None if self.instruction is None else each(self.instruction),
+            grids=[grids for grids in self.grids for _ in range(rows)],
         )
 
     def image_positions(self, row: int) -> torch.Tensor:

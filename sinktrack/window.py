@@ -69,7 +69,45 @@ def check_cache(cache: Cache) -> SinkWindow | None:
     return cache
 
 
-class WindowedCache:
+class CacheColumns:
+    """Which columns of a growing cache are seen, and where the next token of each row stands."""
+
+    _attended: torch.Tensor
+    _first: torch.Tensor
+    _last: torch.Tensor
+
+    def start(self, attended: torch.Tensor, positions: torch.Tensor | None) -> None:
+        """Begin with a prompt.
+
+        Args:
+            attended: bool (B, T), False where there is padding.
+            positions: int64 (B, T) or (axes, B, T), rotary positions; None for 0 to T - 1.
+        """
+        self._attended = attended
+        if positions is None:
+            positions = torch.arange(attended.shape[1])
+        if positions.ndim < 3:
+            positions = positions.reshape(1, -1, attended.shape[1])
+        positions = positions[-3:]  # transformers puts the place in the row before the three axes
+        positions = positions.to(attended.device)
+        positions = positions.repeat_interleave(len(attended) // positions.shape[1], dim=1)
+        self._first, self._last = positions.amin(0), positions.amax(0)
+
+    def next_token(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Make room for one more token.
+
+        Returns:
+            Its positions, int64 (B, 1), and the attention mask, bool (B, columns with it), or None
+            where every column is seen.
+        """
+        position = self._last[:, -1:] + 1
+        self._first = torch.cat([self._first, position], dim=1)
+        self._last = torch.cat([self._last, position], dim=1)
+        self._attended = torch.cat([self._attended, torch.ones_like(position).bool()], dim=1)
+        return position, None if self._attended.all() else self._attended
+
+
+class WindowedCache(CacheColumns):
     """The columns of a cache during one generation of B rows: which are kept and where they stand.
 
     Args:
@@ -92,22 +130,6 @@ class WindowedCache:
             )
         self.kept = kept
 
-    def start(self, attended: torch.Tensor, positions: torch.Tensor | None) -> None:
-        """Begin with a prompt.
-
-        Args:
-            attended: bool (B, T), False where there is padding.
-            positions: int64 (B, T) or (axes, B, T), rotary positions; None for 0 to T - 1.
-        """
-        self._attended = attended
-        if positions is None:
-            positions = torch.arange(attended.shape[1])
-        if positions.ndim < 3:
-            positions = positions.reshape(1, -1, attended.shape[1])
-        positions = positions[-3:]  # transformers puts the place in the row before the three axes
-        positions = positions.to(attended.device).expand(-1, *attended.shape)
-        self._first, self._last = positions.amin(0), positions.amax(0)
-
     def cut(self, cache: Any) -> torch.Tensor | None:
         """Forget what the next token will not see, and close the gap.
 
@@ -127,10 +149,6 @@ class WindowedCache:
                 'cache_implementation, or use cache="full".'
             )
         rows, length = layers[0].keys.shape[0], layers[0].keys.shape[2]
-        if len(self._attended) < rows:  # one prompt for several lanes
-            self._attended, self._first, self._last = (
-                each.expand(rows, -1) for each in (self._attended, self._first, self._last)
-            )
         sinks, before = self.kept.sinks, self.kept.window - 1  # the window's last one is to come
         if length <= sinks + before:
             return None
@@ -172,19 +190,6 @@ class WindowedCache:
         return torch.cat(
             [keys[:, :, :sinks], torch.cat([turned, still], dim=-1).to(keys.dtype)], dim=2
         )
-
-    def next_token(self) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Make room for one more token.
-
-        Returns:
-            Its positions, int64 (B, 1), and the attention mask, bool (B, columns with it), or None
-            where every column is seen.
-        """
-        position = self._last[:, -1:] + 1
-        self._first = torch.cat([self._first, position], dim=1)
-        self._last = torch.cat([self._last, position], dim=1)
-        self._attended = torch.cat([self._attended, torch.ones_like(position).bool()], dim=1)
-        return position, None if self._attended.all() else self._attended
 
 
 def rotated_back(vectors: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ import sinktrack
 ORDER = [
     *("version", "errors", "files", "names", "machine", "exclusive", "method", "trace", "images"),
     *("segments", "upstream", "window", "attention", "text", "recorder", "architecture"),
-    *("attachment", "comparison", "decoding", "lane", "prompts", "models", "lanes"),
+    *("attachment", "comparison", "decoding", "lane", "prompts", "models", "generator", "lanes"),
     *("payload", "replay", "report", "bench", "terminal", "cli"),
 ]
 ABOVE = (

@@ -9,14 +9,11 @@ from PIL import Image
 
 import sinktrack
 from sinktrack.errors import OutputError
-from sinktrack.eval.batching import answers
 from sinktrack.eval.runner import RECORDS, Run, evaluate, table
 from sinktrack.eval.scorers import chair, exact, letter, span, yes_no
 from sinktrack.eval.shapes import PASSAGES, POPE, SUITES
 from sinktrack.eval.statistics import interval, paired_p, ratio
 from sinktrack.eval.tasks import Item, Task
-from sinktrack.images import load_picture
-from sinktrack.prompts import build_prompt
 
 
 def total(scores, measure):
@@ -164,20 +161,6 @@ def test_a_folder_of_another_run_is_refused(checkpoint, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be used for results"):
         evaluate(*checkpoint, run, tmp_path / "file" / "below")
-
-
-def test_a_batch_answers_as_each_prompt_does_alone(checkpoint):
-    """Questions of different lengths, padded on the left, with and without the method."""
-    model, processor = checkpoint
-    picture = load_picture(Image.new("RGB", (140, 140), "white"))
-    questions = ["Describe the picture.", "Is there a red circle in the picture?", "What is it?"]
-    prompts = [build_prompt(model, processor, each, [picture]) for each in questions]
-    for method in (None, sinktrack.SinkTrack.for_model(model)):
-        together = answers(model, processor, prompts, method, max_new_tokens=16)
-        alone = [
-            answers(model, processor, [each], method, max_new_tokens=16)[0] for each in prompts
-        ]
-        assert together == alone
 
 
 def test_passages_need_no_picture(checkpoint, tmp_path):

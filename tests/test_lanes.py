@@ -11,7 +11,7 @@ from small_models import FAMILIES, small_inputs, small_model
 import sinktrack
 from sinktrack.decoding import Decoding, Sampler
 from sinktrack.errors import DeviceMemoryError, MethodError, PictureError, PromptError
-from sinktrack.lanes import _memory_sentence, stream_prompt
+from sinktrack.lanes import stream_prompt
 from sinktrack.prompts import Prompt, build_prompt
 
 COLOURS = ("red", "blue", "green", "yellow")
@@ -320,15 +320,21 @@ def test_running_out_of_memory_says_what_to_lower(checkpoint, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr("sinktrack.lanes._next_logits", full)
+        patch.setattr("sinktrack.generator._next_logits", full)
         with pytest.raises(DeviceMemoryError, match=r"\d+ image tokens and 2 lanes: take a small"):
             sinktrack.compare(model, processor, **good)
     assert sinktrack.compare(model, processor, **good)
 
 
-def test_other_runtime_errors_are_not_disguised():
-    with pytest.raises(RuntimeError, match="mine"), _memory_sentence(None, 2):
+def test_other_runtime_errors_are_not_disguised(checkpoint, monkeypatch):
+    model, processor = checkpoint
+
+    def broken(*_, **__):
         raise RuntimeError("mine")
+
+    monkeypatch.setattr("sinktrack.generator._next_logits", broken)
+    with pytest.raises(RuntimeError, match="mine"):
+        sinktrack.compare(model, processor, image=drawing(0), question="Is it red?")
 
 
 def test_lanes_cannot_part_where_qwen3_vl_still_adds_picture_features():

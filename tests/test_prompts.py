@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from sinktrack.errors import PromptError
-from sinktrack.eval.batching import stacked
+from sinktrack.generator import stacked
 from sinktrack.images import Picture
 from sinktrack.prompts import build_prompt, clean_question
 

@@ -6,22 +6,20 @@ Knows tasks by their interface alone.
 import json
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from sinktrack.errors import OutputError
-from sinktrack.eval.batching import answers
 from sinktrack.eval.statistics import Pair, interval, paired_p, ratio
 from sinktrack.eval.tasks import Item, Scores, Task
 from sinktrack.files import json_lines, whole_file
+from sinktrack.generator import Methods, answer_texts
 from sinktrack.images import load_picture
-from sinktrack.lanes import Methods
 from sinktrack.method import SinkTrack
 from sinktrack.models import model_name
-from sinktrack.prompts import Prompt, build_prompt
+from sinktrack.prompts import build_prompt
 from sinktrack.version import VERSION
 from sinktrack.window import Cache, check_cache
 
@@ -178,31 +176,42 @@ def _ask(
     items: Sequence[Item],
     done: Container[tuple[str, str, str]],
 ) -> Iterator[tuple[str, SinkTrack | None, Item, str]]:
-    """Let every lane answer those of a batch's items that it has not answered yet.
+    """Let all lanes answer those of a batch's items that one of them has not answered yet.
 
     Yields:
         The lane, the method that ran, the item, and the answer.
     """
-    prompts: dict[str, Prompt] = {}
-    for lane, method in run.methods.items():
-        unasked = [item for item in items if (task.name, lane, item.id) not in done]
-        if not unasked:
-            continue
-        for item in unasked:
-            if item.id not in prompts:  # built once for all lanes
-                images = [load_picture(item.image())] if item.image else []
-                prompts[item.id] = build_prompt(
-                    model, processor, item.question, images, needs_picture=False
-                )
-        asked = [prompts[item.id] for item in unasked]
-        ran = [
-            method if method is None or prompt.image_tokens else _without_picture(method)
-            for prompt in asked
-        ]
-        said = answers(
-            model, processor, asked, ran, cache=run.cache, max_new_tokens=task.max_new_tokens
+
+    def answered(item: Item, lane: str) -> bool:
+        return (task.name, lane, item.id) in done
+
+    unasked = [item for item in items if not all(answered(item, lane) for lane in run.methods)]
+    if not unasked:
+        return
+    prompts = [
+        build_prompt(
+            model,
+            processor,
+            item.question,
+            [load_picture(item.image())] if item.image else [],
+            needs_picture=False,
         )
-        yield from zip(repeat(lane), ran, unasked, said, strict=False)
+        for item in unasked
+    ]
+    ran = [
+        {
+            lane: method if method is None or prompt.image_tokens else _without_picture(method)
+            for lane, method in run.methods.items()
+        }
+        for prompt in prompts
+    ]
+    said = answer_texts(
+        model, processor, prompts, ran, cache=run.cache, max_new_tokens=task.max_new_tokens
+    )
+    for item, methods, texts in zip(unasked, ran, said, strict=True):
+        for lane, text in texts.items():
+            if not answered(item, lane):
+                yield lane, methods[lane], item, text
 
 
 def _without_picture(method: SinkTrack) -> SinkTrack:

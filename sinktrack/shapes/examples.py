@@ -17,9 +17,9 @@ from typing import Any
 from PIL import Image
 from tqdm import tqdm
 
-from sinktrack.eval.batching import answers
 from sinktrack.eval.shapes import DESCRIPTIONS, MEMORY, POPE, WORD_FOR_WORD
 from sinktrack.eval.tasks import Item, Task
+from sinktrack.generator import answer_texts
 from sinktrack.images import load_picture
 from sinktrack.lanes import compare
 from sinktrack.method import SinkTrack
@@ -101,8 +101,8 @@ def _measures(
         build_prompt(model, processor, item.question, [load_picture(picture(item))])
         for item in items
     ]
-    said = answers(model, processor, prompts, method, cache=kind.cache)
-    scores = [kind.task.score(item, answer) for item, answer in zip(items, said, strict=True)]
+    said = answer_texts(model, processor, prompts, {"x": method}, cache=kind.cache)
+    scores = [kind.task.score(item, each["x"]) for item, each in zip(items, said, strict=True)]
     return [next(iter(score.values()))[0] for score in scores]
 
 

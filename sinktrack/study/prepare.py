@@ -2,24 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
-from sinktrack.comparison import Answer, Comparison
-from sinktrack.decoding import Decoding, Sampler
-from sinktrack.eval.batching import written
+from sinktrack.comparison import Comparison
+from sinktrack.decoding import Decoding
 from sinktrack.files import whole_file
+from sinktrack.generator import Generator
 from sinktrack.images import load_picture
-from sinktrack.lanes import as_comparison
 from sinktrack.method import SinkTrack
 from sinktrack.models import model_name
 from sinktrack.payload import payload
-from sinktrack.prompts import Prompt, build_prompt, tokenizer_of
+from sinktrack.prompts import build_prompt, tokenizer_of
 from sinktrack.study.folder import Study, StudyItem
-from sinktrack.window import Cache
 
 _FORMAT = 1
 """Goes into what answers are made from, so that a change of the files' format makes them anew."""
@@ -55,76 +52,20 @@ def prepare(study: Study, model: Any, processor: Any, *, batch: int = 8) -> int:
                 build_prompt(model, processor, item.question, [load_picture(item.image)])
                 for item in items
             ]
-            compared = compare_prompts(
-                model, processor, prompts, methods, decoding=decoding, cache=study.cache
+            generator = Generator(
+                model,
+                tokenizer_of(processor),
+                prompts,
+                methods,
+                decoding=decoding,
+                cache=study.cache,
             )
-            for item, comparison in zip(items, compared, strict=True):
+            for _ in generator.steps():
+                pass
+            for item, comparison in zip(items, generator.comparisons(), strict=True):
                 _keep(study, item, comparison, sources[item])
                 bar.update()
     return len(left)
-
-
-@torch.inference_mode()
-def compare_prompts(
-    model: Any,
-    processor: Any,
-    prompts: Sequence[Prompt],
-    methods: Mapping[str, SinkTrack | None],
-    *,
-    decoding: Decoding,
-    cache: Cache = "full",
-) -> list[Comparison]:
-    """Answer several prompts with several methods greedily, all as one batch.
-
-    Args:
-        model: The model.
-        processor: Its processor.
-        prompts: From `sinktrack.prompts.build_prompt`.
-        methods: Lane names to methods.
-        decoding: Greedy; how long answers may be.
-        cache: As for `sinktrack.compare`.
-
-    Returns:
-        One comparison a prompt; without times and probabilities, which a batch does not have.
-    """
-    tokenizer = tokenizer_of(processor)
-    lanes, rows = list(methods), list(methods.values()) * len(prompts)
-    new, recorder = written(
-        model,
-        tokenizer,
-        [prompt for prompt in prompts for _ in lanes],
-        rows,
-        cache=cache,
-        max_new_tokens=decoding.max_new_tokens,
-        record=True,
-    )
-    answers = []
-    for row, (ids, method) in enumerate(zip(new.tolist(), rows, strict=True)):
-        ends = [at for at, token_id in enumerate(ids) if token_id in recorder.eos_ids]
-        ids = ids[: ends[0] + 1] if ends else ids
-        answers.append(
-            Answer(
-                name=lanes[row % len(lanes)],
-                text=tokenizer.decode(ids, skip_special_tokens=True).strip(),
-                token_ids=tuple(ids),
-                method=method,
-                finish="eos" if ends else "length",
-                trace=recorder.trace(row, token_ids=ids, tokenizer=tokenizer),
-                seconds_to_first_token=0.0,
-                tokens_per_second=0.0,
-            )
-        )
-    return [
-        as_comparison(
-            model,
-            tokenizer,
-            prompt,
-            answers[len(lanes) * index : len(lanes) * (index + 1)],
-            settings=Sampler(decoding, model, tokenizer, prompt.inputs["input_ids"]).settings,
-            cache=cache,
-        )
-        for index, prompt in enumerate(prompts)
-    ]
 
 
 def _source(

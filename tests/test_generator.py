@@ -1,0 +1,180 @@
+"""One loop for all answers: every row of a batch answers, and is recorded, as if it were alone."""
+
+import pytest
+import torch
+from PIL import Image
+from small_models import FAMILIES, small_inputs, small_model
+
+import sinktrack
+from sinktrack.decoding import Decoding
+from sinktrack.errors import MethodError, PromptError
+from sinktrack.generator import Generator, answer_texts
+from sinktrack.images import Picture
+from sinktrack.prompts import Prompt, build_prompt
+
+
+class Letters:
+    """A tokenizer for the random models: every id is a letter of its own."""
+
+    def decode(self, ids, **_):
+        return "".join(chr(0x4E00 + i) for i in ids)
+
+
+def as_prompt(inputs):
+    mask = torch.zeros_like(inputs["input_ids"], dtype=torch.bool)
+    mask[:, -4:] = True
+    return Prompt(inputs=inputs, instruction_mask=mask, question="?")
+
+
+def compared(model, prompts, methods, tokens=6, **options):
+    generator = Generator(
+        model, Letters(), prompts, methods, decoding=Decoding(max_new_tokens=tokens), **options
+    )
+    for _ in generator.steps():
+        pass
+    return generator.comparisons()
+
+
+def check_equal(together, alone, close):
+    for lane in alone:
+        found, expected = together[lane], alone[lane]
+        assert found.token_ids == expected.token_ids and found.finish == expected.finish
+        for name in ("share", "sink", "delivered", "absorbed", "image_scale"):
+            close(getattr(found.trace, name), getattr(expected.trace, name), 1e-4)
+        for name in ("prompt_ids", "prompt_segments", "context_positions"):
+            assert torch.equal(getattr(found.trace, name), getattr(expected.trace, name)), name
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_every_row_of_a_batch_answers_as_it_does_alone(name, close):
+    """Of different lengths, in three prompts, which are as many as the axes of a picture."""
+    model = small_model(name)
+    prompts = [as_prompt(small_inputs(model, text_tokens=n, seed=n)) for n in (20, 9, 14)]
+    methods = {
+        "plain": None,
+        "published": sinktrack.SinkTrack.for_model(model),
+        "instruction": sinktrack.SinkTrack(inject_at={3, 6}, context="instruction"),
+    }
+    together = compared(model, prompts, methods)
+    for prompt, comparison in zip(prompts, together, strict=True):
+        check_equal(comparison, compared(model, [prompt], methods)[0], close)
+
+
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "gemma3"])
+def test_pictures_in_some_rows_only(name, close):
+    model = small_model(name)
+    texts = small_model("qwen2" if name == "qwen2_5_vl" else "gemma3_text")
+    without = small_inputs(texts, text_tokens=12, seed=5)
+    prompts = [
+        as_prompt(small_inputs(model, seed=1)),
+        as_prompt(without),
+        as_prompt(small_inputs(model, images=2, seed=2)),
+    ]
+    methods = {"plain": None, "x": sinktrack.SinkTrack(inject_at={4}, context="prompt")}
+    together = compared(model, prompts, methods)
+    for prompt, comparison in zip(prompts, together, strict=True):
+        check_equal(comparison, compared(model, [prompt], methods)[0], close)
+    maps = [len(comparison["x"].trace.image_maps) for comparison in together]
+    assert maps == [1, 0, 2]
+
+
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "llama"])
+def test_a_window_is_cut_for_every_row_as_alone(name, close):
+    model = small_model(name)
+    prompts = [as_prompt(small_inputs(model, text_tokens=n, seed=n)) for n in (20, 5)]
+    methods = {"plain": None, "x": sinktrack.SinkTrack.for_model(model)}
+    window = sinktrack.SinkWindow(sinks=2, window=7)
+    together = compared(model, prompts, methods, tokens=14, cache=window)
+    for prompt, comparison in zip(prompts, together, strict=True):
+        alone = compared(model, [prompt], methods, tokens=14, cache=window)[0]
+        check_equal(comparison, alone, close)
+
+
+def test_prompts_may_have_methods_of_their_own(close):
+    model = small_model("llama")
+    prompts = [as_prompt(small_inputs(model, text_tokens=n, seed=n)) for n in (12, 7)]
+    first, second = (
+        {"a": None, "b": sinktrack.SinkTrack(inject_at={layer}, context=context)}
+        for layer, context in ((3, "prompt"), (5, "instruction"))
+    )
+    together = compared(model, prompts, [first, second])
+    check_equal(together[0], compared(model, prompts[:1], first)[0], close)
+    check_equal(together[1], compared(model, prompts[1:], second)[0], close)
+
+
+def test_recording_changes_no_token_of_a_batch():
+    model = small_model("qwen2_5_vl")
+    prompts = [as_prompt(small_inputs(model, text_tokens=n, seed=n)) for n in (12, 7)]
+    methods = {"plain": None, "x": sinktrack.SinkTrack.for_model(model)}
+    on, off = (compared(model, prompts, methods, record=record) for record in (True, False))
+    for recorded, plain in zip(on, off, strict=True):
+        for lane in plain:
+            assert recorded[lane].token_ids == plain[lane].token_ids and plain[lane].trace is None
+
+
+def test_sampled_rows_draw_what_they_draw_alone():
+    """Each prompt gets the noise of a run of its own, so a batch changes no answer."""
+    model = small_model("llama")
+    prompts = [as_prompt(small_inputs(model, text_tokens=n, seed=n)) for n in (12, 7)]
+    decoding = Decoding(max_new_tokens=8, do_sample=True, temperature=1.5, seed=3)
+
+    def sampled(prompts):
+        generator = Generator(model, Letters(), prompts, {"x": None}, decoding=decoding)
+        for _ in generator.steps():
+            pass
+        return [comparison["x"].token_ids for comparison in generator.comparisons()]
+
+    together = sampled(prompts)
+    assert together == [sampled([prompt])[0] for prompt in prompts]
+    assert together[0] != together[1]
+
+
+def test_padding_counts_for_no_repetition_penalty():
+    model = small_model("llama")
+    model.generation_config.repetition_penalty = 1.8
+    prompts = [as_prompt(small_inputs(model, text_tokens=n, seed=n)) for n in (16, 5)]
+    together = compared(model, prompts, {"x": None})
+    for prompt, comparison in zip(prompts, together, strict=True):
+        alone = compared(model, [prompt], {"x": None})[0]
+        assert comparison["x"].token_ids == alone["x"].token_ids
+
+
+def test_a_batch_equals_generate(checkpoint):
+    model, processor = checkpoint
+    picture = Picture(Image.new("RGB", (140, 140), "white"))
+    questions = ["Describe the picture.", "Is there a red circle in the picture?", "What is it?"]
+    prompts = [build_prompt(model, processor, each, [picture]) for each in questions]
+    methods = {"plain": None, "x": sinktrack.SinkTrack.for_model(model)}
+    texts = answer_texts(model, processor, prompts, methods, max_new_tokens=16)
+    for prompt, found in zip(prompts, texts, strict=True):
+        for lane, method in methods.items():
+            with sinktrack.attach(model, method, context_mask=prompt.instruction_mask):
+                ids = model.generate(**prompt.inputs, max_new_tokens=16, do_sample=False)
+            new = ids[0, prompt.inputs["input_ids"].shape[1] :]
+            expected = processor.tokenizer.decode(new, skip_special_tokens=True).strip()
+            assert found[lane] == expected
+
+
+def test_each_prompt_ends_at_its_own_end():
+    model = small_model("llama")
+    prompts = [as_prompt(small_inputs(model, text_tokens=n, seed=n)) for n in (12, 7)]
+    free = compared(model, prompts, {"x": None}, tokens=8)
+    end = free[0]["x"].token_ids[2]
+    model.generation_config.eos_token_id = end
+    first, second = compared(model, prompts, {"x": None}, tokens=8)
+    ids = free[0]["x"].token_ids
+    assert first["x"].finish == "eos" and first["x"].token_ids == ids[: ids.index(end) + 1]
+    assert len(first["x"].trace.sink) == len(first["x"].token_ids)
+    other = free[1]["x"].token_ids
+    cut = other.index(end) + 1 if end in other else 8
+    assert second["x"].token_ids == other[:cut]
+
+
+def test_no_lanes_and_padded_prompts_are_refused():
+    model = small_model("llama")
+    prompt = as_prompt(small_inputs(model))
+    for methods in ({}, [{}]):
+        with pytest.raises(MethodError, match="no lanes"):
+            compared(model, [prompt], methods)
+    with pytest.raises(PromptError, match="padding"):
+        compared(model, [as_prompt(small_inputs(model, padding=3))], {"x": None})
