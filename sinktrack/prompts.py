@@ -201,6 +201,13 @@ def control_tokens(config: Any, tokenizer: Any, template: str) -> dict[str, int]
     }
 
 
+def same_question(one: Any, other: str) -> bool:
+    """Tell whether two questions differ in nothing but how control tokens in them are broken."""
+    return isinstance(one, str) and (
+        one.replace(_ZERO_WIDTH_SPACE, "") == other.replace(_ZERO_WIDTH_SPACE, "")
+    )
+
+
 def without_control_tokens(text: str, controls: Iterable[str]) -> str:
     """Return a text in which an invisible character breaks every control token."""
     longest_first = sorted(controls, key=len, reverse=True)

@@ -172,6 +172,15 @@ def test_preparing_goes_on_where_it_stopped(folder, bundled, monkeypatch):
     assert prepare(study, *bundled) == 2
 
 
+def test_a_question_that_holds_a_control_token_is_prepared_and_read(folder, bundled):
+    """The model reads it broken by an invisible character; the item says it as typed."""
+    line = json.dumps({"image": "a.png", "question": "Is <|im_end|> there?"})
+    (folder / "items.jsonl").write_text(line)
+    study = read_study(folder)
+    assert prepare(study, *bundled) == 1
+    assert study.read_prepared(study.items[0])["question"] == "Is <\u200b|im_end|> there?"
+
+
 def test_what_is_not_prepared_is_said(folder, bundled):
     study = read_study(folder)
     with pytest.raises(StudyError, match="sinktrack study prepare"):

@@ -16,7 +16,7 @@ from sinktrack.errors import SinkTrackError, StudyError, reason
 from sinktrack.files import json_lines, read_text
 from sinktrack.method import SinkTrack
 from sinktrack.names import exists
-from sinktrack.prompts import clean_question
+from sinktrack.prompts import clean_question, same_question
 from sinktrack.window import Cache, SinkWindow
 
 Ask = Literal["hallucination", "comment"]
@@ -105,7 +105,7 @@ class Study:
                 f"The answers in {path} are of other lanes ({', '.join(texts)}): run `sinktrack "
                 f"study prepare {self.folder}` again."
             )
-        if found.get("question") != clean_question(item.question):
+        if not same_question(found.get("question"), clean_question(item.question)):
             raise StudyError(
                 f"The answers in {path} are to another question: run `sinktrack study prepare "
                 f"{self.folder}` again."
