@@ -51,8 +51,8 @@ upgrade: setup browser  ## try the newest of everything; if all tests pass, rais
 	$(UV) venv --quiet --clear --python $(PYTHON) .compat/upgrade
 	$(UV) pip install --quiet --python .compat/upgrade --editable '.[dev]'
 	cp $(BOUNDS) .compat
-	.compat/upgrade/bin/python scripts/bounds.py
-	.compat/upgrade/bin/python -m pytest -n $(WORKERS) --dist loadfile || \
+	{ .compat/upgrade/bin/python scripts/bounds.py && \
+		.compat/upgrade/bin/python -m pytest -n $(WORKERS) --dist loadfile; } || \
 		{ for each in $(BOUNDS); do cp .compat/$$each $$each; done; \
 		echo "The newest versions do not pass; the bounds stay as they were."; exit 1; }
 	git --no-pager diff --stat $(BOUNDS)

@@ -23,5 +23,5 @@ from app.machine import own_temporary_folder
 # They are read when gradio and huggingface_hub are imported, so they are set before.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-if folder := own_temporary_folder():
-    os.environ.setdefault("GRADIO_TEMP_DIR", folder)
+if "GRADIO_TEMP_DIR" not in os.environ and (folder := own_temporary_folder()):
+    os.environ["GRADIO_TEMP_DIR"] = folder

@@ -38,7 +38,7 @@ def own_temporary_folder() -> str | None:
         if owned and not folder.is_symlink():
             return str(folder)
         return tempfile.mkdtemp(prefix="sinktrack-")
-    except OSError:
+    except (OSError, ImportError, KeyError):  # the latter two where a user has no name
         return None
 
 

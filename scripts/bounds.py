@@ -2,7 +2,8 @@
 
     make upgrade
 
-runs this in an environment whose tests have just passed. It writes
+runs this in an environment with the newest of everything, then the tests, and puts the files back
+if one fails. It writes
 
 - constraints.txt: for every package of every supported Python and system, the next minor version,
   which is not yet allowed. What is installed here was tested; what only other systems install is

@@ -99,7 +99,7 @@ def decoder_layers(model: Any) -> nn.ModuleList:
     return layers
 
 
-def check_writable(layers: nn.ModuleList, method: SinkTrack) -> None:
+def check_method(layers: nn.ModuleList, method: SinkTrack) -> None:
     """Refuse a method where context keys or values would not be what the layer makes of its input.
 
     Raises:

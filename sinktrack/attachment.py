@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from sinktrack.architecture import (
-    check_writable,
+    check_method,
     decoder_layers,
     set_decoder_attention,
     unwrapped,
@@ -81,9 +81,9 @@ class Attachment:
         context_mask: As for `attach`.
         cache: As for `attach`.
         record: As for `attach`.
-        rows_a_prompt: Read each prompt once for so many methods: a prompt's row of the prefill
-            becomes one row a method at the first layer that injects, up to where they are the same.
-            `method` then names one for each row, prompt by prompt. 0 for a batch as it is.
+        rows_a_prompt: Read each prompt once for so many methods: it stays one row up to the first
+            layer where any method injects, and is one row a method from there. `method` then names
+            one for each row, prompt by prompt. 0 for a batch as it is.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Attachment:
                         f"{one!r} is not a method: give a SinkTrack, or None for the plain model."
                     )
                 one.check_fits(len(self.layers))
-                check_writable(self.layers, one)
+                check_method(self.layers, one)
         injecting = [layer for one in chosen if one is not None for layer in one.layers]
         self.fork_layer = min(injecting, default=len(self.layers))
         self.recorder = Recorder(len(self.layers), enabled=record, eos_ids=_eos_ids(model))
@@ -249,7 +249,11 @@ class Attachment:
             kept = self._columns.cut(cache_of(kwargs))
             if kept is not None and self.recorder.enabled:
                 self.recorder.keep(kept)
-        kwargs["position_ids"], kwargs["attention_mask"] = self._columns.next_token()
+        position_ids, mask = self._columns.next_token()
+        entering = kwargs.get("inputs_embeds")
+        device = position_ids.device if entering is None else entering.device
+        kwargs["position_ids"] = position_ids.to(device)
+        kwargs["attention_mask"] = None if mask is None else mask.to(device)
         return args, kwargs
 
     def _before_layer(self, index: int) -> Any:

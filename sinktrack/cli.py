@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         if getattr(options, "model", None) is not None:
-            check_name(_known(options.model))
+            options.model = _known(options.model)
+            check_name(options.model)
         options.run(options)
         sys.stdout.flush()
     except SinkTrackError as error:
@@ -176,8 +177,11 @@ def _ask(options: argparse.Namespace) -> None:
         if path:
             check_writable(path, what)
     written = [Path(path).resolve() for path in (options.report, options.save) if path]
-    if len({*written, Path(options.image or "").resolve()}) <= len(written):
-        raise OutputError("--report, --save and IMAGE name the same file: choose another.")
+    read = {Path(path).resolve() for path in (options.image, options.replay) if path}
+    if len(set(written)) < len(written) or read & set(written):
+        raise OutputError(
+            "Two of --report, --save, --replay and IMAGE name the same file: choose another."
+        )
     if options.replay:
         _refuse_beside_replay(options)
     elif options.image is None or options.question is None:

@@ -56,7 +56,8 @@ def _checked_target(path: str | Path, what: str) -> Path:
         raise OutputError(f"{what} cannot be written to {path}: make its folder first.")
     if target.exists() and not target.is_file():
         raise OutputError(f"{what} cannot be written to {path}: it is no ordinary file.")
-    if not os.access(target if target.exists() else target.parent, os.W_OK):
+    places = [target.parent, *([target] if target.exists() else [])]
+    if not all(os.access(place, os.W_OK) for place in places):
         raise OutputError(f"{what} cannot be written to {path}: it or its folder is read-only.")
     return target
 
@@ -113,7 +114,7 @@ def whole_file(path: str | Path, what: str) -> Iterator[Path]:
     """
     with _refusals(path, what):
         target = _checked_target(path, what)
-    part = target.with_name(f"{target.name[:80]}.{uuid.uuid4().hex}.part")
+    part = target.with_name(f"{uuid.uuid4().hex}.part")
     try:
         yield part
         part.replace(target)

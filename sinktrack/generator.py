@@ -1,7 +1,7 @@
 """The one decode loop: several prompts answered by several methods, as rows of one batch.
 
 Rows stand prompt by prompt, and within a prompt method by method. Pictures are encoded once and
-prompts read once: up to the first layer where methods differ, the rows of a prompt are one row.
+prompts read once: up to the first layer where any method injects, the rows of a prompt are one row.
 From there on each is its own, and every decode step serves them all. Knows nothing about files,
 pages, tasks or how a method works.
 """
@@ -28,9 +28,12 @@ from sinktrack.text import token_texts
 from sinktrack.trace import Token
 from sinktrack.upstream import cache_argument
 from sinktrack.version import VERSION
-from sinktrack.window import Cache
+from sinktrack.window import Cache, cache_as_json
 
 Methods = Mapping[str, SinkTrack | None]
+
+_OUT_OF_MEMORY = ("out of memory", "allocate memory", "alloc_failed")
+"""What devices say in lower case."""
 
 _A_TOKEN_EACH = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
 """Inputs that hold one value a token; all others hold one entry a picture or a patch."""
@@ -72,12 +75,21 @@ class Generator:
         self._model, self._tokenizer = unwrapped(model), tokenizer
         self._prompts, self._cache = prompts, cache
         each = [methods] * len(prompts) if isinstance(methods, Mapping) else list(methods)
+        if not prompts:
+            raise PromptError("There is no prompt: give at least one.")
         if not each or not all(each):
             raise MethodError("There are no lanes: name at least one method.")
+        if len(each) != len(prompts) or any(list(own) != list(each[0]) for own in each):
+            raise MethodError("Each prompt needs the same lanes, in the same order.")
         self.lanes = [[Lane(name, one, tokenizer) for name, one in own.items()] for own in each]
         self._rows = [lane for lanes in self.lanes for lane in lanes]
-        pad_id = getattr(tokenizer, "pad_token_id", None) or 0
-        inputs, instructions = stacked(prompts, pad_id)
+        self._decoding = decoding
+        inputs, instructions = stacked(prompts)
+        if not inputs["attention_mask"].all() and any(map(_shifts_the_mask, self._rows)):
+            raise MethodError(
+                'causal="official" is what the public code does without padding, so prompts of '
+                "different lengths cannot be one batch: answer them one by one (--batch 1)."
+            )
         device = input_device(self._model)
         self._inputs = {name: value.to(device) for name, value in inputs.items()}
         self._attachment = Attachment(
@@ -88,8 +100,8 @@ class Generator:
             record=record,
             rows_a_prompt=len(self.lanes[0]),
         )
-        _check_fork(self._model, self._attachment.fork_layer)
-        self._sampler = Sampler(decoding, self._model, tokenizer, *self._repeated_ids())
+        if len(self.lanes[0]) > 1 and any(prompt.image_tokens for prompt in prompts):
+            _check_fork(self._model, self._attachment.fork_layer)
 
     def steps(self, stop: Callable[[], bool] | None = None) -> Iterator[list[dict[str, Token]]]:
         """Read the prompts, then write a token a step until every answer has ended.
@@ -106,7 +118,12 @@ class Generator:
             PromptError: If a prompt lacks a method's context.
             DeviceMemoryError: If the device is too small.
         """
+        if any(lane.ids for lane in self._rows):
+            raise PromptError("These answers were written already: make another Generator.")
         with self._attachment.active(), _fresh_positions(self._model), self._memory_sentence():
+            ids = self._repeated_ids()
+            # Only now, because a limit of time counts from here.
+            self._sampler = Sampler(self._decoding, self._model, self._tokenizer, *ids)
             for written in self._decode():
                 if stop is not None and stop():
                     for lane in self._rows:
@@ -124,7 +141,7 @@ class Generator:
         """Return the answers to each prompt, once they have ended."""
         found, row = [], 0
         settings = self._sampler.settings | {
-            "cache": self._cache if isinstance(self._cache, str) else self._cache.as_dict(),
+            "cache": cache_as_json(self._cache),
             "device": str(input_device(self._model)),
             "dtype": str(self._model.dtype).removeprefix("torch."),
         }
@@ -197,13 +214,16 @@ class Generator:
         try:
             yield
         except RuntimeError as error:
-            known = isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
-            if not known:
+            said = str(error).lower()
+            if not any(words in said for words in _OUT_OF_MEMORY):
                 raise
             tokens = sum(prompt.image_tokens for prompt in self._prompts)
+            lanes, several = len(self.lanes[0]), len(self._prompts) > 1
+            where = f"{len(self._prompts)} prompts in {lanes}" if several else f"{lanes}"
+            smaller = "a smaller batch, " if several else ""
             raise DeviceMemoryError(
-                f"The device ran out of memory on {tokens} image tokens and {len(self._rows)} "
-                "lanes: take a smaller picture, fewer new tokens or fewer lanes."
+                f"The device ran out of memory on {tokens} image tokens and {where} lanes: take "
+                f"{smaller}a smaller picture, fewer new tokens or fewer lanes."
             ) from error
 
 
@@ -243,12 +263,14 @@ def answer_texts(
     return [{lane.name: lane.whole_text for lane in lanes} for lanes in generator.lanes]
 
 
-def stacked(prompts: Sequence[Prompt], pad_id: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+def stacked(prompts: Sequence[Prompt]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """Put prompts below each other, padded on the left.
+
+    Each is padded with its own first token, which is hidden: so a penalty on what was said meets no
+    token that the prompt alone does not have.
 
     Args:
         prompts: From `sinktrack.prompts.build_prompt`.
-        pad_id: The id that fills the left.
 
     Returns:
         The model's inputs, and the instruction mask, bool (B, T).
@@ -272,12 +294,24 @@ def stacked(prompts: Sequence[Prompt], pad_id: int) -> tuple[dict[str, torch.Ten
         # What only pictures have is left out where a prompt has none.
         found = [row[name] for row in rows if name in row]
         if name in _A_TOKEN_EACH:
-            fill = pad_id if name == "input_ids" else 0
             missing = torch.zeros_like(found[0][:, :0])
-            found = [padded(row.get(name, missing), fill) for row in rows]
+            ids = name == "input_ids"
+            found = [
+                padded(row.get(name, missing), int(row[name][0, 0]) if ids else 0) for row in rows
+            ]
         inputs[name] = torch.cat(found)
     mask = torch.cat([padded(prompt.instruction_mask.int(), 0) for prompt in prompts]).bool()
     return inputs, mask
+
+
+def batch_size(methods: Methods, wanted: int) -> int:
+    """Return how many prompts of different lengths these methods can answer at once."""
+    shifted = any(one is not None and one.causal == "official" for one in methods.values())
+    return 1 if shifted else wanted
+
+
+def _shifts_the_mask(lane: Lane) -> bool:
+    return lane.method is not None and lane.method.causal == "official"
 
 
 @contextmanager
@@ -305,8 +339,8 @@ def _check_fork(model: Any, fork_layer: int) -> None:
     if fork_layer < deep:
         raise MethodError(
             f"A method injects at layer {fork_layer}, but {type(model).__name__} adds picture "
-            f"features after each of its first {deep} layers, for one row alone: inject from layer "
-            f"{deep} on, or use attach with a method of its own for each run."
+            f"features after each of its first {deep} layers, while a prompt's lanes are still one "
+            f"row: inject from layer {deep} on, or answer with one lane at a time."
         )
 
 

@@ -33,7 +33,7 @@ class GrowingText:
         """
         self._recent.append(token_id)
         text = self._decoded(self._recent)
-        endless = len(self._recent) >= 4 * _MOST  # bytes that never make a character
+        endless = len(self._recent) >= 4 * _MOST  # such as bytes that never make a character
         whole = text if last or endless else text.rstrip(_INCOMPLETE)
         added = whole[self._told :]
         self._told = max(self._told, len(whole))

@@ -69,6 +69,11 @@ def check_cache(cache: Cache) -> SinkWindow | None:
     return cache
 
 
+def cache_as_json(cache: Cache) -> Any:
+    """Return what is kept as a JSON value."""
+    return cache if isinstance(cache, str) else cache.as_dict()
+
+
 class CacheColumns:
     """Which columns of a growing cache are seen, and where the next token of each row stands."""
 

@@ -77,6 +77,8 @@ def test_what_stands_at_the_place_is_replaced_only_where_it_is_a_file(tmp_path):
         part.write_text("new")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "new"
     assert (tmp_path / "real.part").read_text() == "somebody's own"
+    with whole_file(tmp_path / ("界" * 80), "The report") as part:  # 240 bytes, as long as may be
+        part.write_text("new")
     for name in ("x" * 5000, "a\0b"):
         with pytest.raises(OutputError, match="The report cannot be written to"):
             check_writable(tmp_path / name, "The report")

@@ -8,7 +8,7 @@ from small_models import FAMILIES, small_inputs, small_model
 import sinktrack
 from sinktrack.decoding import Decoding
 from sinktrack.errors import MethodError, PromptError
-from sinktrack.generator import Generator, answer_texts
+from sinktrack.generator import Generator, answer_texts, batch_size
 from sinktrack.images import Picture
 from sinktrack.prompts import Prompt, build_prompt
 
@@ -168,6 +168,47 @@ def test_each_prompt_ends_at_its_own_end():
     other = free[1]["x"].token_ids
     cut = other.index(end) + 1 if end in other else 8
     assert second["x"].token_ids == other[:cut]
+
+
+def test_the_shifted_mask_is_not_lost_to_padding():
+    """The public code shifts the mask without padding alone, so a batch would change the method."""
+    model = small_model("llama")
+    prompts = [as_prompt(small_inputs(model, text_tokens=n, seed=n)) for n in (12, 12, 7)]
+    methods = {"x": sinktrack.SinkTrack.for_model(model, causal="official")}
+    with pytest.raises(MethodError, match="cannot be one batch: answer them one by one"):
+        compared(model, prompts, methods)
+    assert batch_size(methods, 8) == 1 and batch_size({"plain": None}, 8) == 8
+    together = compared(model, prompts[:2], methods)
+    for prompt, comparison in zip(prompts, together, strict=False):
+        alone = compared(model, [prompt], methods)[0]
+        assert comparison["x"].token_ids == alone["x"].token_ids
+
+
+def test_a_rotation_that_stretches_is_no_other_family():
+    """YaRN, as Qwen's checkpoints use it for long contexts."""
+    yarn = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
+    model = small_model("qwen2", rope_parameters=yarn | {"rope_theta": 1e4})
+    prompt = as_prompt(small_inputs(model))
+    methods = {"plain": None, "x": sinktrack.SinkTrack.for_model(model)}
+    window = sinktrack.SinkWindow(window=8)
+    for cache in ("full", window):
+        assert compared(model, [prompt], methods, cache=cache)[0]["x"].trace.absorbed_layers
+
+
+def test_a_generator_answers_once_and_every_prompt_by_the_same_lanes():
+    model = small_model("llama")
+    prompt = as_prompt(small_inputs(model))
+    generator = Generator(
+        model, Letters(), [prompt], {"x": None}, decoding=Decoding(max_new_tokens=2)
+    )
+    assert len(list(generator.steps())) == 2
+    with pytest.raises(PromptError, match="written already"):
+        next(generator.steps())
+    with pytest.raises(PromptError, match="no prompt"):
+        compared(model, [], {"x": None})
+    for unequal in ([{"x": None}], [{"x": None}, {"y": None}]):
+        with pytest.raises(MethodError, match="same lanes"):
+            compared(model, [prompt, prompt], unequal)
 
 
 def test_no_lanes_and_padded_prompts_are_refused():

@@ -340,12 +340,13 @@ def test_other_runtime_errors_are_not_disguised(checkpoint, monkeypatch):
 def test_lanes_cannot_part_where_qwen3_vl_still_adds_picture_features():
     model = small_model("qwen3_vl")
     inputs = small_inputs(model)
-    prompt = Prompt(
-        inputs=inputs, instruction_mask=torch.ones(inputs["input_ids"].shape), question="?"
-    )
-    methods = {"early": sinktrack.SinkTrack(inject_at={1})}
+    mask = torch.ones_like(inputs["input_ids"], dtype=torch.bool)
+    prompt = Prompt(inputs=inputs, instruction_mask=mask, question="?", image_tokens=8)
+    early = sinktrack.SinkTrack(inject_at={1})
     with pytest.raises(MethodError, match="inject from layer 2"):
-        next(stream_prompt(model, Letters(), prompt, methods=methods))
+        next(stream_prompt(model, Letters(), prompt, methods={"plain": None, "early": early}))
+    *_, alone = stream_prompt(model, Letters(), prompt, methods={"early": early})
+    assert alone.comparison["early"].trace.absorbed_layers == (1,)
 
 
 def test_a_padded_prompt_is_refused():

@@ -215,7 +215,7 @@ def test_a_batch_may_have_pictures_in_some_rows_only(checkpoint):
     two = build_prompt(model, processor, "Compare.", [PICTURE, PICTURE])
     without = build_prompt(model, processor, "Count from one to ten.", needs_picture=False)
     for batch in ((with_picture, without), (without, with_picture, two, without)):
-        inputs, _ = stacked(batch, processor.tokenizer.pad_token_id)
+        inputs, _ = stacked(batch)
         rows = model.generate(**inputs, **options)[:, inputs["input_ids"].shape[1] :]
         for prompt, row in zip(batch, rows, strict=True):
             alone = model.generate(**prompt.inputs, **options)

@@ -15,13 +15,13 @@ from sinktrack.errors import OutputError
 from sinktrack.eval.statistics import Pair, interval, paired_p, ratio
 from sinktrack.eval.tasks import Item, Scores, Task
 from sinktrack.files import json_lines, whole_file
-from sinktrack.generator import Methods, answer_texts
+from sinktrack.generator import Methods, answer_texts, batch_size
 from sinktrack.images import load_picture
 from sinktrack.method import SinkTrack
 from sinktrack.models import model_name
 from sinktrack.prompts import build_prompt
 from sinktrack.version import VERSION
-from sinktrack.window import Cache, check_cache
+from sinktrack.window import Cache, cache_as_json, check_cache
 
 RECORDS = "records.jsonl"
 SETTINGS = "run.json"
@@ -50,7 +50,7 @@ class Run:
 
     def settings(self, model: Any) -> dict[str, Any]:
         """Return what a resumed run must agree in, as JSON values."""
-        kept = check_cache(self.cache)
+        check_cache(self.cache)
         return {
             "model": model_name(model),
             "tasks": [task.name for task in self.tasks],
@@ -59,7 +59,7 @@ class Run:
             },
             "split": self.split,
             "limit": self.limit,
-            "cache": "full" if kept is None else kept.as_dict(),
+            "cache": cache_as_json(self.cache),
             "sinktrack": VERSION,
         }
 
@@ -102,8 +102,9 @@ def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[s
     ):
         for task in run.tasks:
             bar.set_description(task.name)
-            for start in range(0, len(items[task.name]), run.batch):
-                batch = items[task.name][start : start + run.batch]
+            size = batch_size(run.methods, run.batch)
+            for start in range(0, len(items[task.name]), size):
+                batch = items[task.name][start : start + size]
                 for lane, method, item, answer in _ask(model, processor, run, task, batch, done):
                     scores = task.score(item, answer)
                     done[task.name, lane, item.id] = scores

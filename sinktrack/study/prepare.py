@@ -10,13 +10,14 @@ from tqdm import tqdm
 from sinktrack.comparison import Comparison
 from sinktrack.decoding import Decoding
 from sinktrack.files import whole_file
-from sinktrack.generator import Generator
+from sinktrack.generator import Generator, batch_size
 from sinktrack.images import load_picture
 from sinktrack.method import SinkTrack
 from sinktrack.models import model_name
 from sinktrack.payload import payload
 from sinktrack.prompts import build_prompt, tokenizer_of
 from sinktrack.study.folder import Study, StudyItem
+from sinktrack.window import cache_as_json
 
 _FORMAT = 1
 """Goes into what answers are made from, so that a change of the files' format makes them anew."""
@@ -45,6 +46,7 @@ def prepare(study: Study, model: Any, processor: Any, *, batch: int = 8) -> int:
     left = [item for item in study.items if _made_from(study, item) != sources[item]]
     study.prepared(study.items[0]).parent.mkdir(exist_ok=True)
     decoding = Decoding(max_new_tokens=study.max_new_tokens)
+    batch = batch_size(methods, batch)
     with tqdm(total=len(study.items), initial=len(study.items) - len(left), unit="item") as bar:
         for start in range(0, len(left), batch):
             items = left[start : start + batch]
@@ -81,7 +83,7 @@ def _source(
             lane: None if method is None else method.as_dict() for lane, method in methods.items()
         },
         "max_new_tokens": study.max_new_tokens,
-        "cache": study.cache if isinstance(study.cache, str) else study.cache.as_dict(),
+        "cache": cache_as_json(study.cache),
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
