@@ -5,7 +5,6 @@ Bad input ends with one sentence on the error stream and exit status 2.
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from sinktrack.errors import (
 )
 from sinktrack.eval.shapes import SUITES
 from sinktrack.files import check_usable, check_writable, whole_file
-from sinktrack.machine import settle_threads, tolerate_any_text
+from sinktrack.machine import nowhere, settle_threads, tolerate_any_text
 from sinktrack.method import Causal, Context, SinkTrack
 from sinktrack.names import BUNDLED, check_name, check_study_folder, exists
 
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sinktrack: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # who read the output has read enough
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        sys.stdout = nowhere()
         return 0
     except OSError as error:  # a full disk behind the output, a name that cannot be
         print(f"sinktrack: {reason(error)}", file=sys.stderr)

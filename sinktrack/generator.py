@@ -85,7 +85,8 @@ class Generator:
         self._rows = [lane for lanes in self.lanes for lane in lanes]
         self._decoding = decoding
         inputs, instructions = stacked(prompts)
-        if not inputs["attention_mask"].all() and any(map(_shifts_the_mask, self._rows)):
+        shifted = any(_shifts_the_mask(lane.method) for lane in self._rows)
+        if shifted and not inputs["attention_mask"].all():
             raise MethodError(
                 'causal="official" is what the public code does without padding, so prompts of '
                 "different lengths cannot be one batch: answer them one by one (--batch 1)."
@@ -121,16 +122,25 @@ class Generator:
         if any(lane.ids for lane in self._rows):
             raise PromptError("These answers were written already: make another Generator.")
         with self._attachment.active(), _fresh_positions(self._model), self._memory_sentence():
-            ids = self._repeated_ids()
+            lanes = len(self.lanes[0])
+            ids, mask = (
+                self._inputs[name].repeat_interleave(lanes, dim=0)
+                for name in ("input_ids", "attention_mask")
+            )
             # Only now, because a limit of time counts from here.
-            self._sampler = Sampler(self._decoding, self._model, self._tokenizer, *ids)
-            for written in self._decode():
+            self._sampler = Sampler(self._decoding, self._model, self._tokenizer, ids, mask)
+            for written in self._decode(ids):
                 if stop is not None and stop():
                     for lane in self._rows:
                         lane.end("stopped")
                 yield written
                 if self.ended:
                     return
+
+    def run(self) -> None:
+        """Write every answer to its end."""
+        for _ in self.steps():
+            pass
 
     @property
     def ended(self) -> bool:
@@ -166,13 +176,13 @@ class Generator:
             found.append(comparison)
         return found
 
-    def _decode(self) -> Iterator[list[dict[str, Token]]]:
-        """Read the prompts, then yield what is written, step after step, without end."""
+    def _decode(self, ids: torch.Tensor) -> Iterator[list[dict[str, Token]]]:
+        """Read the prompts, then yield what the rows of `ids` write, step by step, without end."""
         started = time.perf_counter()
         model, fork, inputs = self._model, self._attachment.fork_layer, dict(self._inputs)
         lanes = len(self.lanes[0])
-        mask = inputs.pop("attention_mask", None)
-        if mask is not None and not mask.all():
+        mask = inputs.pop("attention_mask")
+        if not mask.all():
             inputs["attention_mask"] = mask
             if not any(name.endswith("grid_thw") for name in inputs):
                 # With pictures in the prompts a model makes positions of its own.
@@ -183,7 +193,6 @@ class Generator:
         for layer in cache.layers[:fork]:
             layer.batch_repeat_interleave(lanes)  # up to here a prompt's rows were one
         logits = logits.repeat_interleave(len(self._rows) // len(logits), dim=0)
-        ids, _ = self._repeated_ids()
         while True:
             chosen = self._sampler(ids, logits)
             own = logits.float().log_softmax(-1).gather(1, chosen[:, None])[:, 0].exp()
@@ -200,22 +209,14 @@ class Generator:
             yield written
             logits = _next_logits(model, input_ids=ids[:, -1:], **cached)
 
-    def _repeated_ids(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the prompts' ids and what of them is attended to, int64 (rows, T) each."""
-        ids = self._inputs["input_ids"]
-        mask = self._inputs.get("attention_mask")
-        mask = torch.ones_like(ids) if mask is None else mask
-        lanes = len(self.lanes[0])
-        return ids.repeat_interleave(lanes, dim=0), mask.repeat_interleave(lanes, dim=0)
-
     @contextmanager
     def _memory_sentence(self) -> Iterator[None]:
         """Say in one sentence that the device is too small, and for what."""
         try:
             yield
         except RuntimeError as error:
-            said = str(error).lower()
-            if not any(words in said for words in _OUT_OF_MEMORY):
+            said = any(words in str(error).lower() for words in _OUT_OF_MEMORY)
+            if not said and not isinstance(error, torch.OutOfMemoryError):
                 raise
             tokens = sum(prompt.image_tokens for prompt in self._prompts)
             lanes, several = len(self.lanes[0]), len(self._prompts) > 1
@@ -258,8 +259,7 @@ def answer_texts(
         cache=cache,
         record=False,
     )
-    for _ in generator.steps():
-        pass
+    generator.run()
     return [{lane.name: lane.whole_text for lane in lanes} for lanes in generator.lanes]
 
 
@@ -306,12 +306,11 @@ def stacked(prompts: Sequence[Prompt]) -> tuple[dict[str, torch.Tensor], torch.T
 
 def batch_size(methods: Methods, wanted: int) -> int:
     """Return how many prompts of different lengths these methods can answer at once."""
-    shifted = any(one is not None and one.causal == "official" for one in methods.values())
-    return 1 if shifted else wanted
+    return 1 if any(map(_shifts_the_mask, methods.values())) else wanted
 
 
-def _shifts_the_mask(lane: Lane) -> bool:
-    return lane.method is not None and lane.method.causal == "official"
+def _shifts_the_mask(method: SinkTrack | None) -> bool:
+    return method is not None and method.causal == "official"
 
 
 @contextmanager

@@ -2,17 +2,22 @@
 
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 SMALL = 50_000_000
 """Parameters; the matrices of a smaller model are done before several threads have met."""
+
+
+def nowhere() -> TextIO:
+    """Return an output that takes everything and keeps nothing."""
+    return open(os.devnull, "w", encoding="utf-8")
 
 
 def tolerate_any_text() -> None:
     """Print "?" for characters that cannot be encoded, and nothing where there is no console."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed, or under pythonw
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            setattr(sys, name, nowhere())
         reconfigure = getattr(getattr(sys, name), "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")

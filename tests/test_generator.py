@@ -30,8 +30,7 @@ def compared(model, prompts, methods, tokens=6, **options):
     generator = Generator(
         model, Letters(), prompts, methods, decoding=Decoding(max_new_tokens=tokens), **options
     )
-    for _ in generator.steps():
-        pass
+    generator.run()
     return generator.comparisons()
 
 
@@ -120,8 +119,7 @@ def test_sampled_rows_draw_what_they_draw_alone():
 
     def sampled(prompts):
         generator = Generator(model, Letters(), prompts, {"x": None}, decoding=decoding)
-        for _ in generator.steps():
-            pass
+        generator.run()
         return [comparison["x"].token_ids for comparison in generator.comparisons()]
 
     together = sampled(prompts)

@@ -62,8 +62,7 @@ def prepare(study: Study, model: Any, processor: Any, *, batch: int = 8) -> int:
                 decoding=decoding,
                 cache=study.cache,
             )
-            for _ in generator.steps():
-                pass
+            generator.run()
             for item, comparison in zip(items, generator.comparisons(), strict=True):
                 _keep(study, item, comparison, sources[item])
                 bar.update()
