@@ -27,10 +27,11 @@ browser: setup  ## find a Chromium for the browser tests, or install one
 test: setup browser  ## run every test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-check: setup  ## lint and types
+check: setup  ## lint, types, and which way imports run
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # The oldest Python that is supported, where there is one.
 OLDEST_PYTHON ?= $(shell python3.10 --version >/dev/null 2>&1 && echo python3.10 || echo $(PYTHON))
@@ -62,16 +63,16 @@ bench: setup  ## measure speed and memory on this machine
 	$(BIN)/python benchmarks/memory.py
 
 checkpoint: setup  ## train both bundled checkpoints anew, and measure them
-	$(BIN)/python -m sinktrack.shapes.train
-	$(BIN)/python -m sinktrack.shapes.anchor
+	$(BIN)/python -m training.train
+	$(BIN)/python -m training.anchor
 	for each in plain anchored; do \
 		$(BIN)/python benchmarks/answers.py $$each report && \
 		$(BIN)/python benchmarks/answers.py $$each window || exit 1; \
 	done
-	$(BIN)/python -m sinktrack.shapes.examples
+	$(BIN)/python -m training.examples
 
 sinks: setup  ## train the siblings and draw where sinks come from
-	$(BIN)/python -m sinktrack.shapes.siblings
+	$(BIN)/python -m training.sink_ablation
 	$(BIN)/python benchmarks/figures.py
 
 screenshots: setup browser  ## take the pictures of the README anew

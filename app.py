@@ -5,7 +5,7 @@ import sys
 
 from app.machine import without_proxies
 from app.settings import Settings
-from sinktrack.errors import SinkTrackError
+from sinktrack.core.errors import SinkTrackError
 from sinktrack.machine import tolerate_any_text
 
 

@@ -3,7 +3,7 @@
 settings  what can be set, and which model a machine gets
 engine    the only part that talks to the library: one model, one answer at a time
 compare   what happens on Ask and Stop
-heatmap   the viewer of `sinktrack.viewer` as a Gradio component
+heatmap   the viewer of `sinktrack.report.viewer` as a Gradio component
 examples  pictures and questions to begin with
 ui        the layout
 machine   proxies, and folders of other users

@@ -15,8 +15,8 @@ from app.heatmap import pack
 from app.request import Variant, kept
 from app.steady import Event
 from app.stop import StopFlag
-from sinktrack.errors import SinkTrackError
-from sinktrack.report import render
+from sinktrack.core.errors import SinkTrackError
+from sinktrack.report.html import render
 
 REPORT_NAME = "sinktrack-report.html"
 TRACES_NAME = "sinktrack-traces.zip"

@@ -13,7 +13,7 @@ from app.results import Format, Results, as_votes, export, results, vote_rows
 from app.stats import TIES, Vote
 from app.store import Store
 from app.summary import Table, agreements, hallucinations, preferences, progress, summary
-from sinktrack.errors import SinkTrackError
+from sinktrack.core.errors import SinkTrackError
 from sinktrack.study.folder import Study
 
 PATH = "/results"

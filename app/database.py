@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.dialects import postgresql, sqlite
 
-from sinktrack.errors import StoreError, reason
+from sinktrack.core.errors import StoreError, reason
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -8,10 +8,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from sinktrack.comparison import Comparison
-from sinktrack.errors import SinkTrackError
-from sinktrack.payload import map_bytes
-from sinktrack.replay import record
+from sinktrack.core.comparison import Comparison
+from sinktrack.core.errors import SinkTrackError
+from sinktrack.report.payload import map_bytes
+from sinktrack.report.replay import record
 
 LARGE_MAPS = 200_000
 """Bytes; larger maps are not sent with the answer but token by token."""

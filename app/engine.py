@@ -30,14 +30,14 @@ from app.settings import Settings, choose_model
 from app.steady import STILL, UPDATE_SECONDS, Event, steadily
 from app.stop import StopFlag
 from app.turns import Turns
-from sinktrack.comparison import Comparison
-from sinktrack.errors import ModelError, PromptError, SinkTrackError
-from sinktrack.images import load_picture
+from sinktrack.core.comparison import Comparison
+from sinktrack.core.errors import ModelError, PromptError, SinkTrackError
+from sinktrack.core.images import load_picture
+from sinktrack.core.models import model_name
+from sinktrack.core.names import BUNDLED, check_name
+from sinktrack.core.prompt import clean_question, reads_pictures
 from sinktrack.machine import settle_threads
-from sinktrack.models import model_name
-from sinktrack.names import BUNDLED, check_name
-from sinktrack.payload import payload
-from sinktrack.prompts import clean_question, reads_pictures
+from sinktrack.report.payload import payload
 
 _FULL = "Too many people are waiting here right now: please try again in a minute."
 _MEMORY = "The device ran out of memory: choose a smaller picture or a shorter answer."
@@ -194,7 +194,7 @@ class Engine:
             Every `UPDATE_SECONDS` what is new, by "kind": "still" for nothing; "waiting", with
             how many are "ahead"; "loading" the model; "reading" the prompt; "writing", with the
             "count" of tokens, "texts" by lane, and "writing", the lanes not yet ended. Then "done",
-            with "payload", the JSON text of `sinktrack.payload.payload`, and "maps", bytes by lane
+            with "payload", the JSON text of `sinktrack.report.payload`, and "maps", bytes by lane
             where they are too large for it; and last "files", bytes or None: "traces", a zip
             archive, and "replay", JSON. Or instead: "stopped", before it began; "refused" or
             "failed", with "sentence".

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sinktrack.errors import PictureError
-from sinktrack.images import load_picture
+from sinktrack.core.errors import PictureError
+from sinktrack.core.images import load_picture
 
 FOLDER = Path(__file__).parent.parent / "assets" / "examples"
 _THUMBNAIL = 112  # pixels, twice what is shown
@@ -27,7 +27,8 @@ class Example:
         note: What happens there, in a few words.
         window: How many of the last tokens stay in view; 0 for all.
         sinks: How many of the first tokens stay beside them.
-        stored: A file with a comparison that was made earlier, as `sinktrack.payload` makes it.
+        stored: A file with a comparison that was made earlier, as
+            `sinktrack.report.payload` makes it.
     """
 
     picture: Path

@@ -1,4 +1,4 @@
-"""The viewer of `sinktrack.viewer` as a Gradio component, with a line that says what happens now.
+"""The viewer of `sinktrack.report` as a Gradio component, with a line that says what happens now.
 
 The component's value is JSON text. Gradio evaluates templates as JavaScript and does not escape
 everything in them, so the template is fixed and all data goes through `textContent` in the browser.
@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from sinktrack.report import viewer_script, viewer_style
+from sinktrack.report.html import viewer_script, viewer_style
 
 _STATIC = Path(__file__).parent / "static"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from app.stats import SEVERITIES, TIES
 from app.store import Place, Store
-from sinktrack.errors import SinkTrackError
+from sinktrack.core.errors import SinkTrackError
 from sinktrack.study.folder import Study, StudyItem
 
 _KEY = re.compile(r"[0-9a-zA-Z-]{8,64}")

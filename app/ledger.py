@@ -15,8 +15,8 @@ from typing import Any
 
 from huggingface_hub import CommitScheduler, HfApi
 
-from sinktrack.errors import StoreError, reason
-from sinktrack.files import json_lines, read_text
+from sinktrack.core.errors import StoreError, reason
+from sinktrack.core.files import json_lines, read_text
 
 
 class Ledger:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sinktrack.errors import MethodError
-from sinktrack.method import Causal, Context, SinkTrack
-from sinktrack.payload import lane_title
-from sinktrack.window import Cache, SinkWindow
+from sinktrack.core.cache import Cache, SinkWindow
+from sinktrack.core.errors import MethodError
+from sinktrack.methods.sinktrack import Causal, Context, SinkTrack
+from sinktrack.report.payload import lane_title
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Request:
     """What a visitor asked.
 
     Args:
-        picture: The file, which `sinktrack.images.load_picture` has accepted.
+        picture: The file, which `sinktrack.core.images.load_picture` has accepted.
         question: The visitor's text.
         notices: What is to be said about the picture.
         max_new_tokens: The longest answer, from 1 to the page's limit.

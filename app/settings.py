@@ -7,8 +7,8 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sinktrack.errors import SinkTrackError
-from sinktrack.names import BUNDLED, check_name, check_study_folder
+from sinktrack.core.errors import SinkTrackError
+from sinktrack.core.names import BUNDLED, check_name, check_study_folder
 
 GIB = 1024**3
 

@@ -29,7 +29,7 @@ from app.database import (
     voted,
     votes,
 )
-from sinktrack.errors import StoreError
+from sinktrack.core.errors import StoreError
 
 
 @dataclass(frozen=True)

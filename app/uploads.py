@@ -17,7 +17,7 @@ from app.compare import toast
 def raw_picture() -> gr.Image:
     """Return an image input that hands over the path of the file as it was uploaded.
 
-    Gradio would open and convert it; `sinktrack.images.load_picture` does that once, and says
+    Gradio would open and convert it; `sinktrack.core.images.load_picture` does that once, and says
     in a sentence what is wrong with a file that it refuses.
     """
     picture = gr.Image(

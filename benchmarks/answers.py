@@ -14,8 +14,8 @@ import torch
 
 import sinktrack
 from sinktrack.eval.runner import Run, evaluate, table
-from sinktrack.eval.shapes import CHOICES, DESCRIPTIONS, MEMORY, PASSAGES, POPE
-from sinktrack.eval.tasks import Task
+from sinktrack.eval.task import Task
+from sinktrack.eval.tasks.shapes import CHOICES, DESCRIPTIONS, MEMORY, PASSAGES, POPE
 
 RESULTS = Path(__file__).parent / "results"
 ASSETS = Path(__file__).parent.parent / "assets"

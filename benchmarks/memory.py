@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from speed import random_model, random_prompt
 
-from sinktrack.architecture import set_decoder_attention
-from sinktrack.attachment import attach
-from sinktrack.trace import AttentionTrace
+from sinktrack.core.architecture import set_decoder_attention
+from sinktrack.core.attach import attach
+from sinktrack.core.trace import AttentionTrace
 
 PROMPT, NEW, LAYERS, HIDDEN, HEADS = 2048, 256, 12, 512, 8
 

@@ -13,10 +13,10 @@ import torch
 from tqdm import tqdm
 
 import sinktrack
-from sinktrack.architecture import decoder_layers
-from sinktrack.eval.shapes import DESCRIPTIONS
-from sinktrack.images import load_picture
-from sinktrack.prompts import build_prompt
+from sinktrack.core.architecture import decoder_layers
+from sinktrack.core.images import load_picture
+from sinktrack.core.prompt import build_prompt
+from sinktrack.eval.tasks.shapes import DESCRIPTIONS
 
 
 @torch.inference_mode()

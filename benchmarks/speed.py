@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from sinktrack.bench import speed_table
-from sinktrack.prompts import Prompt
+from sinktrack.core.prompt import Prompt
 
 IMAGE_TOKEN = 1000
 SIDE = 16  # merged image tokens a side

@@ -20,10 +20,10 @@ from tqdm import tqdm
 from transformers import DynamicCache
 
 import sinktrack
-from sinktrack.shapes.checkpoint import prompt
+from sinktrack.core.cache import Cache
+from sinktrack.core.upstream import cache_argument
 from sinktrack.shapes.passages import passage
-from sinktrack.upstream import cache_argument
-from sinktrack.window import Cache
+from training.checkpoint import prompt
 
 Stream = list[tuple[int, bool]]
 """Token ids, and whether each belongs to an answer."""

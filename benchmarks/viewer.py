@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from sinktrack.payload import quantise
-from sinktrack.report import render
+from sinktrack.report.html import render
+from sinktrack.report.payload import quantise
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "browser"))

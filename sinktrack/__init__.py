@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from sinktrack.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from sinktrack.attachment import attach
-    from sinktrack.comparison import Answer, Comparison, Step
-    from sinktrack.errors import SinkTrackError
-    from sinktrack.lanes import compare, stream
-    from sinktrack.method import SinkTrack
-    from sinktrack.models import load
-    from sinktrack.trace import AttentionTrace, Token
-    from sinktrack.window import SinkWindow
+    from sinktrack.api import compare, stream
+    from sinktrack.core.attach import attach
+    from sinktrack.core.cache import SinkWindow
+    from sinktrack.core.comparison import Answer, Comparison, Step
+    from sinktrack.core.errors import SinkTrackError
+    from sinktrack.core.models import load
+    from sinktrack.core.trace import AttentionTrace, Token
+    from sinktrack.methods.sinktrack import SinkTrack
 
 __all__ = [
     "Answer",
@@ -36,14 +36,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Answer", "Comparison", "Step"), "comparison"),
-    **dict.fromkeys(("AttentionTrace", "Token"), "trace"),
-    **dict.fromkeys(("compare", "stream"), "lanes"),
-    "SinkTrack": "method",
-    "SinkTrackError": "errors",
-    "SinkWindow": "window",
-    "attach": "attachment",
-    "load": "models",
+    **dict.fromkeys(("Answer", "Comparison", "Step"), "core.comparison"),
+    **dict.fromkeys(("AttentionTrace", "Token"), "core.trace"),
+    **dict.fromkeys(("compare", "stream"), "api"),
+    "SinkTrack": "methods.sinktrack",
+    "SinkTrackError": "core.errors",
+    "SinkWindow": "core.cache",
+    "attach": "core.attach",
+    "load": "core.models",
 }
 
 

@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from sinktrack.architecture import input_device, set_decoder_attention
-from sinktrack.attachment import attach
-from sinktrack.decoding import Decoding
-from sinktrack.images import Picture
-from sinktrack.lanes import stream_prompt
-from sinktrack.method import SinkTrack
-from sinktrack.prompts import Prompt, build_prompt, reads_pictures, tokenizer_of
+from sinktrack.api import stream_prompt
+from sinktrack.core.architecture import input_device, set_decoder_attention
+from sinktrack.core.attach import attach
+from sinktrack.core.decoding import Decoding
+from sinktrack.core.images import Picture
+from sinktrack.core.prompt import Prompt, build_prompt, reads_pictures, tokenizer_of
+from sinktrack.methods.sinktrack import SinkTrack
 
 
 def bench_checkpoint(model: Any, processor: Any, rounds: int = 3) -> str:

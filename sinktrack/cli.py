@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from sinktrack.errors import (
+from sinktrack.core.errors import (
     MethodError,
     ModelError,
     OutputError,
@@ -19,15 +19,15 @@ from sinktrack.errors import (
     StudyError,
     reason,
 )
-from sinktrack.eval.shapes import SUITES
-from sinktrack.files import check_usable, check_writable, whole_file
+from sinktrack.core.files import check_usable, check_writable, whole_file
+from sinktrack.core.names import BUNDLED, check_name, check_study_folder, exists
+from sinktrack.eval.tasks.shapes import SUITES
 from sinktrack.machine import nowhere, settle_threads, tolerate_any_text
-from sinktrack.method import Causal, Context, SinkTrack
-from sinktrack.names import BUNDLED, check_name, check_study_folder, exists
+from sinktrack.methods.sinktrack import Causal, Context, SinkTrack
 
 if TYPE_CHECKING:
-    from sinktrack.decoding import Decoding
-    from sinktrack.window import Cache
+    from sinktrack.core.cache import Cache
+    from sinktrack.core.decoding import Decoding
 
 # Each command imports what it needs once its arguments are known to be right: torch takes seconds.
 
@@ -138,7 +138,7 @@ def _methods(model: Any, options: argparse.Namespace) -> dict[str, SinkTrack | N
 
 
 def _cache(options: argparse.Namespace) -> "Cache":
-    from sinktrack.window import SinkWindow
+    from sinktrack.core.cache import SinkWindow
 
     if options.window is None:
         if options.sinks is not None:
@@ -162,7 +162,7 @@ def _load(options: argparse.Namespace) -> tuple[Any, Any]:
 
 
 def _loaded(name: Any, options: argparse.Namespace) -> tuple[Any, Any]:
-    from sinktrack.models import load
+    from sinktrack.core.models import load
 
     model, processor = load(name, device=options.device, four_bit=options.four_bit)
     settle_threads(model)
@@ -185,11 +185,11 @@ def _ask(options: argparse.Namespace) -> None:
         _refuse_beside_replay(options)
     elif options.image is None or options.question is None:
         raise PromptError("There is nothing to ask: give IMAGE and QUESTION, or --replay FILE.")
-    from sinktrack.images import load_picture
-    from sinktrack.lanes import stream_prompt
-    from sinktrack.prompts import build_prompt, clean_question, tokenizer_of
-    from sinktrack.replay import answers_as_json, read_replay, record
-    from sinktrack.report import write_report
+    from sinktrack.api import stream_prompt
+    from sinktrack.core.images import load_picture
+    from sinktrack.core.prompt import build_prompt, clean_question, tokenizer_of
+    from sinktrack.report.html import write_report
+    from sinktrack.report.replay import answers_as_json, read_replay, record
     from sinktrack.terminal import Answers
 
     saved = read_replay(options.replay) if options.replay else None
@@ -252,7 +252,7 @@ def _decoding(options: argparse.Namespace) -> "Decoding":
     if unused and not options.sample:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
         raise MethodError(f"{flags} is for sampling alone: add --sample, or leave it out.")
-    from sinktrack.decoding import Decoding
+    from sinktrack.core.decoding import Decoding
 
     return Decoding(
         max_new_tokens=options.max_new_tokens,

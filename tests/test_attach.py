@@ -8,8 +8,8 @@ import transformers
 from small_models import small_inputs, small_model, stacked
 
 import sinktrack
-from sinktrack.errors import AttachError, MethodError, PromptError
-from sinktrack.upstream import cache_argument, cache_of
+from sinktrack.core.errors import AttachError, MethodError, PromptError
+from sinktrack.core.upstream import cache_argument, cache_of
 
 
 def logits_of(model, inputs):

@@ -98,7 +98,7 @@ def test_bad_input_is_one_sentence_and_status_2(picture, capsys, change, words):
 )
 def test_what_can_be_refused_is_refused_before_the_model_loads(picture, monkeypatch, words):
     monkeypatch.setattr(
-        "sinktrack.models.load", lambda *_, **__: pytest.fail("the model was loaded")
+        "sinktrack.core.models.load", lambda *_, **__: pytest.fail("the model was loaded")
     )
     monkeypatch.chdir(Path(picture).parent)
     Path("page.png").write_text("<html>")

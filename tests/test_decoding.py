@@ -10,12 +10,12 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import PreTrainedTokenizerFast
 
 import sinktrack
-from sinktrack.decoding import Decoding, Sampler
-from sinktrack.errors import MethodError
-from sinktrack.images import load_picture
-from sinktrack.lane import Lane
-from sinktrack.prompts import build_prompt
-from sinktrack.text import GrowingText, token_texts
+from sinktrack.core.decoding import Decoding, Sampler
+from sinktrack.core.errors import MethodError
+from sinktrack.core.images import load_picture
+from sinktrack.core.prompt import build_prompt
+from sinktrack.core.row import Lane
+from sinktrack.core.text import GrowingText, token_texts
 
 PICTURE = Image.new("RGB", (112, 112), "white")
 QUESTION = "Describe the picture."

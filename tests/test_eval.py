@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 
 import sinktrack
-from sinktrack.errors import OutputError
+from sinktrack.core.errors import OutputError
 from sinktrack.eval.runner import RECORDS, Run, evaluate, table
 from sinktrack.eval.scorers import chair, exact, letter, span, yes_no
-from sinktrack.eval.shapes import PASSAGES, POPE, SUITES
 from sinktrack.eval.statistics import interval, paired_p, ratio
-from sinktrack.eval.tasks import Item, Task
+from sinktrack.eval.task import Item, Task
+from sinktrack.eval.tasks.shapes import PASSAGES, POPE, SUITES
 
 
 def total(scores, measure):

@@ -7,8 +7,8 @@ import stat
 
 import pytest
 
-from sinktrack.errors import OutputError, reason
-from sinktrack.files import check_usable, check_writable, json_lines, read_text, whole_file
+from sinktrack.core.errors import OutputError, reason
+from sinktrack.core.files import check_usable, check_writable, json_lines, read_text, whole_file
 
 TEXT = 'eins\nzwei "ä 日"\n'
 

@@ -6,11 +6,11 @@ from PIL import Image
 from small_models import FAMILIES, small_inputs, small_model
 
 import sinktrack
-from sinktrack.decoding import Decoding
-from sinktrack.errors import MethodError, PromptError
-from sinktrack.generator import Generator, answer_texts, batch_size
-from sinktrack.images import Picture
-from sinktrack.prompts import Prompt, build_prompt
+from sinktrack.core.decoding import Decoding
+from sinktrack.core.errors import MethodError, PromptError
+from sinktrack.core.generate import Generator, answer_texts, batch_size
+from sinktrack.core.images import Picture
+from sinktrack.core.prompt import Prompt, build_prompt
 
 
 class Letters:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sinktrack.errors import PictureError
-from sinktrack.images import load_picture
+from sinktrack.core.errors import PictureError
+from sinktrack.core.images import load_picture
 
 
 def saved(image, **options):

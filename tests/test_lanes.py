@@ -9,10 +9,10 @@ from PIL import Image, ImageDraw
 from small_models import FAMILIES, small_inputs, small_model
 
 import sinktrack
-from sinktrack.decoding import Decoding, Sampler
-from sinktrack.errors import DeviceMemoryError, MethodError, PictureError, PromptError
-from sinktrack.lanes import stream_prompt
-from sinktrack.prompts import Prompt, build_prompt
+from sinktrack.api import stream_prompt
+from sinktrack.core.decoding import Decoding, Sampler
+from sinktrack.core.errors import DeviceMemoryError, MethodError, PictureError, PromptError
+from sinktrack.core.prompt import Prompt, build_prompt
 
 COLOURS = ("red", "blue", "green", "yellow")
 QUESTIONS = (
@@ -39,7 +39,7 @@ def prompts(count):
 
 def solo(model, processor, image, question, method, max_new_tokens):
     """The answer of `generate` alone, attached to a single method or to none."""
-    prompt = build_prompt(model, processor, question, [sinktrack.images.load_picture(image)])
+    prompt = build_prompt(model, processor, question, [sinktrack.core.images.load_picture(image)])
     length = prompt.inputs["input_ids"].shape[1]
     options = {"max_new_tokens": max_new_tokens, "do_sample": False}
     if method is None:
@@ -88,7 +88,7 @@ def test_traces_of_lanes_equal_those_of_solo_runs(checkpoint, close):
     method = sinktrack.SinkTrack.for_model(model)
     image, question = prompts(1)[0]
     both = sinktrack.compare(model, processor, image=image, question=question, max_new_tokens=8)
-    prompt = build_prompt(model, processor, question, [sinktrack.images.load_picture(image)])
+    prompt = build_prompt(model, processor, question, [sinktrack.core.images.load_picture(image)])
     for lane, one in (("baseline", None), ("sinktrack", method)):
         with sinktrack.attach(model, one, context_mask=prompt.instruction_mask) as recorder:
             model.generate(**prompt.inputs, max_new_tokens=8, do_sample=False)
@@ -320,7 +320,7 @@ def test_running_out_of_memory_says_what_to_lower(checkpoint, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr("sinktrack.generator._next_logits", full)
+        patch.setattr("sinktrack.core.generate._next_logits", full)
         with pytest.raises(DeviceMemoryError, match=r"\d+ image tokens and 2 lanes: take a small"):
             sinktrack.compare(model, processor, **good)
     assert sinktrack.compare(model, processor, **good)
@@ -332,7 +332,7 @@ def test_other_runtime_errors_are_not_disguised(checkpoint, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("mine")
 
-    monkeypatch.setattr("sinktrack.generator._next_logits", broken)
+    monkeypatch.setattr("sinktrack.core.generate._next_logits", broken)
     with pytest.raises(RuntimeError, match="mine"):
         sinktrack.compare(model, processor, image=drawing(0), question="Is it red?")
 

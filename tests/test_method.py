@@ -4,7 +4,7 @@ import pytest
 from small_models import small_config
 
 from sinktrack import SinkTrack
-from sinktrack.errors import MethodError
+from sinktrack.core.errors import MethodError
 
 # By hand from the rules of the public code: the layers for a 28-layer model.
 PUBLISHED = {

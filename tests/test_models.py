@@ -10,7 +10,7 @@ from PIL import Image
 from small_models import small_model
 
 import sinktrack
-from sinktrack.errors import ModelError
+from sinktrack.core.errors import ModelError
 
 
 @pytest.fixture

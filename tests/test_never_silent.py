@@ -13,10 +13,10 @@ from torch import nn
 from transformers.models.llama import modeling_llama
 
 import sinktrack
-from sinktrack.errors import AttachError, MethodError, TraceError
-from sinktrack.lanes import stream_prompt
-from sinktrack.prompts import build_prompt
-from sinktrack.upstream import cache_argument
+from sinktrack.api import stream_prompt
+from sinktrack.core.errors import AttachError, MethodError, TraceError
+from sinktrack.core.prompt import build_prompt
+from sinktrack.core.upstream import cache_argument
 
 GREEDY = {"max_new_tokens": 6, "do_sample": False}
 TINY = {

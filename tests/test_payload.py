@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 import sinktrack
-from sinktrack.payload import SINK_PATCH, map_bytes, payload
-from sinktrack.trace import GENERATED, IMAGE, INSTRUCTION, PROMPT_REST
+from sinktrack.core.trace import GENERATED, IMAGE, INSTRUCTION, PROMPT_REST
+from sinktrack.report.payload import SINK_PATCH, map_bytes, payload
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_probabilities_are_the_models_own(checkpoint, comparison):
         max_new_tokens=1,
     )
     with torch.inference_mode():
-        prompt = sinktrack.prompts.build_prompt(
+        prompt = sinktrack.core.prompt.build_prompt(
             *checkpoint, comparison.question, [comparison.picture]
         )
         logits = checkpoint[0](**prompt.inputs).logits[0, -1]
@@ -107,7 +107,7 @@ def test_maps_can_be_read_inside_and_beside_the_payload(comparison, data):
 
 
 def test_maps_that_are_too_large_are_averaged_over_the_layers(comparison, monkeypatch):
-    monkeypatch.setattr("sinktrack.payload._MOST_MAP_BYTES", 100)
+    monkeypatch.setattr("sinktrack.report.payload._MOST_MAP_BYTES", 100)
     maps = payload(comparison)["lanes"][0]["maps"]
     grid = comparison["baseline"].trace.image_map.float().mean(1)
     shown = np.frombuffer(base64.b64decode(maps["bytes"]), np.uint8).astype(np.float32)

@@ -9,10 +9,10 @@ from small_models import small_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from sinktrack.errors import PromptError
-from sinktrack.generator import stacked
-from sinktrack.images import Picture
-from sinktrack.prompts import build_prompt, clean_question
+from sinktrack.core.errors import PromptError
+from sinktrack.core.generate import stacked
+from sinktrack.core.images import Picture
+from sinktrack.core.prompt import build_prompt, clean_question
 
 PICTURE = Picture(Image.new("RGB", (112, 112), "white"))
 

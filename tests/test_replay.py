@@ -8,8 +8,8 @@ from PIL import Image
 
 import sinktrack
 from sinktrack import cli
-from sinktrack.errors import ReplayError
-from sinktrack.replay import read_replay, record
+from sinktrack.core.errors import ReplayError
+from sinktrack.report.replay import read_replay, record
 
 QUESTION = "Describe the picture."
 

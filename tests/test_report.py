@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from sinktrack.comparison import Answer, Comparison
-from sinktrack.errors import OutputError, TraceError
-from sinktrack.images import Picture
-from sinktrack.method import SinkTrack
-from sinktrack.payload import payload
-from sinktrack.report import render, write_report
-from sinktrack.trace import AttentionTrace, Token
+from sinktrack.core.comparison import Answer, Comparison
+from sinktrack.core.errors import OutputError, TraceError
+from sinktrack.core.images import Picture
+from sinktrack.core.trace import AttentionTrace, Token
+from sinktrack.methods.sinktrack import SinkTrack
+from sinktrack.report.html import render, write_report
+from sinktrack.report.payload import payload
 
 METHOD = SinkTrack(inject_at={1}, refresh_after={1})
 HOSTILE = "<img src=x onerror=alert(1)> </script><script>alert(2)</script> {{DATA}} <!--"

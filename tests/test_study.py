@@ -9,12 +9,12 @@ from PIL import Image
 
 import sinktrack
 from sinktrack import cli
-from sinktrack.errors import StudyError
-from sinktrack.payload import payload
+from sinktrack.core.errors import StudyError
+from sinktrack.core.trace import AttentionTrace
+from sinktrack.report.payload import payload
 from sinktrack.study import prepare as preparing
 from sinktrack.study.folder import read_study
 from sinktrack.study.prepare import prepare
-from sinktrack.trace import AttentionTrace
 
 YAML = """
 title: Shapes

@@ -5,9 +5,9 @@ import torch
 from small_models import IMAGE_TOKEN, small_inputs, small_model
 
 import sinktrack
-from sinktrack.errors import TraceError
-from sinktrack.trace import GENERATED, IMAGE, INSTRUCTION, PROMPT_REST, SINK
-from sinktrack.upstream import cache_of
+from sinktrack.core.errors import TraceError
+from sinktrack.core.trace import GENERATED, IMAGE, INSTRUCTION, PROMPT_REST, SINK
+from sinktrack.core.upstream import cache_of
 
 NEW_TOKENS = 8
 

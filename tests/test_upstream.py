@@ -7,8 +7,8 @@ from small_models import small_inputs, small_model
 from torch import nn
 
 import sinktrack
-from sinktrack.errors import AttachError
-from sinktrack.upstream import cache_argument, cache_of
+from sinktrack.core.errors import AttachError
+from sinktrack.core.upstream import cache_argument, cache_of
 
 
 @pytest.mark.parametrize("name", ["past_key_values", "cache"])

@@ -7,9 +7,9 @@ from PIL import Image
 from small_models import small_inputs, small_model, stacked
 
 import sinktrack
-from sinktrack.errors import AttachError, MethodError
-from sinktrack.trace import GENERATED, IMAGE
-from sinktrack.upstream import cache_argument, cache_of
+from sinktrack.core.errors import AttachError, MethodError
+from sinktrack.core.trace import GENERATED, IMAGE
+from sinktrack.core.upstream import cache_argument, cache_of
 
 ROTARY = ["qwen2_5_vl", "qwen2_vl", "qwen3_vl", "qwen2", "llama"]
 STEPS = 24

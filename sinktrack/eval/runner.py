@@ -11,17 +11,17 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sinktrack.errors import OutputError
+from sinktrack.core.cache import Cache, cache_as_json, check_cache
+from sinktrack.core.errors import OutputError
+from sinktrack.core.files import json_lines, whole_file
+from sinktrack.core.generate import Methods, answer_texts, batch_size
+from sinktrack.core.images import load_picture
+from sinktrack.core.models import model_name
+from sinktrack.core.prompt import build_prompt
 from sinktrack.eval.statistics import Pair, interval, paired_p, ratio
-from sinktrack.eval.tasks import Item, Scores, Task
-from sinktrack.files import json_lines, whole_file
-from sinktrack.generator import Methods, answer_texts, batch_size
-from sinktrack.images import load_picture
-from sinktrack.method import SinkTrack
-from sinktrack.models import model_name
-from sinktrack.prompts import build_prompt
+from sinktrack.eval.task import Item, Scores, Task
+from sinktrack.methods.sinktrack import SinkTrack
 from sinktrack.version import VERSION
-from sinktrack.window import Cache, cache_as_json, check_cache
 
 RECORDS = "records.jsonl"
 SETTINGS = "run.json"

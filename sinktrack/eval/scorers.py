@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from sinktrack.eval.tasks import Scores
+from sinktrack.eval.task import Scores
 
 
 def yes_no(answer: str, present: bool) -> Scores:

@@ -1,1 +1,4 @@
-"""The little world of coloured shapes, and the training of the bundled checkpoint on it."""
+"""The little world of coloured shapes: scenes, and questions about them with known answers.
+
+The bundled checkpoints learned it (`training/`), and `sinktrack.eval.tasks.shapes` measures it.
+"""

@@ -12,12 +12,12 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-from sinktrack.errors import SinkTrackError, StudyError, reason
-from sinktrack.files import json_lines, read_text
-from sinktrack.method import SinkTrack
-from sinktrack.names import exists
-from sinktrack.prompts import clean_question, same_question
-from sinktrack.window import Cache, SinkWindow
+from sinktrack.core.cache import Cache, SinkWindow
+from sinktrack.core.errors import SinkTrackError, StudyError, reason
+from sinktrack.core.files import json_lines, read_text
+from sinktrack.core.names import exists
+from sinktrack.core.prompt import clean_question, same_question
+from sinktrack.methods.sinktrack import SinkTrack
 
 Ask = Literal["hallucination", "comment"]
 Reveal = Literal["after vote", "never"]
@@ -86,7 +86,7 @@ class Study:
         return self.folder / "prepared" / f"{item.name}.{lane}.safetensors"
 
     def read_prepared(self, item: StudyItem) -> dict[str, Any]:
-        """Return an item's answers, as `sinktrack.payload` makes them.
+        """Return an item's answers, as `sinktrack.report.payload` makes them.
 
         Raises:
             StudyError: If they are not there, or not whole.

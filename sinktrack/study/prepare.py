@@ -7,17 +7,17 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sinktrack.comparison import Comparison
-from sinktrack.decoding import Decoding
-from sinktrack.files import whole_file
-from sinktrack.generator import Generator, batch_size
-from sinktrack.images import load_picture
-from sinktrack.method import SinkTrack
-from sinktrack.models import model_name
-from sinktrack.payload import payload
-from sinktrack.prompts import build_prompt, tokenizer_of
+from sinktrack.core.cache import cache_as_json
+from sinktrack.core.comparison import Comparison
+from sinktrack.core.decoding import Decoding
+from sinktrack.core.files import whole_file
+from sinktrack.core.generate import Generator, batch_size
+from sinktrack.core.images import load_picture
+from sinktrack.core.models import model_name
+from sinktrack.core.prompt import build_prompt, tokenizer_of
+from sinktrack.methods.sinktrack import SinkTrack
+from sinktrack.report.payload import payload
 from sinktrack.study.folder import Study, StudyItem
-from sinktrack.window import cache_as_json
 
 _FORMAT = 1
 """Goes into what answers are made from, so that a change of the files' format makes them anew."""

@@ -20,10 +20,10 @@ from app.engine import Engine
 from app.request import Request, Variant
 from app.settings import GIB, Settings
 from app.stop import StopFlag
-from sinktrack.errors import ModelError, PictureError, PromptError
-from sinktrack.names import BUNDLED
-from sinktrack.replay import read_replay
-from sinktrack.trace import AttentionTrace
+from sinktrack.core.errors import ModelError, PictureError, PromptError
+from sinktrack.core.names import BUNDLED
+from sinktrack.core.trace import AttentionTrace
+from sinktrack.report.replay import read_replay
 
 QUESTION = "Describe the picture."
 

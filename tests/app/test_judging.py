@@ -6,7 +6,7 @@ import pytest
 from studies import YAML, make_study, open_store
 
 from app.judging import Judging
-from sinktrack.errors import StudyError
+from sinktrack.core.errors import StudyError
 
 CODE = "open sesame"
 NO = {"severity": "none", "spans": []}

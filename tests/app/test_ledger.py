@@ -14,7 +14,7 @@ from studies import YAML, make_study, open_store
 
 import app.assignment
 from app.ledger import Ledger
-from sinktrack.errors import StoreError
+from sinktrack.core.errors import StoreError
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import GIB, Settings, choose_model
-from sinktrack.names import BUNDLED
+from sinktrack.core.names import BUNDLED
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -18,7 +18,7 @@ from paths import ROOT
 import app.assignment
 from app.database import metadata, open_database
 from app.store import Store
-from sinktrack.errors import StoreError
+from sinktrack.core.errors import StoreError
 
 LANES = ("baseline", "sinktrack")
 PEOPLE = 10

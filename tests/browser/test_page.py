@@ -10,8 +10,8 @@ from real_page import CHECKPOINT, HEADS, OVERLAY, OVERVIEW, WAIT_MILLISECONDS
 
 import sinktrack
 from sinktrack import cli
-from sinktrack.replay import read_replay
-from sinktrack.trace import AttentionTrace
+from sinktrack.core.trace import AttentionTrace
+from sinktrack.report.replay import read_replay
 
 QUESTION = "Describe the picture."
 HOSTILE = "<img src=x onerror=window.hacked=1> </script> ${window.hacked=2} {{value}} `"

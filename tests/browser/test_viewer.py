@@ -9,8 +9,8 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
 
-from sinktrack.payload import quantise
-from sinktrack.report import render
+from sinktrack.report.html import render
+from sinktrack.report.payload import quantise
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 LAYERS, HEADS = 3, 2

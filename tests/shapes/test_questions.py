@@ -15,7 +15,6 @@ from sinktrack.shapes.long_answers import (
     rows,
     rows_of_colour,
 )
-from sinktrack.shapes.mixture import passages, scene_questions
 from sinktrack.shapes.passages import ROOMS, UNANSWERABLE, passage
 from sinktrack.shapes.questions import (
     NEGATIVES,
@@ -31,6 +30,7 @@ from sinktrack.shapes.questions import (
     where_is,
 )
 from sinktrack.shapes.scenes import GRID, POPULAR, Item, Kind, Scene, sample_scene
+from training.mixture import passages, scene_questions
 
 SCENES = [sample_scene(random.Random(n), 1 + n % 6) for n in range(200)]
 

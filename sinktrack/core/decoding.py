@@ -1,0 +1,275 @@
+"""How the next token is chosen and when an answer ends, the same way for every lane.
+
+Sees logits and the ids so far; runs no model.
+"""
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
+from transformers.generation.stopping_criteria import EosTokenCriteria, StopStringCriteria
+
+from sinktrack.core.comparison import Finish
+from sinktrack.core.errors import MethodError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoding:
+    """How long answers may be and how their tokens are chosen.
+
+    Whatever else the checkpoint's own generation config asks for applies as well, see `Sampler`.
+
+    Args:
+        max_new_tokens: At least 1.
+        do_sample: Sample; else take the most likely token.
+        temperature: Above 0; None for the checkpoint's own. Like the next two for sampling alone.
+        top_p: Above 0 and at most 1; None for the checkpoint's own.
+        top_k: 0 for no limit; None for the checkpoint's own.
+        seed: Of the sampling noise.
+
+    Raises:
+        MethodError: If a value is out of its range.
+    """
+
+    max_new_tokens: int = 128
+    do_sample: bool = False
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check every argument."""
+        for name in ("max_new_tokens", "seed", "temperature", "top_p", "top_k"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float | None):
+                raise MethodError(f"{name} is {value!r}, but must be a number.")
+        if not isinstance(self.do_sample, bool | int):
+            raise MethodError(f"do_sample is {self.do_sample!r}, but must be True or False.")
+        if not isinstance(self.max_new_tokens, int) or self.max_new_tokens < 1:
+            raise MethodError(
+                f"max_new_tokens is {self.max_new_tokens}, but must be a whole number of 1 or more."
+            )
+        if self.temperature is not None and not 0 < self.temperature <= 100:
+            raise MethodError(
+                f"temperature is {self.temperature}, but must be above 0 and at most 100; for the "
+                "most likely tokens turn sampling off."
+            )
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise MethodError(f"top_p is {self.top_p}, but must be above 0 and at most 1.")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
+            raise MethodError(
+                f"The seed is {self.seed}, but must be a whole number from 0 to 2**63 - 1."
+            )
+        if self.top_k is not None and (not isinstance(self.top_k, int) or self.top_k < 0):
+            raise MethodError(
+                f"top_k is {self.top_k}, but must be a whole number of 0 (no limit) or more."
+            )
+
+
+class Sampler:
+    """Chooses each lane's next token as `generate` would, with sampling noise that lanes share.
+
+    `generate` itself is asked what it would do with the checkpoint's generation config (penalties,
+    forbidden words and n-grams, least lengths, stop strings and so on), so nothing is left out.
+
+    Sampling adds one draw of Gumbel noise to the log-probabilities and takes the maximum, which
+    equals drawing from the distribution (https://arxiv.org/abs/1611.01144, section 2). Every lane
+    gets the same draw, so lanes with equal distributions choose equal tokens.
+
+    Args:
+        decoding: What was asked for.
+        model: Its generation config settles what is left open.
+        tokenizer: Needed for stop strings.
+        prompt_ids: int64 (B, T), the prompts.
+        attended: int64 (B, T), 0 where there is padding; None for none.
+
+    Attributes:
+        settings: How tokens are chosen, as JSON values.
+
+    Raises:
+        MethodError: If the generation config asks for something impossible, or for more than one
+            token after the other, such as beams.
+    """
+
+    def __init__(
+        self,
+        decoding: Decoding,
+        model: Any,
+        tokenizer: Any,
+        prompt_ids: torch.Tensor,
+        attended: torch.Tensor | None = None,
+    ) -> None:
+        """Settle every value once."""
+        config, self._processors, self._criteria = _as_generate(
+            decoding, model, tokenizer, prompt_ids, attended
+        )
+        self.settings = _settings(config, decoding)
+        self._noise = torch.Generator().manual_seed(decoding.seed) if decoding.do_sample else None
+
+    def __call__(self, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """Choose the next token of every lane.
+
+        Args:
+            ids: int64 (B, n), prompt and answer so far.
+            logits: float (B, V), of the next token.
+
+        Returns:
+            int64 (B,).
+        """
+        scores = self._processors(ids, logits.float())  # type: ignore[arg-type]
+        if self._noise is not None:
+            uniform = torch.rand(scores.shape[-1], generator=self._noise).clamp(min=1e-20)
+            gumbel = -(-uniform.log()).clamp(min=1e-20).log()
+            scores = scores.log_softmax(-1) + gumbel.to(scores.device)
+        chosen: torch.Tensor = scores.argmax(-1)
+        return chosen
+
+    def ended(self, ids: torch.Tensor) -> list[Finish | None]:
+        """Tell which answers end with their last token, and why.
+
+        Args:
+            ids: int64 (B, n), prompt and answer with the token chosen last.
+        """
+        found: list[Finish | None] = [None] * len(ids)
+        for criterion in self._criteria:
+            said = isinstance(criterion, EosTokenCriteria | StopStringCriteria)
+            for row, ends in enumerate(criterion(ids, None).tolist()):
+                if ends and (said or found[row] is None):
+                    found[row] = "eos" if said else "length"
+        return found
+
+
+_SETTINGS = {  # in the order in which `generate` applies them, with the value that does nothing
+    "sequence_bias": None,
+    "encoder_repetition_penalty": 1.0,
+    "no_repeat_ngram_size": 0,
+    "encoder_no_repeat_ngram_size": 0,
+    "bad_words_ids": None,
+    "min_length": 0,
+    "min_new_tokens": 0,
+    "forced_bos_token_id": None,
+    "forced_eos_token_id": None,
+    "exponential_decay_length_penalty": None,
+    "suppress_tokens": None,
+    "begin_suppress_tokens": None,
+    "watermarking_config": None,
+    "stop_strings": None,
+    "max_time": None,
+}
+_SAMPLING = {
+    "min_p": None,
+    "top_h": None,
+    "typical_p": 1.0,
+    "epsilon_cutoff": 0.0,
+    "eta_cutoff": 0.0,
+}
+
+
+def _as_generate(
+    decoding: Decoding,
+    model: Any,
+    tokenizer: Any,
+    prompt_ids: torch.Tensor,
+    attended: torch.Tensor | None,
+) -> tuple[GenerationConfig, LogitsProcessorList, StoppingCriteriaList]:
+    """Return the settings, logits processors and stopping criteria that `generate` would use."""
+
+    def prepared(_model: Any, _ids: torch.Tensor, **settled: Any) -> tuple[Any, ...]:
+        names = ("generation_config", "logits_processor", "stopping_criteria")
+        return tuple(settled[name] for name in names)
+
+    _refuse(_beside_the_model(model.generation_config))
+    asked = {
+        name: getattr(decoding, name)
+        for name in ("temperature", "top_p", "top_k")
+        if decoding.do_sample and getattr(decoding, name) is not None
+    }
+    strings = model.generation_config.stop_strings
+    try:
+        with warnings.catch_warnings():
+            # Where accelerate keeps the weights elsewhere, ids seem to lie on another device.
+            warnings.filterwarnings("ignore", "You are calling .generate", UserWarning)
+            config, processors, criteria = model.generate(
+                prompt_ids,
+                attention_mask=torch.ones_like(prompt_ids) if attended is None else attended,
+                position_ids=torch.arange(prompt_ids.shape[1]).expand_as(prompt_ids),
+                max_new_tokens=decoding.max_new_tokens,
+                do_sample=decoding.do_sample,
+                use_cache=False,  # no cache is made for what is only asked
+                stop_strings=None,  # which `generate` does not hand to a function of one's own
+                custom_generate=prepared,
+                **asked,
+            )
+        if strings:
+            config.stop_strings = strings
+            criteria.append(StopStringCriteria(tokenizer, strings))
+    except (ValueError, TypeError) as error:
+        raise MethodError(
+            "The checkpoint's generation config asks for something impossible; mend it in "
+            f"model.generation_config (generation_config.json): {error}"
+        ) from error
+    if decoding.do_sample and not math.isfinite(config.temperature or 1.0):
+        raise MethodError(
+            f"The checkpoint's temperature is {config.temperature}, but must be a number: change "
+            "it in model.generation_config (generation_config.json), or pass temperature=."
+        )
+    mode = str(config.get_generation_mode().value)
+    _refuse(None if mode in ("greedy_search", "sample") else mode.replace("_", " "))
+    return config, processors, criteria
+
+
+def _beside_the_model(config: GenerationConfig) -> str | None:
+    """Name what a generation config asks for that takes more than one model call a token."""
+    several = {"guidance_scale": 1, "token_healing": False, "num_return_sequences": 1}
+    for name, neutral in several.items():
+        value = getattr(config, name, None)
+        if value is not None and value != neutral:
+            return f"{name}={value}"
+    return None
+
+
+def _refuse(asked: str | None) -> None:
+    """Refuse what `generate` would do by the generation config and lanes do not."""
+    if asked is not None:
+        raise MethodError(
+            f"The checkpoint's generation config asks for {asked}, but lanes take one token after "
+            "the other: change it in model.generation_config (generation_config.json)."
+        )
+
+
+def _settings(config: GenerationConfig, decoding: Decoding) -> dict[str, Any]:
+    """Return what chooses tokens as JSON values; rarer steps only where they do something."""
+    settings: dict[str, Any] = {
+        "max_new_tokens": decoding.max_new_tokens,
+        "do_sample": decoding.do_sample,
+        "repetition_penalty": config.repetition_penalty or 1.0,
+    }
+    rarer = dict(_SETTINGS)
+    if decoding.do_sample:
+        settings |= {
+            "temperature": 1.0 if config.temperature is None else config.temperature,
+            "top_p": 1.0 if config.top_p is None else config.top_p,
+            "top_k": config.top_k or 0,
+            "seed": decoding.seed,
+        }
+        rarer |= _SAMPLING
+    for name, neutral in rarer.items():
+        value = getattr(config, name, None)
+        if value is not None and value != neutral:
+            settings[name] = _as_json(value)
+    return settings
+
+
+def _as_json(value: Any) -> Any:
+    """Return a setting as a JSON value."""
+    if isinstance(value, torch.Tensor):
+        return value.tolist()
+    if isinstance(value, dict):
+        return [[list(tokens), bias] for tokens, bias in value.items()]
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    return value

@@ -1,0 +1,176 @@
+/* A lane of a comparison as numbers: unpacks what sinktrack/report/payload.py packed, and answers what the
+ * views ask for. Knows nothing about pages.
+ */
+const SinkTrackData = (() => {
+  "use strict";
+
+  /* What tokens and layers can be coloured by: its name, and what it says. */
+  const QUANTITIES = {
+    sink: ["BOS", "attention to the first token (BOS)"],
+    image: ["Picture", "attention to the picture"],
+    instruction: ["Question", "attention to the question"],
+    generated: ["Own words", "attention to what has been written so far"],
+    delivered: ["Delivered by BOS", "share of each head’s output that came from BOS"],
+    probability: ["Probability", "the model’s probability of the token"],
+  };
+
+  function bytesOf(text) {
+    const raw = atob(text);
+    const bytes = new Uint8Array(raw.length);
+    for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
+    return bytes;
+  }
+
+  /** Bytes in units of scale / 254, where 255 stands for NaN. */
+  function unpack({ bytes, scale }) {
+    const steps = bytesOf(bytes);
+    const table = Float32Array.from({ length: 256 }, (_, i) => (i * scale) / 254);
+    table[255] = NaN;
+    const values = new Float32Array(steps.length);
+    for (let i = 0; i < steps.length; i++) values[i] = table[steps[i]];
+    return values;
+  }
+
+  /** The mean of every `size` values, without the NaN; NaN for a group without any. */
+  function means(values, size) {
+    const mean = new Float32Array(values.length / size);
+    for (let group = 0, i = 0; group < mean.length; group++) {
+      let sum = 0;
+      let seen = 0;
+      for (const end = i + size; i < end; i++) {
+        const value = values[i];
+        if (value === value) {
+          sum += value;
+          seen += 1;
+        }
+      }
+      mean[group] = seen ? sum / seen : NaN;
+    }
+    return mean;
+  }
+
+  /** The mean of all values, likewise. */
+  const mean = (values) => (values.length ? means(values, values.length)[0] : NaN);
+
+  /** Rows become columns: (rows, columns) row by row -> (columns, rows). */
+  function turned(values, rows, columns) {
+    const other = new Float32Array(values.length);
+    for (let r = 0; r < rows; r++) {
+      for (let c = 0; c < columns; c++) other[c * rows + r] = values[r * columns + c];
+    }
+    return other;
+  }
+
+  function largest(values) {
+    let high = 0;
+    for (let i = 0; i < values.length; i++) if (values[i] > high) high = values[i];
+    return high;
+  }
+
+  class LaneData {
+    constructor(lane) {
+      Object.assign(this, lane);
+      this.count = lane.tokens.length;
+      this.everyHead = unpack({ bytes: lane.sink, scale: lane.scale }); // (T, L, H)
+      this.known = new Map();
+    }
+
+    /** Which quantities this lane has. */
+    has(quantity) {
+      if (quantity === "probability") return this.probabilities?.length === this.count;
+      return quantity === "sink" || Boolean(this.means?.[quantity]);
+    }
+
+    /** {rows, values (rows, T), tokens (T,)} of a quantity: by layer, and as a mean of the layers. */
+    get(quantity) {
+      if (!this.known.has(quantity)) this.known.set(quantity, this.work(quantity));
+      return this.known.get(quantity);
+    }
+
+    work(quantity) {
+      if (quantity === "probability") {
+        const values = Float32Array.from(this.probabilities);
+        return { rows: 1, values, tokens: values };
+      }
+      const byToken = quantity === "sink"
+        ? means(this.everyHead, this.heads) : unpack(this.means[quantity]); // (T, L)
+      return {
+        rows: this.layers,
+        values: turned(byToken, this.count, this.layers),
+        tokens: means(byToken, this.layers),
+      };
+    }
+
+    /** What SinkTrack changed: this lane minus another, token by token as far as both go. */
+    minus(other, quantity) {
+      const [mine, theirs] = [this.get(quantity), other.get(quantity)];
+      const count = Math.min(this.count, other.count);
+      const values = new Float32Array(mine.rows * count);
+      for (let r = 0; r < mine.rows; r++) {
+        for (let t = 0; t < count; t++) {
+          values[r * count + t] = mine.values[r * this.count + t] - theirs.values[r * other.count + t];
+        }
+      }
+      return { rows: mine.rows, values, count };
+    }
+
+    /** Attention to BOS of one token, (L, H). */
+    headsOf(index) {
+      const size = this.layers * this.heads;
+      return this.everyHead.subarray(index * size, (index + 1) * size);
+    }
+
+    ends(index) {
+      return this.finish === "eos" && index === this.count - 1;
+    }
+
+    /** Why a token is not there. */
+    gone() {
+      if (!this.count) return "No token was written.";
+      return `This answer has only ${this.count} token${this.count > 1 ? "s" : ""}.`;
+    }
+
+    nameOf(index) {
+      return this.ends(index) ? "end" : SinkTrackDom.visible(this.tokens[index]);
+    }
+  }
+
+  /** Attention over the picture, token by token: from the payload, or read when it is asked for by a
+   * function (from, length) => Promise<Uint8Array> that the page has put there. */
+  class Maps {
+    constructor(lane) {
+      Object.assign(this, lane.maps);
+      this.size = this.rows * this.cols;
+      this.step = this.layers * this.size;
+      this.all = this.bytes ? bytesOf(this.bytes) : null;
+      this.near = new Map();
+    }
+
+    /** uint8 (L, rows * cols) of a token, in units of scale[token] / 255; a promise where it has to be read. */
+    of(token) {
+      if (this.all) return this.all.subarray(token * this.step, (token + 1) * this.step);
+      if (!this.near.has(token)) {
+        if (this.near.size > 64) this.near.delete(this.near.keys().next().value);
+        const got = this.read(token * this.step, this.step);
+        got.catch(() => this.near.delete(token));
+        this.near.set(token, got);
+      }
+      return this.near.get(token);
+    }
+
+    /** Mean over layers from..to of a token's bytes, as probabilities (rows * cols). */
+    mean(bytes, token, from, to) {
+      const values = new Float32Array(this.size);
+      const last = Math.min(to, this.layers - 1);
+      const first = Math.min(from, last);
+      for (let l = first; l <= last; l++) {
+        for (let i = 0; i < this.size; i++) values[i] += bytes[l * this.size + i];
+      }
+      const unit = this.scale[token] / 255 / (last - first + 1);
+      for (let i = 0; i < this.size; i++) values[i] *= unit;
+      return values;
+    }
+  }
+
+  return { QUANTITIES, LaneData, Maps, unpack, largest, mean };
+})();

@@ -1,0 +1,156 @@
+"""Training with the injection computes what inference does, and hides what it says it hides."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import sinktrack
+from sinktrack.methods.sinktrack import SinkTrack
+from sinktrack.shapes.scenes import sample_scene
+from training.anchor import (
+    LONGEST,
+    METHOD,
+    Anchoring,
+    Settings,
+    _hide,
+    anchoring_batch,
+    remembered_question,
+)
+from training.batches import Packer
+from training.checkpoint import Size, build_model, build_processor
+from training.injection import injected
+from training.sink_term import WANTED_SHARE, first_token, sink_term
+from training.tokenizer import train_tokenizer
+from training.train import answer_loss
+
+TOKENIZER = train_tokenizer()
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    """A random model of twelve thin layers."""
+    torch.manual_seed(0)
+    size = Size(hidden=64, intermediate=64, vision_hidden=32)
+    return build_model(size, TOKENIZER).eval()
+
+
+@pytest.fixture(scope="module")
+def packer(model: Any) -> Packer:
+    """What makes the model's batches."""
+    return Packer(model, build_processor(TOKENIZER))
+
+
+@pytest.mark.parametrize("normalize_context", [True, False])
+def test_the_injection_is_that_of_inference(
+    model: Any, packer: Packer, normalize_context: bool
+) -> None:
+    """Hidden states equal those of `attach`, row by row, however long the questions are."""
+    method = SinkTrack(
+        inject_at={2, 5, 6},
+        refresh_after={2, 4},
+        context="image+instruction",
+        normalize_context=normalize_context,
+    )
+    batch, context = anchoring_batch(packer, 0, 1, rows=4)
+    causal = torch.ones_like(batch.attention_mask[0, 0]).tril()
+    inputs = {
+        "input_ids": batch.input_ids,
+        "position_ids": batch.position_ids,
+        "pixel_values": batch.pixel_values,
+        "image_grid_thw": batch.image_grid_thw,
+    }
+    with torch.no_grad():
+        plain = model.model(**inputs, use_cache=False).last_hidden_state
+        with injected(model, method, context):
+            trained = model.model(
+                **inputs, attention_mask=causal.expand(4, 1, -1, -1), use_cache=False
+            ).last_hidden_state
+        instruction = context & (batch.input_ids != packer.image_token_id)
+        patches = batch.pixel_values.chunk(4)
+        for row in range(4):
+            with sinktrack.attach(model, method, context_mask=instruction[row : row + 1]):
+                alone = model(
+                    input_ids=batch.input_ids[row : row + 1],
+                    position_ids=batch.position_ids[:, row : row + 1],
+                    pixel_values=patches[row],
+                    image_grid_thw=batch.image_grid_thw[row : row + 1],
+                    output_hidden_states=True,
+                ).hidden_states[-1]
+            assert (alone[0] - trained[row]).abs().max() < 1e-4
+        assert (trained - plain).abs().max() > 1e-2
+
+
+def test_what_is_hidden_is_not_seen() -> None:
+    """The sink stays in view, and the question goes on reading the picture."""
+
+    def mask(what: str) -> torch.Tensor:
+        seen = torch.ones(20, 20, dtype=torch.bool).tril()
+        _hide(seen, what, start=6, end=10, tail=3, window=4)
+        assert seen[:, 0].all()
+        assert torch.equal(seen[:10], torch.ones(10, 20, dtype=torch.bool).tril())
+        return seen
+
+    assert mask("prompt")[15].nonzero()[:, 0].tolist() == [0, *range(10, 16)]
+    assert mask("question")[15].nonzero()[:, 0].tolist() == [*range(6), *range(10, 16)]
+    assert mask("window")[15].nonzero()[:, 0].tolist() == [0, *range(12, 16)]
+    assert mask("window")[12].nonzero()[:, 0].tolist() == [*range(13)]  # the prompt is read whole
+    assert mask("nothing")[15].sum() == 16
+
+
+def test_the_context_is_the_picture_and_the_question(packer: Packer) -> None:
+    """As at inference: neither the template nor the answer."""
+    batch, context = anchoring_batch(packer, 0, 2, rows=6)
+    rng = random.Random("0/anchor/2")
+    scenes = [sample_scene(rng, rng.randint(1, 5)) for _ in range(6)]
+    longest = rng.choice(LONGEST)
+    for row, scene in enumerate(scenes):
+        ids = batch.input_ids[row][context[row]]
+        assert int((ids == packer.image_token_id).sum()) == 25
+        question = remembered_question(rng, scene, longest)
+        assert packer.processor.tokenizer.decode(ids[25:]) == question.text
+    again, _ = anchoring_batch(packer, 0, 2, rows=6)
+    assert torch.equal(batch.attention_mask, again.attention_mask)
+
+
+def test_the_sink_term_measures_what_is_recorded(model: Any, packer: Packer) -> None:
+    """The shares on the first token are those of a trace, and the term falls with them."""
+    batch, _ = anchoring_batch(packer, 0, 3, rows=1)
+    batch.attention_mask = torch.ones_like(batch.attention_mask).tril()
+    with torch.no_grad():
+        states = answer_loss(model, batch)[2]
+        answering = (batch.targets[0] >= 0).nonzero()[:, 0]
+        shares, carried, norms = first_token(model, states, batch, rows=1, queries=len(answering))
+        term, same = sink_term(model, states, batch)
+        larger, _ = sink_term(model, states, batch, norm=100.0)
+        recorded = []
+        for end in answering.tolist():
+            with sinktrack.attach(model) as recorder:
+                model(
+                    input_ids=batch.input_ids[:, : end + 1],
+                    position_ids=batch.position_ids[..., : end + 1],
+                    pixel_values=batch.pixel_values,
+                    image_grid_thw=batch.image_grid_thw,
+                )
+            recorded.append(recorder.trace().sink[0].mean(-1))
+    assert (torch.stack(recorded).mean(0) - shares).abs().max() < 1e-4
+    assert (same - shares).abs().max() < 0.02  # of 64 tokens, not of all
+    assert term > ((WANTED_SHARE - same[2:]).relu() ** 2).sum()
+    sizes = torch.stack([state.norm(dim=-1)[0] for state in states[:-1]])
+    assert (sizes[:, 0] / sizes.mean(1) - norms).abs().max() < 1e-4
+    assert (carried > 0).all()
+    assert larger > term  # no layer's first token is a hundred times as large as the others
+    assert METHOD.layers[-1] < 12
+
+
+def test_a_state_of_other_settings_is_refused() -> None:
+    """A run never goes on with data that it was not started with; it may be lengthened."""
+    start = Path(__file__).parents[2] / "assets" / "shapes-vl"
+    state = Anchoring(Settings(steps=5), start, "cpu").state()
+    Anchoring(Settings(steps=6), start, "cpu").restore(state)
+    for other in (replace(Settings(steps=5), seed=7), Settings(steps=4)):
+        with pytest.raises(ValueError, match="other settings"):
+            Anchoring(other, start, "cpu").restore(state)

@@ -1,0 +1,166 @@
+"""Training learns, packs its rows without leaks, and goes on where it stopped."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText
+
+from sinktrack.shapes.long_answers import delayed_existence
+from sinktrack.shapes.questions import existence_of
+from sinktrack.shapes.scenes import GRID, draw, sample_scene
+from training.batches import DECISION, training_batch
+from training.checkpoint import Size, prompt
+from training.mixture import passages, scene_questions
+from training.train import Settings, Training, answer_loss, main
+
+TINY = Settings(
+    size=Size(
+        layers=2,
+        hidden=32,
+        heads=2,
+        key_value_heads=1,
+        intermediate=64,
+        vision_layers=1,
+        vision_hidden=32,
+        vision_heads=2,
+        vision_intermediate=32,
+    ),
+    see_steps=2,
+    place_steps=2,
+    steps=8,
+    scenes=2,
+    warmup=1,
+    learning_rate=5e-3,
+)
+
+
+def test_a_few_steps_lower_the_loss() -> None:
+    """Both stages make progress on the very batches they saw."""
+    training = Training(TINY, "cpu")
+    batch = training_batch(training.packer, 0, 0, 2, 1)
+    before = answer_loss(training.model, batch)[0].item()
+    figures = [training.advance() for _ in range(training.total)]
+    assert figures[0].keys() == {"loss", "seen", "size"}
+    assert answer_loss(training.model, batch)[0].item() < 0.9 * before
+
+
+def test_a_resumed_run_reaches_the_same_weights(tmp_path: Path) -> None:
+    """Stopping between any two steps, in either stage, changes nothing."""
+    straight = Training(TINY, "cpu")
+    for _ in range(7):
+        straight.advance()
+    for stop in (1, 3, 5):
+        first = Training(TINY, "cpu")
+        for _ in range(stop):
+            first.advance()
+        torch.save(first.state(), tmp_path / "state.pt")
+        second = Training(TINY, "cpu")
+        second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
+        while second.step < 7:
+            second.advance()
+        for name, value in straight.model.state_dict().items():
+            assert torch.equal(value, second.model.state_dict()[name]), name
+
+
+def test_a_state_of_other_settings_is_refused() -> None:
+    """A run never goes on with data or sizes that it was not started with."""
+    state = Training(TINY, "cpu").state()
+    state["settings"]["seed"] = 7
+    with pytest.raises(ValueError, match="other settings"):
+        Training(TINY, "cpu").restore(state)
+
+
+def test_a_finished_run_can_be_lengthened() -> None:
+    """More steps go on from the same state; fewer would pretend that the last ones never were."""
+    state = Training(TINY, "cpu").state()
+    longer = Training(replace(TINY, steps=9), "cpu")
+    longer.restore(state)
+    with pytest.raises(ValueError, match="at least as many steps"):
+        Training(TINY, "cpu").restore(longer.state())
+
+
+def test_a_packed_segment_computes_what_its_own_prompt_does() -> None:
+    """Questions that share a picture's tokens do not see each other."""
+    training = Training(TINY, "cpu")
+    rng = random.Random(0)
+    scene = sample_scene(rng, 3)
+    questions = scene_questions(rng, scene)
+    packed = training.packer([scene], [questions])
+    inputs = {
+        "attention_mask": packed.attention_mask,
+        "position_ids": packed.position_ids,
+        "pixel_values": packed.pixel_values,
+        "image_grid_thw": packed.image_grid_thw,
+    }
+    with torch.no_grad():
+        hidden = training.model.model(input_ids=packed.input_ids, **inputs).last_hidden_state[0]
+        cursor = len(training.packer.prefix)
+        for question in questions:
+            alone = training.processor(
+                text=prompt(training.processor, question.text) + question.answer + "<|im_end|>",
+                images=draw(scene),
+                return_tensors="pt",
+            )
+            ids = alone["input_ids"][0, len(training.packer.prefix) :]
+            assert torch.equal(packed.input_ids[0, cursor : cursor + len(ids)], ids)
+            expected = training.model.model(**alone).last_hidden_state[0, -len(ids) :]
+            difference = (hidden[cursor : cursor + len(ids)] - expected).abs().max().item()
+            assert difference < 1e-4, f"{question.text} differs by {difference}."
+            cursor += len(ids)
+    assert len(training.packer.prefix) == GRID**2 + 5
+
+
+def test_only_answers_are_learned() -> None:
+    """The targets spell the answers with the end of the turn, and nothing else."""
+    training = Training(TINY, "cpu")
+    rng = random.Random(1)
+    scene = sample_scene(rng, 2)
+    questions = scene_questions(rng, scene)
+    told = passages(rng)
+    rows = training.packer([scene], [questions], [told]).targets
+    for targets, asked in zip(rows, (questions, told), strict=True):
+        text = training.processor.tokenizer.decode(targets[targets >= 0])
+        assert text == "".join(question.answer + "<|im_end|>" for question in asked)
+
+
+def test_a_sentence_behind_a_long_one_weighs_as_if_it_stood_alone() -> None:
+    """And a yes or no more than the words that follow from it."""
+    packer = Training(TINY, "cpu").packer
+    rng = random.Random(0)
+    scene = sample_scene(rng, 3)
+    count = delayed_existence(rng, scene, 20, True)
+    alone = existence_of(rng, count.text[:-1].split(" a ")[1], True)
+    batch = packer([scene], [[count, alone]])
+    learned = [(batch.segments[0] == number) & (batch.targets[0] >= 0) for number in (1, 2)]
+    behind, by_itself = (batch.weights[0][mine].tolist() for mine in learned)
+    assert behind[-len(by_itself) :] == by_itself
+    assert by_itself[0] == DECISION == max(behind)
+    assert behind[0] < by_itself[1] < 1
+
+
+def test_the_share_of_right_answers_counts_whole_answers() -> None:
+    """One wrong token spoils its own answer and no other."""
+    training = Training(TINY, "cpu")
+    rng = random.Random(2)
+    scenes = [sample_scene(rng, 2) for _ in range(2)]
+    batch = training.packer(scenes, [scene_questions(rng, scene)[:4] for scene in scenes])
+    wrong = torch.zeros_like(batch.targets).bool()
+    assert batch.answers_right(wrong) == 1.0
+    answer = ((batch.segments[1] == 3) & (batch.targets[1] >= 0)).nonzero()[:, 0]
+    wrong[1, answer[:2]] = True
+    assert batch.answers_right(wrong) == pytest.approx(7 / 8)
+
+
+def test_the_command_writes_a_checkpoint_and_resumes(tmp_path: Path) -> None:
+    """It leaves a loadable folder and a state; called again, it has nothing left to do."""
+    arguments = f"--out {tmp_path}/out --state {tmp_path}/runs/state.pt --layers 1 --scenes 1"
+    arguments += " --see-steps 1 --place-steps 1 --steps 1 --log-every 1"
+    main(arguments.split())
+    first = AutoModelForImageTextToText.from_pretrained(tmp_path / "out").state_dict()
+    main(arguments.split())
+    second = AutoModelForImageTextToText.from_pretrained(tmp_path / "out").state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert len((tmp_path / "runs" / "log.jsonl").read_text().splitlines()) == 3

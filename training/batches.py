@@ -1,0 +1,238 @@
+"""Training batches: many questions about one picture in one row.
+
+A row starts with the picture, which all of its questions share, and goes on with one
+segment for each question and its answer. A segment sees the picture and itself and
+never another segment, and its positions start where the picture's end, so that every
+segment computes what a prompt of its own would, at a third of the cost. Rows without a
+picture hold passages in the same way.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+
+from sinktrack.shapes.questions import Question
+from sinktrack.shapes.scenes import COLOURS, GRID, PRIOR, SHAPES, Scene, draw, sample_scene
+from training.checkpoint import prompt
+from training.mixture import passages, scene_questions
+
+DECISION = 2.0
+"""What a yes or no counts in the loss, where the tokens around it follow from it by themselves."""
+
+
+@dataclass
+class Batch:
+    """One training step's tensors, for B rows of T tokens."""
+
+    input_ids: torch.Tensor
+    """(B, T) int64."""
+    position_ids: torch.Tensor
+    """(3, B, T) int64: time, row and column."""
+    attention_mask: torch.Tensor
+    """(B, 1, T, T) bool, True where a query sees a key."""
+    segments: torch.Tensor
+    """(B, T) int64: 0 for the shared prefix, then the question's number; -1 for padding."""
+    targets: torch.Tensor
+    """(B, T) int64: the next token, or -100 where nothing is to be learned."""
+    weights: torch.Tensor
+    """(B, T) float32: what each target counts."""
+    pixel_values: torch.Tensor
+    """(patches of all pictures, values of one patch) float32."""
+    image_grid_thw: torch.Tensor
+    """(B, 3) int64: frames, rows and columns of patches."""
+
+    def to(self, device: str) -> "Batch":
+        """Move every tensor to a device."""
+        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+    def answers_right(self, wrong: torch.Tensor) -> float:
+        """Count the answers that hold no wrong token (B, T, nonzero where wrong), as a share."""
+        most = int(self.segments.max()) + 1
+        number = torch.arange(len(wrong), device=wrong.device)[:, None] * most
+        number = (number + self.segments.clamp(min=0)).flatten()
+        faults = torch.zeros(len(wrong) * most, device=wrong.device)
+        faults.index_add_(0, number, wrong.flatten().float())
+        asked = number[self.targets.flatten() >= 0].unique()
+        return (faults[asked] == 0).float().mean().item()
+
+
+class Packer:
+    """Turns scenes and their questions into batches for one model and processor."""
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        """Measure the shared prefix once; it is the same for every picture of this size."""
+        self.processor = processor
+        self.image_token_id = model.config.image_token_id
+        self.end = processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
+        self.stop = processor.tokenizer(".", add_special_tokens=False).input_ids[0]
+        self.decisions = {
+            processor.tokenizer(text, add_special_tokens=False).input_ids[0]
+            for text in ("Yes", " Yes", "No", " No")
+        }
+        self.pad = processor.tokenizer.convert_tokens_to_ids("<|endoftext|>")
+        text, self.tail = prompt(processor, "\x00").split("\x00")
+        self.prefix: list[int] = processor.tokenizer(
+            text.replace("<|image_pad|>", "<|image_pad|>" * GRID**2), add_special_tokens=False
+        ).input_ids
+        self.tail_length = len(processor.tokenizer(self.tail, add_special_tokens=False).input_ids)
+        ids = torch.tensor([self.prefix])
+        types = (ids == self.image_token_id).int()
+        side = 2 * GRID
+        positions, _ = model.model.get_rope_index(
+            ids, mm_token_type_ids=types, image_grid_thw=torch.tensor([[1, side, side]])
+        )
+        self.prefix_positions = positions[:, 0]
+        start = prompt(processor, "\x00", picture=False).split("\x00")[0]
+        self.text_prefix: list[int] = processor.tokenizer(start, add_special_tokens=False).input_ids
+
+    def __call__(
+        self,
+        scenes: Sequence[Scene],
+        questions: Sequence[Sequence[Question]],
+        passages: Sequence[Sequence[Question]] = (),
+    ) -> Batch:
+        """Pack one row for each scene with its questions, and one for each set of passages."""
+        pictures = self.processor.image_processor(
+            images=[draw(scene) for scene in scenes], return_tensors="pt"
+        )
+        text_positions = torch.arange(len(self.text_prefix)).expand(3, -1)
+        rows = [(self.prefix, self.prefix_positions, asked) for asked in questions]
+        rows += [(self.text_prefix, text_positions, asked) for asked in passages]
+        packed = [
+            self._row(prefix, positions, [self._segment(question) for question in asked])
+            for prefix, positions, asked in rows
+        ]
+        length = max(len(row.input_ids) for row in packed)
+        ids, positions, segments, targets, weights = (
+            torch.stack([_padded(getattr(row, name), length, value) for row in packed])
+            for name, value in (
+                ("input_ids", self.pad), ("positions", 0), ("segments", -1),
+                ("targets", -100), ("weights", 0),
+            )
+        )  # fmt: skip
+        return Batch(
+            ids, positions.transpose(0, 1).contiguous(), _mask(segments), segments, targets,
+            weights, pictures["pixel_values"], pictures["image_grid_thw"],
+        )  # fmt: skip
+
+    def question_length(self, question: Question) -> int:
+        """Count the tokens of a question itself, without those between it and the answer."""
+        return len(self.processor.tokenizer(question.text, add_special_tokens=False).input_ids)
+
+    def _segment(self, question: Question) -> tuple[list[int], int]:
+        """Token ids of a question and its answer, and how many of them are the question's."""
+        encode = self.processor.tokenizer
+        asked: list[int] = encode(question.text + self.tail, add_special_tokens=False).input_ids
+        answered: list[int] = encode(question.answer, add_special_tokens=False).input_ids
+        return [*asked, *answered, self.end], len(asked)
+
+    def _row(
+        self, prefix: list[int], prefix_positions: torch.Tensor, spans: list[tuple[list[int], int]]
+    ) -> "_Row":
+        """Put segments, each its ids and how many of them are the question's, behind a prefix."""
+        ids, positions = list(prefix), [prefix_positions]
+        segments, targets, weights = ([value] * len(prefix) for value in (0, -100, 0.0))
+        base = int(prefix_positions.max()) + 1
+        for number, (added, asked) in enumerate(spans, start=1):
+            ids += added
+            positions.append(torch.arange(base, base + len(added)).expand(3, -1))
+            segments += [number] * len(added)
+            targets += [-100] * (asked - 1) + added[asked:] + [-100]
+            weights += [0.0] * (asked - 1) + self._weights(added[asked:]) + [0.0]
+        return _Row(
+            torch.tensor(ids),
+            torch.cat(positions, dim=-1),
+            torch.tensor(segments),
+            torch.tensor(targets),
+            torch.tensor(weights),
+        )
+
+    def _weights(self, answer: list[int]) -> list[float]:
+        """Weigh an answer's tokens sentence by sentence.
+
+        That is between counting every token alike, which long sentences would rule, and every
+        sentence alike, which would starve them: a few words after a long count matter as well.
+        The token that ends the answer is a sentence of its own.
+        """
+        weights: list[float] = []
+        while answer:
+            stop = answer.index(self.stop) + 1 if self.stop in answer else len(answer)
+            sentence, answer = answer[:stop], answer[stop:]
+            weights += [DECISION if i in self.decisions else stop**-0.5 for i in sentence]
+        return weights
+
+
+@dataclass
+class _Row:
+    """One row of N tokens; all but positions (3, N) are (N,)."""
+
+    input_ids: torch.Tensor
+    positions: torch.Tensor
+    segments: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor
+
+
+def _padded(row: torch.Tensor, length: int, value: float) -> torch.Tensor:
+    return torch.nn.functional.pad(row, (0, length - row.shape[-1]), value=value)
+
+
+def _mask(segments: torch.Tensor) -> torch.Tensor:
+    """(B, T) segment numbers, 0 the prefix and -1 padding -> (B, 1, T, T) bool."""
+    query, key = segments[:, :, None], segments[:, None, :]
+    length = segments.shape[1]
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    return (causal & ((key == 0) | (key == query)))[:, None]
+
+
+def training_batch(
+    packer: Packer, seed: int, step: int, scenes: int, most_objects: int, prior: float = PRIOR
+) -> Batch:
+    """Make the batch of one step, of its arguments alone, so that a resumed run sees the same.
+
+    To eight scenes comes one row of passages.
+    """
+    rng = random.Random(f"{seed}/{step}")
+    drawn = [sample_scene(rng, rng.randint(1, most_objects), prior=prior) for _ in range(scenes)]
+    return packer(
+        drawn,
+        [scene_questions(rng, scene) for scene in drawn],
+        [passages(rng) for _ in range(scenes // 8)],
+    )
+
+
+@dataclass
+class Cells:
+    """Pictures without questions, and what each of their cells holds, for the lessons."""
+
+    pixel_values: torch.Tensor
+    """(patches of all pictures, values of one patch) float32."""
+    image_grid_thw: torch.Tensor
+    """(pictures, 3) int64."""
+    colours: torch.Tensor
+    """(pictures * cells,) int64: the colour's number, or that behind the last one where empty."""
+    shapes: torch.Tensor
+    """(pictures * cells,) int64: likewise."""
+
+
+def lesson_batch(packer: Packer, seed: int, step: int, scenes: int, device: str) -> Cells:
+    """Make the pictures of one step of a lesson: crowded ones, without companions."""
+    rng = random.Random(f"{seed}/lesson/{step}")
+    drawn = [sample_scene(rng, rng.randint(3, 9), prior=0.0) for _ in range(scenes)]
+    kinds = [
+        scene.at(row, column) for scene in drawn for row in range(GRID) for column in range(GRID)
+    ]
+    colours = [len(COLOURS) if kind is None else list(COLOURS).index(kind.colour) for kind in kinds]
+    shapes = [len(SHAPES) if kind is None else SHAPES.index(kind.shape) for kind in kinds]
+    pictures = packer.processor.image_processor(
+        images=[draw(scene) for scene in drawn], return_tensors="pt"
+    ).to(device)
+    return Cells(
+        pictures["pixel_values"],
+        pictures["image_grid_thw"],
+        torch.tensor(colours, device=device),
+        torch.tensor(shapes, device=device),
+    )

@@ -1,0 +1,150 @@
+"""Draw the page's example pictures, with answers: `python -m training.examples`.
+
+All come from held-out scenes. They are picked by looking at the answers of both lanes: three
+where the plain model invents something, two that it gets right, and two whose answers are longer
+than what is kept of them, so that one lane forgets what it was asked and the other does not. So
+they show what happens, and not how often.
+"""
+
+import argparse
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from tqdm import tqdm
+
+from sinktrack.api import compare
+from sinktrack.core.cache import Cache, SinkWindow
+from sinktrack.core.generate import answer_texts
+from sinktrack.core.images import load_picture
+from sinktrack.core.models import load
+from sinktrack.core.prompt import build_prompt
+from sinktrack.eval.task import Item, Task
+from sinktrack.eval.tasks.shapes import DESCRIPTIONS, MEMORY, POPE, WORD_FOR_WORD
+from sinktrack.methods.sinktrack import SinkTrack
+from sinktrack.report.payload import payload
+from sinktrack.shapes.scenes import draw
+
+SCALE = 4
+"""Pixels for each pixel of the model, so that people see more than a thumbnail."""
+
+WINDOW = SinkWindow(sinks=1, window=24)
+LOOKED_AT = 60
+
+Fits = Callable[[float, float], bool]
+"""Whether the first measures of the plain answer and of SinkTrack's make an example."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One kind of example: where it comes from, how many, what is kept, and what it shows."""
+
+    task: Task
+    number: int
+    fits: Fits
+    note: str
+    cache: Cache = "full"
+    absent: bool = False
+    """Whether only questions about what is not there will do."""
+
+
+def wanted() -> list[Wanted]:
+    """Return what the page shows, in order."""
+    describe, adversarial = DESCRIPTIONS[0], POPE[-1]
+    phrase, existence = MEMORY
+    relation = next(task for task in WORD_FOR_WORD if task.name == "relation")
+    rows = next(task for task in WORD_FOR_WORD if task.name == "rows")
+
+    def remembers(plain: float, sink: float) -> bool:
+        return plain == 0 and sink == 1
+
+    return [
+        Wanted(phrase, 1, remembers, "forgets the instruction, in one lane", WINDOW),
+        Wanted(existence, 1, remembers, "forgets the picture, in one lane", WINDOW),
+        Wanted(describe, 1, lambda plain, sink: plain > 0, "invents a shape"),
+        Wanted(
+            adversarial, 2, lambda plain, sink: plain == 0, "invents a usual companion", absent=True
+        ),
+        Wanted(relation, 1, lambda plain, sink: plain == 1, "right"),
+        Wanted(rows, 1, lambda plain, sink: plain == 1, "right"),
+    ]
+
+
+def choose(model: Any, processor: Any) -> list[tuple[Item, Wanted]]:
+    """Pick items of the test split whose answers fit, each with a picture of its own."""
+    method = SinkTrack.for_model(model)
+    chosen: list[tuple[Item, Wanted]] = []
+    for kind in tqdm(wanted(), unit="kind"):
+        items = [
+            item
+            for item in kind.task.items("test", 4 * LOOKED_AT)
+            if len(item.facts["kinds"]) >= 3 and not (kind.absent and item.facts["present"])
+        ][:LOOKED_AT]
+        first = [_measures(model, processor, items, kind, one) for one in (None, method)]
+        fitting = [
+            item for item, plain, sink in zip(items, *first, strict=True) if kind.fits(plain, sink)
+        ]
+        taken = {item.id for item, _ in chosen}
+        chosen += [(item, kind) for item in fitting if item.id not in taken][: kind.number]
+    return chosen
+
+
+def _measures(
+    model: Any, processor: Any, items: list[Item], kind: Wanted, method: SinkTrack | None
+) -> list[float]:
+    """Answer items and return the numerator of each one's first measure."""
+    prompts = [
+        build_prompt(model, processor, item.question, [load_picture(picture(item))])
+        for item in items
+    ]
+    said = answer_texts(model, processor, prompts, {"x": method}, cache=kind.cache)
+    scores = [kind.task.score(item, each["x"]) for item, each in zip(items, said, strict=True)]
+    return [next(iter(score.values()))[0] for score in scores]
+
+
+def picture(item: Item) -> Image.Image:
+    """Draw an item's picture in the size that people see."""
+    return draw(item.facts["scene"], SCALE)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the pictures, the list of questions, and the comparisons."""
+    parser = argparse.ArgumentParser(prog="python -m training.examples", description=main.__doc__)
+    parser.add_argument("--model", default="assets/shapes-vl-anchored")
+    parser.add_argument("--out", type=Path, default=Path("assets/examples"))
+    options = parser.parse_args(arguments)
+    model, processor = load(options.model)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for old in (*options.out.glob("*.png"), *options.out.glob("*.json")):
+        old.unlink()
+    listed: list[dict[str, Any]] = []
+    for item, kind in choose(model, processor):
+        name = re.sub(r"\W+", "-", kind.task.name)
+        number = 1 + sum(entry["image"].startswith(name) for entry in listed)
+        name = f"{name}-{number}"
+        shown = picture(item)
+        shown.save(options.out / f"{name}.png")
+        comparison = compare(
+            model, processor, image=shown, question=item.question, cache=kind.cache
+        )
+        stored = json.dumps(payload(comparison), allow_nan=False)
+        (options.out / f"{name}.json").write_text(stored + "\n")
+        listed.append(
+            {
+                "image": f"{name}.png",
+                "question": item.question,
+                "note": kind.note,
+                "comparison": f"{name}.json",
+            }
+        )
+        if isinstance(kind.cache, SinkWindow):
+            listed[-1]["cache"] = kind.cache.as_dict()
+    (options.out / "examples.json").write_text(json.dumps(listed, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

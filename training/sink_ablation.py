@@ -1,0 +1,166 @@
+"""Where sinks come from, in small: `python -m training.sink_ablation`.
+
+Trains four small models on the same questions and watches how much their answers look at the
+first token: with plain softmax attention, with a token of its own before the prompt (the
+learnable sink of Xiao et al. 2023, section 3.3), with sigmoid attention, whose weights need not
+sum to one (Ramapuram et al. 2024, https://arxiv.org/abs/2409.04431), and with the term of the
+loss that the bundled checkpoint has (see sink_term).
+"""
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+from transformers import AttentionInterface
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+from sinktrack.core.architecture import set_decoder_attention
+from training.batches import training_batch
+from training.checkpoint import Size
+from training.sink_term import Weigh, first_token, softmax
+from training.train import Settings, Training, answer_loss
+
+SETTINGS = Settings(
+    size=Size(layers=6),
+    see_steps=100,
+    place_steps=100,
+    steps=600,
+    scenes=6,
+    sink_from=1.0,
+)
+EVERY = 50
+"""Steps of answering between two looks."""
+
+SIGMOID = "shapes_sigmoid"
+
+
+@dataclass(frozen=True)
+class Sibling:
+    """One of the models, and in what it differs."""
+
+    name: str
+    settings: Settings = SETTINGS
+    sink_token: bool = False
+    sigmoid: bool = False
+
+
+SIBLINGS = (
+    Sibling("softmax"),
+    Sibling("softmax, sink token", sink_token=True),
+    Sibling("sigmoid", sigmoid=True),
+    Sibling("softmax, sink term", settings=replace(SETTINGS, sink_from=0.5)),
+)
+
+
+def sigmoid_weights(scores: torch.Tensor) -> torch.Tensor:
+    """Return sigmoid attention divided by its sum, to compare it with softmax attention."""
+    weights = _sigmoid(scores)
+    return weights / weights.sum(-1, keepdim=True).clamp(min=1e-12)
+
+
+def _sigmoid(scores: torch.Tensor) -> torch.Tensor:
+    # the bias keeps the sum near one at the start, whatever the length
+    return (scores - math.log(scores.shape[-1])).sigmoid()
+
+
+def sigmoid_attention(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attend with a sigmoid for each key, as transformers' AttentionInterface calls it."""
+    groups = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+    scores = query @ key.transpose(-1, -2) * scaling
+    if attention_mask is None:
+        shape = scores.shape[-2:]
+        attention_mask = torch.ones(shape, dtype=torch.bool, device=scores.device).tril(
+            shape[1] - shape[0]
+        )
+    weights = _sigmoid(scores.masked_fill(~attention_mask, float("-inf")))
+    return (weights @ value).transpose(1, 2), None
+
+
+AttentionInterface.register(SIGMOID, sigmoid_attention)
+AttentionMaskInterface.register(SIGMOID, sdpa_mask)
+
+
+def watch(sibling: Sibling, device: str = "cpu") -> list[dict[str, Any]]:
+    """Train a sibling.
+
+    Returns:
+        For every look: the step, the mean attention on the first token of every layer, the loss
+        and the share of right answers.
+    """
+    training = Training(sibling.settings, device)
+    weigh: Weigh = softmax
+    if sibling.sink_token:
+        _put_before(training, "<|object_ref_start|>")
+    if sibling.sigmoid:
+        set_decoder_attention(training.model, SIGMOID)
+        weigh = sigmoid_weights
+    batch = training_batch(training.packer, -1, 0, 8, 1).to(device)
+    looks = []
+    lessons = sibling.settings.see_steps + sibling.settings.place_steps
+    for _ in tqdm(range(training.total), desc=sibling.name, unit="step"):
+        training.advance()
+        step = training.step - lessons
+        if step >= 0 and step % EVERY == 0:
+            with torch.no_grad():
+                loss, exact, states = answer_loss(training.model, batch)
+                shares, *_ = first_token(training.model, states, batch, rows=8, weigh=weigh)
+            looks.append(
+                {
+                    "step": step,
+                    "shares": shares.tolist(),
+                    "loss": loss.item(),
+                    "exact": exact,
+                }
+            )
+    return looks
+
+
+def _put_before(training: Training, token: str) -> None:
+    """Let every row start with a token that stands nowhere else."""
+    packer = training.packer
+    token_id = training.processor.tokenizer.convert_tokens_to_ids(token)
+    for name in ("prefix", "text_prefix"):
+        setattr(packer, name, [token_id, *getattr(packer, name)])
+    zero = torch.zeros(3, 1, dtype=torch.long)
+    packer.prefix_positions = torch.cat([zero, packer.prefix_positions + 1], dim=1)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train the siblings and write what was seen."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.sink_ablation", description=main.__doc__
+    )
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/sinks.json"))
+    parser.add_argument("--steps", type=int, default=SETTINGS.steps, help="steps of answering")
+    parser.add_argument("--threads", type=int, default=None, help="CPU threads (torch's choice)")
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    seen = {
+        sibling.name: watch(
+            replace(sibling, settings=replace(sibling.settings, steps=options.steps)), device
+        )
+        for sibling in SIBLINGS
+    }
+    options.out.write_text(json.dumps(seen, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,318 @@
+"""Train the bundled checkpoint: `python -m training.train`.
+
+First two short lessons teach the vision encoder what stands in a cell and the language
+model where the cell is (see warmup). Then both learn to answer, on scenes that grow from
+one object to six, the vision encoder at a tenth of the learning rate. Late in the run a
+term of the loss asks for an attention sink (see sink_term).
+"""
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from tqdm import tqdm
+from transformers import Qwen2Tokenizer
+
+from training.batches import Batch, Packer, training_batch
+from training.checkpoint import Size, build_model, build_processor, save
+from training.sink_term import sink_term
+from training.tokenizer import learned, tokenizer_of, train_tokenizer
+from training.warmup import Figures, Probes, place, see
+
+CURRICULUM = (1, 2, 4, 6)
+"""Up to how many objects the scenes hold, level by level."""
+
+PROMOTION = 0.75
+"""The share of answers predicted right as a whole, averaged over some steps, for the next level.
+
+When the pictures begin to matter differs from run to run, and before that more objects only
+make it harder."""
+
+
+WORTH_COMPILING = 100
+"""From how many steps on compiling, which takes as long as some thirty of them, pays."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What determines a training run; a resumed run agrees in all of it, or has more steps."""
+
+    size: Size = Size()
+    seed: int = 0
+    see_steps: int = 150
+    place_steps: int = 150
+    steps: int = 8200
+    """Steps of answering, after the two lessons."""
+    scenes: int = 12
+    """Scenes a step, each with eight questions."""
+    learning_rate: float = 1.5e-3
+    vision_share: float = 0.1
+    warmup: int = 60
+    sink_from: float = 0.5
+    """After which share of the answering steps the sink term joins the loss; 1 is never."""
+
+
+class Training:
+    """A run: model, optimizer and the number of steps made, all of which a state file keeps."""
+
+    def __init__(self, settings: Settings, device: str) -> None:
+        """Start from nothing, seeded."""
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.device = device
+        tokenizer = train_tokenizer()
+        self.model = build_model(settings.size, tokenizer)
+        self._speak(tokenizer)
+        self.model.to(device).train()
+        self.probes = Probes(settings.size.hidden, tokenizer).to(device)
+        vision = list(self.model.model.visual.parameters())
+        language = list(self.model.model.language_model.parameters())
+        self.optimizers = {
+            "see": optimizer((vision, 1.0), (self.probes.see.parameters(), 1.0)),
+            "place": optimizer((language, 1.0), (self.probes.place.parameters(), 1.0)),
+            "answer": optimizer((language, 1.0), (vision, settings.vision_share)),
+        }
+        self.step = 0
+        self.level = 0
+        self.skill = 0.0
+
+    def _speak(self, tokenizer: Qwen2Tokenizer) -> None:
+        self.processor = build_processor(tokenizer)
+        self.packer = Packer(self.model, self.processor)
+
+    @property
+    def total(self) -> int:
+        """Steps of all stages together."""
+        return self.settings.see_steps + self.settings.place_steps + self.settings.steps
+
+    def advance(self) -> Figures:
+        """Make one step of whichever stage is due; returns its loss and what the stage measures."""
+        settings = self.settings
+        step, self.step = self.step, self.step + 1
+        for lesson, steps in ((see, settings.see_steps), (place, settings.place_steps)):
+            if step < steps:
+                scenes = 2 * settings.scenes  # without questions a scene costs little
+                loss, figures = lesson(
+                    self.model, self.probes, self.packer, settings.seed, self.step, scenes
+                )
+                rate = min(1.0, (step + 1) / 30) * 1e-3
+                descend(self.model, self.optimizers[lesson.__name__], loss, rate)
+                return figures
+            step -= steps
+        return self._answer_step(step)
+
+    def _answer_step(self, step: int) -> Figures:
+        settings = self.settings
+        share = step / settings.steps
+        most = CURRICULUM[self.level]
+        batch = training_batch(self.packer, settings.seed, step, settings.scenes, most)
+        loss, exact, states = answer_loss(self.model, batch := batch.to(self.device))
+        figures = {"loss": loss.item(), "exact": exact, "objects": most}
+        if share >= settings.sink_from:
+            term, shares = sink_term(self.model, states, batch)
+            loss = loss + term
+            figures |= {"term": term.item(), "sink": shares.mean().item()}
+        descend(self.model, self.optimizers["answer"], loss, learning_rate(settings, step))
+        self.skill += 0.1 * (exact - self.skill)
+        if self.skill >= PROMOTION and self.level + 1 < len(CURRICULUM):
+            self.level, self.skill = self.level + 1, 0.0
+        return figures
+
+    def state(self) -> dict[str, Any]:
+        """Everything a resumed run needs."""
+        return {
+            "settings": asdict(self.settings),
+            "step": self.step,
+            "level": self.level,
+            "skill": self.skill,
+            "tokenizer": learned(self.processor.tokenizer),
+            "model": self.model.state_dict(),
+            "probes": self.probes.state_dict(),
+            "optimizers": {name: each.state_dict() for name, each in self.optimizers.items()},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a state, which a larger number of steps may lengthen.
+
+        Raises:
+            ValueError: where the state belongs to other settings.
+        """
+        check_settings(state["settings"], asdict(self.settings))
+        self.step, self.level, self.skill = state["step"], state["level"], state["skill"]
+        # the questions may have been changed since, and with them what a tokenizer learns
+        self._speak(tokenizer_of(state["tokenizer"]))
+        self.model.load_state_dict(state["model"])
+        self.probes.load_state_dict(state["probes"])
+        for name, each in self.optimizers.items():
+            each.load_state_dict(state["optimizers"][name])
+
+
+def check_settings(saved: dict[str, Any], asked: dict[str, Any]) -> None:
+    """Refuse to go on with other settings than a run began with; it may only be lengthened.
+
+    Raises:
+        ValueError: where they differ in anything else.
+    """
+    if {**saved, "steps": 0} != {**asked, "steps": 0} or saved["steps"] > asked["steps"]:
+        raise ValueError(
+            f"The saved run was made with other settings ({saved}): give the same ones "
+            "and at least as many steps, or another --state file, or --fresh."
+        )
+
+
+def learning_rate(settings: Any, step: int) -> float:
+    """Rise over the settings' warm-up, then fall along a cosine to a fiftieth."""
+    decay = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+    return float(min(1.0, (step + 1) / settings.warmup) * decay * settings.learning_rate)
+
+
+def compile_layers(model: Any) -> None:
+    """Compile the decoder's layers where there is a C++ compiler: nearly twice as fast on a CPU."""
+    try:
+        torch._inductor.cpp_builder.get_cpp_compiler()
+    except Exception:
+        return
+    for layer in model.model.language_model.layers:
+        # the function and not the module, whose hooks stay outside
+        layer.forward = torch.compile(layer.forward, dynamic=True)
+
+
+def optimizer(*groups: tuple[Iterable[nn.Parameter], float]) -> torch.optim.Optimizer:
+    """Make an AdamW over groups of parameters, each with its share of the learning rate."""
+    parts = [{"params": list(params), "share": share} for params, share in groups]
+    return torch.optim.AdamW(parts, lr=1.0, betas=(0.9, 0.98), weight_decay=0.02)
+
+
+def descend(
+    model: nn.Module, chosen: torch.optim.Optimizer, loss: torch.Tensor, rate: float
+) -> None:
+    """Make one step of an optimizer, the gradient's norm clipped at 1."""
+    for group in chosen.param_groups:
+        group["lr"] = rate * group["share"]
+    model.zero_grad()
+    chosen.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_([p for group in chosen.param_groups for p in group["params"]], 1.0)
+    chosen.step()
+
+
+def answer_loss(model: Any, batch: Batch) -> tuple[torch.Tensor, float, Sequence[torch.Tensor]]:
+    """Weighted cross-entropy over the answers' tokens.
+
+    Returns:
+        The loss, the share of answers whose tokens are all predicted right, and every layer's
+        input, (B, T, D) each.
+    """
+    output = model.model(
+        input_ids=batch.input_ids,
+        attention_mask=batch.attention_mask,
+        position_ids=batch.position_ids,
+        pixel_values=batch.pixel_values,
+        image_grid_thw=batch.image_grid_thw,
+        use_cache=False,
+        output_hidden_states=True,
+    )
+    asked = batch.targets >= 0
+    logits = model.lm_head(output.last_hidden_state[asked])
+    targets, weights = batch.targets[asked], batch.weights[asked]
+    loss = nn.functional.cross_entropy(logits, targets, reduction="none")
+    wrong = torch.zeros_like(asked).masked_scatter(asked, logits.argmax(-1) != targets)
+    exact = batch.answers_right(wrong)
+    return (loss * weights).sum() / weights.sum(), exact, output.hidden_states
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train, or go on training, and write the checkpoint."""
+    defaults = Settings()
+    parser = argparse.ArgumentParser(prog="python -m training.train", description=main.__doc__)
+    add_arguments(parser, out="assets/shapes-vl", state="runs/shapes/state.pt", defaults=defaults)
+    parser.add_argument("--see-steps", type=int, default=defaults.see_steps, help="of lesson one")
+    parser.add_argument(
+        "--place-steps", type=int, default=defaults.place_steps, help="of lesson two"
+    )
+    parser.add_argument("--layers", type=int, default=Size.layers, help="decoder layers")
+    parser.add_argument(
+        "--sink-from",
+        type=float,
+        default=defaults.sink_from,
+        help="share of the answering steps after which the loss asks for a sink; 1 for never",
+    )
+    options = parser.parse_args(arguments)
+    settings = Settings(
+        size=Size(layers=options.layers),
+        seed=options.seed,
+        see_steps=options.see_steps,
+        place_steps=options.place_steps,
+        steps=options.steps,
+        scenes=options.scenes,
+        learning_rate=options.learning_rate,
+        sink_from=options.sink_from,
+    )
+    run(Training(settings, "cuda" if torch.cuda.is_available() else "cpu"), options)
+
+
+def add_arguments(parser: argparse.ArgumentParser, *, out: str, state: str, defaults: Any) -> None:
+    """Add what every training run is asked for, and `run` follows."""
+    parser.add_argument("--out", type=Path, default=Path(out), help="folder of the checkpoint")
+    parser.add_argument("--state", type=Path, default=Path(state), help="file to resume from")
+    parser.add_argument(
+        "--fresh", action="store_true", help="start anew even where a state file lies"
+    )
+    parser.add_argument("--steps", type=int, default=defaults.steps, help="steps of answering")
+    parser.add_argument(
+        "--scenes", type=int, default=defaults.scenes, help="scenes a step, eight questions each"
+    )
+    parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
+    parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--threads", type=int, default=None, help="CPU threads (torch's choice)")
+    parser.add_argument("--save-every", type=int, default=100, help="steps between state files")
+    parser.add_argument("--log-every", type=int, default=20, help="steps between lines of the log")
+
+
+def run(training: Any, options: argparse.Namespace) -> None:
+    """Make the steps that are left, with a progress bar, a log, state files and checkpoints.
+
+    Args:
+        training: has device, step, total, model, processor, advance, state and restore.
+        options: from `add_arguments`.
+    """
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if options.state.exists() and not options.fresh:
+        training.restore(torch.load(options.state, map_location=training.device, weights_only=True))
+    if training.total - training.step >= WORTH_COMPILING:
+        compile_layers(training.model)
+    options.state.parent.mkdir(parents=True, exist_ok=True)
+    (options.state.parent / ".gitignore").write_text(
+        "*\n"
+    )  # states are large and of no use to others
+    began = time.monotonic()
+    with tqdm(total=training.total, initial=training.step, unit="step", mininterval=5) as bar:
+        while training.step < training.total:
+            figures = training.advance()
+            bar.update()
+            if training.step % options.log_every == 0:
+                bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()})
+                line = {
+                    "step": training.step,
+                    **figures,
+                    "seconds": round(time.monotonic() - began, 1),
+                }
+                with (options.state.parent / "log.jsonl").open("a") as log:
+                    log.write(json.dumps(line) + "\n")
+            if training.step % options.save_every == 0 or training.step == training.total:
+                save(training.model, training.processor, options.out)
+                partial = options.state.with_suffix(".partial")
+                torch.save(training.state(), partial)
+                partial.replace(options.state)
+
+
+if __name__ == "__main__":
+    main()
