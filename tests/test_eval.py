@@ -88,26 +88,60 @@ def test_exact_forgives_spaces_alone():
     assert exact("Red circle", "Red circle.")["exact"] == (0.0, 1.0)
 
 
-def test_an_interval_is_that_of_the_binomial():
-    """Near enough to the textbook: 0.7 of 400 is known to about 0.045."""
-    scores = [(1.0, 1.0)] * 280 + [(0.0, 1.0)] * 120
+def test_a_rate_has_wilsons_interval():
+    """The worked examples of Newcombe 1998, table I; items without the measure do not count."""
+    for right, items, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605)):
+        scores = [(1.0, 1.0)] * right + [(0.0, 1.0)] * (items - right) + [(0.0, 0.0)] * 7
+        assert interval(scores) == pytest.approx((low, high), abs=5e-5)
+    low, high = interval([(0.0, 1.0)] * 20)
+    assert low == 0 and high == pytest.approx(0.1611, abs=5e-5)
+
+
+def test_any_other_ratio_has_the_bootstraps_interval():
+    """Near enough to the textbook: 0.7 of 400 is known to about 0.045, whatever the unit."""
+    scores = [(3.0, 3.0)] * 280 + [(0.0, 3.0)] * 120 + [(0.0, 0.0)] * 50
     low, high = interval(scores)
     assert low == pytest.approx(0.7 - 0.045, abs=0.006)
     assert high == pytest.approx(0.7 + 0.045, abs=0.006)
+    assert interval(scores) == (low, high)
+    assert interval([(1.0, 4.0), (0.0, 0.0)]) == (0.25, 0.25)
 
 
-def test_p_values_tell_differences_from_noise():
-    """Equal lanes never differ; 40 against 10 discordant pairs do, 13 against 12 do not."""
-    base = [(1.0, 1.0)] * 100
+def test_an_interval_is_wider_where_mistakes_come_together():
+    """Whole items are drawn: 40 wrong of 80 in four answers say less than one in each of 40."""
+    together = [(10.0, 10.0)] * 4 + [(0.0, 10.0)] * 4
+    apart = [(1.0, 2.0)] * 20 + [(2.0, 2.0)] * 10 + [(0.0, 2.0)] * 10
+    widths = [high - low for low, high in map(interval, (together, apart))]
+    assert widths[0] > 2 * widths[1]
+
+
+@pytest.mark.parametrize("unit", [1.0, 3.0])
+def test_p_values_tell_differences_from_noise(unit):
+    """McNemar's exact test for rates, and for other ratios the permutation test that nears it."""
+    right, wrong, unmeasured = (unit, unit), (0.0, unit), (0.0, 0.0)
+    base = [right] * 100 + [unmeasured] * 30
     assert paired_p(base, base) == 1.0
 
     def discordant(better, worse):
-        first = [(0.0, 1.0)] * better + [(1.0, 1.0)] * worse + base
-        second = [(1.0, 1.0)] * better + [(0.0, 1.0)] * worse + base
-        return paired_p(first, second, draws=2000)
+        first = [wrong] * better + [right] * worse + base
+        second = [right] * better + [wrong] * worse + base
+        return paired_p(first, second)
 
-    assert discordant(40, 10) < 0.01
-    assert discordant(13, 12) > 0.5
+    assert discordant(1, 0) == 1.0
+    assert discordant(6, 0) == pytest.approx(2 / 2**6)  # every exchange can be tried
+    assert discordant(13, 12) == pytest.approx(1.0)
+    assert discordant(20, 10) == pytest.approx(0.0987, abs=5e-5 if unit == 1 else 0.02)
+    assert discordant(40, 10) < 0.001
+
+
+def test_two_ratios_are_compared_though_their_denominators_differ():
+    """CHAIR: one lane mentions more, and more of it is invented; a third is the same, reworded."""
+    first = [(1.0, 3.0), (0.0, 2.0), (0.0, 0.0), (1.0, 2.0)] * 20
+    worse = [(2.0, 4.0), (1.0, 2.0), (1.0, 1.0), (1.0, 2.0)] * 20
+    assert paired_p(first, worse) == pytest.approx(1 / 5001)
+    assert paired_p(first, first[4:] + first[:4]) == 1.0
+    alike = [(numerator * 2, denominator * 2) for numerator, denominator in first]
+    assert paired_p(first, alike) > 0.9
 
 
 def counting_task(asked):

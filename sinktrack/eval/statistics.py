@@ -1,42 +1,73 @@
-"""How sure a figure is, and whether two lanes differ. Works on numerators and denominators alone.
+"""How sure a measure is, and whether two lanes differ. Knows numerators and denominators alone.
 
-A measure is a ratio of sums over items. Its interval comes from drawing items again with
-repetition (the percentile bootstrap: Efron & Tibshirani 1993, chapter 13). Two lanes answered
-the same items, so their difference is tested by exchanging the two answers of an item at random
-(Noreen 1989, approximate randomization).
+A measure is a ratio of sums over items: the numerators' over the denominators'. Where every item
+counts as 0 or 1 of 1, the measure is a rate, and the binomial distribution gives an interval and an
+exact test. For any other ratio items are drawn again, or the answers of an item are exchanged.
+
+| | a rate, such as accuracy | any other ratio, such as CHAIR_i |
+|---|---|---|
+| 95 % interval | Wilson's score interval | percentile bootstrap over items |
+| two lanes | McNemar's exact test | paired permutation test over items |
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
 
 Pair = tuple[float, float]
+"""One item's numerator and denominator."""
+
+_BATCH = 500
+"""How many draws are held in memory at once."""
 
 
 def ratio(scores: Sequence[Pair]) -> float | None:
     """Return the sum of numerators over the sum of denominators; None where that is zero."""
-    above, below = torch.tensor(scores, dtype=torch.float64).view(-1, 2).sum(0).tolist()
-    return float(above / below) if below else None
+    numerator, denominator = _array(scores).sum(axis=0)
+    return float(numerator / denominator) if denominator else None
 
 
 def interval(scores: Sequence[Pair], draws: int = 2000, seed: int = 0) -> tuple[float, float]:
     """Return the 95 % interval of a ratio.
 
+    A rate gets Wilson's score interval (`scipy.stats.binomtest`, `proportion_ci`), which holds its
+    level near 0 and 1 and is never empty there (Newcombe 1998,
+    https://pubmed.ncbi.nlm.nih.gov/9595616/). Any other ratio gets the percentile bootstrap
+    (`scipy.stats.bootstrap`; Efron & Tibshirani 1993, chapter 13), which draws whole items, since
+    the mentions of one answer are not independent.
+
     Args:
-        scores: One numerator and denominator an item, some denominator above 0.
-        draws: How often the items are drawn again.
-        seed: Of the draws.
+        scores: One numerator and denominator an item, some denominator above 0. Items of (0, 0)
+            add nothing and are left out.
+        draws: How often the bootstrap draws the items.
+        seed: Of the bootstrap.
+
+    Returns:
+        Low and high; both the value itself where a single item counts and the ratio is no rate.
     """
-    values = torch.tensor(scores, dtype=torch.float64)
-    chance = torch.Generator().manual_seed(seed)
-    drawn = [
-        values[torch.randint(len(values), (len(values),), generator=chance)].sum(0)
-        for _ in range(draws)
-    ]
-    above, below = torch.stack(drawn).unbind(1)
-    ratios = (above / below)[below > 0]
-    low, high = torch.quantile(ratios, torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return low, high
+    values = _array(scores)
+    values = values[values.any(axis=1)]
+    numerators, denominators = values.T
+    if _is_rate(values):
+        rate = stats.binomtest(int(numerators.sum()), len(values))
+        low, high = rate.proportion_ci(0.95, method="wilson")
+    elif len(values) == 1:
+        low = high = numerators[0] / denominators[0]
+    else:
+        low, high = stats.bootstrap(
+            (numerators, denominators),
+            lambda numerators, denominators, axis: numerators.sum(axis) / denominators.sum(axis),
+            paired=True,
+            vectorized=True,
+            method="percentile",
+            n_resamples=draws,
+            batch=_BATCH,
+            random_state=np.random.default_rng(seed),
+        ).confidence_interval
+    return float(low), float(high)
 
 
 def paired_p(
@@ -44,25 +75,58 @@ def paired_p(
 ) -> float:
     """Return the two-sided p-value of no difference between two lanes' ratios.
 
+    The lanes answered the same items, so the tests compare the two answers of each item. Two rates
+    are compared by McNemar's exact test, which is a sign test of the items that one lane alone got
+    right (`scipy.stats.binomtest`). Two other ratios are compared by a permutation test that
+    exchanges the two answers of an item at random (`scipy.stats.permutation_test`; Noreen 1989,
+    approximate randomization).
+
     Args:
         first: One lane's scores.
         second: The other lane's, of the same items in the same order.
-        draws: How often the lanes are exchanged at random; no p-value is below 1 / (draws + 1).
-        seed: Of the draws.
+        draws: How often the permutation test exchanges answers, so that its smallest p-value is
+            1 / (draws + 1). It tries every exchange instead where there are no more than that.
+        seed: Of the permutation test.
     """
-    lanes = torch.tensor([first, second], dtype=torch.float64).view(2, -1, 2)
-    differs = (lanes[0] != lanes[1]).any(1)
-    fixed, moved = lanes[:, ~differs].sum(1), lanes[:, differs]  # (2, 2), (2, N, 2)
-    chance = torch.Generator().manual_seed(seed)
-    observed = _difference(fixed + moved.sum(1))
-    as_far = 0
-    for _ in range(draws):
-        swap = torch.rand(moved.shape[1], generator=chance) < 0.5
-        mixed = torch.where(swap[None, :, None], moved.flip(0), moved)
-        as_far += bool(_difference(fixed + mixed.sum(1)) >= observed - 1e-12)
-    return (as_far + 1) / (draws + 1)
+    lanes = np.stack([_array(first), _array(second)])  # (2, items, 2)
+    lanes = lanes[:, lanes.any(axis=(0, 2))]
+    differences = lanes[0] - lanes[1]
+    differences = differences[differences.any(axis=1)]  # (items that differ, 2)
+    if len(differences) < 2:  # one exchange only turns the lanes round
+        return 1.0
+    if _is_rate(lanes[0]) and _is_rate(lanes[1]):
+        better = int((differences[:, 0] > 0).sum())
+        return float(stats.binomtest(better, len(differences)).pvalue)
+    middle = lanes.mean(axis=0).sum(axis=0)  # (2,), halfway between the lanes' sums
+
+    def distance(signs: NDArray[Any], axis: int) -> NDArray[Any]:
+        """Return how far the lanes' ratios are apart, -1 marking items that are exchanged."""
+        half = signs @ differences / 2  # (..., 2)
+        numerators, denominators = np.moveaxis(np.stack([middle + half, middle - half]), -1, 0)
+        ratios = numerators / np.maximum(denominators, 1e-12)
+        distances: NDArray[Any] = np.abs(ratios[0] - ratios[1])
+        return distances
+
+    # with a single sample scipy turns signs; a distance has none, so "greater" counts both sides
+    return float(
+        stats.permutation_test(
+            (np.ones(len(differences)),),
+            distance,
+            permutation_type="samples",
+            alternative="greater",
+            vectorized=True,
+            n_resamples=draws,
+            batch=_BATCH,
+            random_state=np.random.default_rng(seed),
+        ).pvalue
+    )
 
 
-def _difference(sums: torch.Tensor) -> float:
-    above, below = sums.unbind(1)
-    return float((above / below.clamp(min=1e-12)).diff().abs())
+def _array(scores: Sequence[Pair]) -> NDArray[np.float64]:
+    """Return scores as (items, 2)."""
+    return np.array(scores, dtype=np.float64).reshape(-1, 2)
+
+
+def _is_rate(values: NDArray[np.float64]) -> bool:
+    """Whether every item of (items, 2) counts as 0 or 1 of 1."""
+    return bool(np.isin(values[:, 0], (0, 1)).all() and (values[:, 1] == 1).all())
