@@ -21,7 +21,7 @@ from sinktrack.core.errors import (
 )
 from sinktrack.core.files import check_usable, check_writable, whole_file
 from sinktrack.core.names import BUNDLED, check_name, check_study_folder, exists
-from sinktrack.eval.tasks.shapes import SUITES
+from sinktrack.eval.tasks import available, find
 from sinktrack.machine import nowhere, settle_threads, tolerate_any_text
 from sinktrack.methods.sinktrack import Causal, Context, SinkTrack
 
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluation = commands.add_parser("eval", help="measure lanes over a set of questions")
     evaluation.set_defaults(run=_eval)
-    evaluation.add_argument("task", metavar="TASK", help=f"one of {', '.join(SUITES)}")
+    evaluation.add_argument("task", metavar="TASK", help=f"one of {', '.join(available())}")
     _add_model(evaluation)
     _add_method(evaluation)
     evaluation.add_argument("--lanes", default="baseline,sinktrack", help="default: both")
@@ -268,9 +268,7 @@ def _eval(options: argparse.Namespace) -> None:
     check_usable(options.out, "Results")
     from sinktrack.eval.runner import Run, evaluate, table
 
-    tasks = SUITES.get(options.task)
-    if tasks is None:
-        raise MethodError(f"There is no task {options.task!r}: choose one of {', '.join(SUITES)}.")
+    tasks = find(options.task)
     for name in ("limit", "batch"):
         if getattr(options, name) < 1:
             raise MethodError(f"{name} is {getattr(options, name)}, but must be at least 1.")

@@ -1,6 +1,7 @@
 """Scores, their intervals, and a runner that loses nothing when it is interrupted."""
 
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,8 @@ import torch
 from PIL import Image
 
 import sinktrack
-from sinktrack.core.errors import OutputError
+from sinktrack.core.errors import MethodError, OutputError
+from sinktrack.eval import tasks
 from sinktrack.eval.runner import RECORDS, Run, evaluate, table
 from sinktrack.eval.scorers import chair, exact, letter, span, yes_no
 from sinktrack.eval.statistics import interval, paired_p, ratio
@@ -229,6 +231,31 @@ def test_every_record_names_the_method_that_ran(checkpoint, tmp_path):
             context = "instruction" if record["item"].endswith("/1") else "image"
             expected = replace(method, context=context).as_dict()
         assert record["method"] == expected
+
+
+def test_a_new_task_is_one_file(tmp_path, monkeypatch):
+    """It is found by its name, and the command line lists it, before torch is loaded."""
+    (tmp_path / "rare.py").write_text(
+        "from sinktrack.eval.task import Task\n"
+        "TASK = Task('rare', lambda split, limit: [], lambda item, answer: {})\n"
+        "SUITES = {'rare': (TASK,)}\n"
+    )
+    monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
+    tasks.available.cache_clear()
+    try:
+        assert [task.name for task in tasks.find("rare")] == ["rare"]
+        assert tasks.find("shapes-pope") == POPE
+        (tmp_path / "again.py").write_text("SUITES = {'shapes': ()}\n")
+        tasks.available.cache_clear()
+        with pytest.raises(ValueError, match=r"shapes\.py defines the tasks 'shapes', but"):
+            tasks.available()
+    finally:
+        monkeypatch.undo()
+        tasks.available.cache_clear()
+        for name in ("rare", "again"):
+            sys.modules.pop(f"sinktrack.eval.tasks.{name}", None)
+    with pytest.raises(MethodError, match="There is no task 'rare': choose one of shapes, shapes-"):
+        tasks.find("rare")
 
 
 @pytest.mark.parametrize("name", sorted({task.name for task in SUITES["shapes"]}))

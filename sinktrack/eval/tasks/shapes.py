@@ -1,7 +1,7 @@
-"""The little world's tasks: shapes-POPE, CHAIR, lettered choices, passages, and memory.
+"""Tasks about coloured shapes: POPE, CHAIR, lettered choices, passages, and memory.
 
-All scenes are held out, and nothing of what is usual in the training scenes holds in them:
-that is what makes a model that relies on it hallucinate.
+All scenes are held out. Shapes appear without the companions that they usually have in the training
+scenes, so a model that relies on what is usual hallucinates.
 """
 
 import random
@@ -37,16 +37,19 @@ SEED = 1
 _KIND = re.compile(rf"\b({'|'.join(COLOURS)}) ({'|'.join(SHAPES)})\b")
 
 Ask = Callable[[random.Random, Scene, bool], Question]
-"""From chance, a scene, and whether what is asked for is to be there, which alternates."""
+"""Makes a question from a random generator, a scene, and whether the kind asked for is present.
+
+Items alternate between present and absent."""
 
 
 def _items(name: str, ask: Ask, split: str, limit: int) -> Iterator[Item]:
-    """Build items whose scenes are the same for every task."""
-    scenes, chance = random.Random(f"{SEED}/{split}"), random.Random(f"{SEED}/{split}/{name}")
+    """Build items; every task asks about the same scenes."""
+    scene_rng = random.Random(f"{SEED}/{split}")
+    question_rng = random.Random(f"{SEED}/{split}/{name}")
     for number in range(limit):
-        scene = sample_scene(scenes, scenes.randint(2, 5), split, prior=0.0)
+        scene = sample_scene(scene_rng, scene_rng.randint(2, 5), split, prior=0.0)
         present = number % 2 == 0
-        question = ask(chance, scene, present)
+        question = ask(question_rng, scene, present)
         yield Item(
             id=f"{split}/{number}",
             question=question.text,
@@ -57,34 +60,35 @@ def _items(name: str, ask: Ask, split: str, limit: int) -> Iterator[Item]:
 
 
 def _passages(split: str, limit: int) -> Iterator[Item]:
-    chance = random.Random(f"{SEED}/{split}/passage")
+    rng = random.Random(f"{SEED}/{split}/passage")
     for number in range(limit):
-        question = passage(chance, split, answerable=number % 2 == 0, prior=0.0)
+        question = passage(rng, split, answerable=number % 2 == 0, prior=0.0)
         yield Item(id=f"{split}/{number}", question=question.text, answer=question.answer)
 
 
-def _about_kinds(ask: Callable[[random.Random, Scene], Question]) -> Ask:
-    return lambda chance, scene, present: ask(chance, scene)
+def _of_scene(ask: Callable[[random.Random, Scene], Question]) -> Ask:
+    """Make an `Ask` of a question for which it does not matter what is present."""
+    return lambda rng, scene, present: ask(rng, scene)
 
 
-def _existence(item: Item, answer: str) -> Scores:
+def _score_existence(item: Item, answer: str) -> Scores:
     return yes_no(answer, item.facts["present"])
 
 
-def _described(item: Item, answer: str) -> Scores:
+def _score_description(item: Item, answer: str) -> Scores:
     mentions = list(dict.fromkeys(" ".join(found) for found in _KIND.findall(answer)))
     return chair(mentions, item.facts["kinds"]) | exact(answer, item.answer)
 
 
-def _word_for_word(item: Item, answer: str) -> Scores:
+def _score_exact(item: Item, answer: str) -> Scores:
     return exact(answer, item.answer)
 
 
-def _lettered(item: Item, answer: str) -> Scores:
+def _score_letter(item: Item, answer: str) -> Scores:
     return letter(answer, item.answer.split("Answer: ")[1][0])
 
 
-def _spanned(item: Item, answer: str) -> Scores:
+def _score_passage(item: Item, answer: str) -> Scores:
     return span(answer, item.answer, UNANSWERABLE)
 
 
@@ -93,40 +97,40 @@ def _task(name: str, ask: Ask, score: Callable[[Item, str], Scores], tokens: int
 
 
 def _pope(negative: str) -> Task:
-    def ask(chance: random.Random, scene: Scene, present: bool) -> Question:
-        return existence(chance, scene, present, negative)
+    def ask(rng: random.Random, scene: Scene, present: bool) -> Question:
+        return existence(rng, scene, present, negative)
 
-    return _task(f"existence, {negative}", ask, _existence, 24)
+    return _task(f"existence, {negative}", ask, _score_existence, 24)
 
 
 POPE = tuple(map(_pope, ("random", "popular", "adversarial")))
 """Is there such a kind: half of the answers are yes. Source: Li et al. 2023, POPE."""
 
 DESCRIPTIONS = (
-    _task("describe", _about_kinds(describe), _described),
-    _task("describe in detail", _about_kinds(in_detail), _described),
+    _task("describe", _of_scene(describe), _score_description),
+    _task("describe in detail", _of_scene(in_detail), _score_description),
 )
-CHOICES = (_task("choice", _about_kinds(choice), _lettered),)
-PASSAGES = (Task("passages", _passages, _spanned, 16),)
+CHOICES = (_task("choice", _of_scene(choice), _score_letter),)
+PASSAGES = (Task("passages", _passages, _score_passage, 16),)
 WORD_FOR_WORD = (
-    _task("count", _about_kinds(count), _word_for_word, 24),
-    _task("what is at", _about_kinds(what_is_at), _word_for_word, 24),
-    _task("where is", _about_kinds(where_is), _word_for_word, 24),
-    _task("relation", _about_kinds(relation), _word_for_word, 32),
-    _task("size", _about_kinds(size_of), _word_for_word, 24),
-    _task("rows", _about_kinds(rows), _word_for_word),
-    _task("rows of a colour", _about_kinds(rows_of_colour), _word_for_word),
+    _task("count", _of_scene(count), _score_exact, 24),
+    _task("what is at", _of_scene(what_is_at), _score_exact, 24),
+    _task("where is", _of_scene(where_is), _score_exact, 24),
+    _task("relation", _of_scene(relation), _score_exact, 32),
+    _task("size", _of_scene(size_of), _score_exact, 24),
+    _task("rows", _of_scene(rows), _score_exact),
+    _task("rows of a colour", _of_scene(rows_of_colour), _score_exact),
 )
 MEMORY = (
     _task(
         "delayed phrase",
-        lambda chance, scene, present: delayed_phrase(chance, len(COUNTED)),
-        _word_for_word,
+        lambda rng, scene, present: delayed_phrase(rng, len(COUNTED)),
+        _score_exact,
     ),
     _task(
         "delayed existence",
-        lambda chance, scene, present: delayed_existence(chance, scene, len(COUNTED), present),
-        _existence,
+        lambda rng, scene, present: delayed_existence(rng, scene, len(COUNTED), present),
+        _score_existence,
     ),
 )
 """Answers that come after counting to forty: what a window of the last tokens has forgotten."""
