@@ -6,6 +6,7 @@ Machines are noisy, so the things compared take turns in every round and the med
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +20,14 @@ from sinktrack.core.decoding import Decoding
 from sinktrack.core.images import Picture
 from sinktrack.core.prompt import Prompt, build_prompt, reads_pictures, tokenizer_of
 from sinktrack.methods.sinktrack import SinkTrack
+
+COMPARISONS = (
+    ("two lanes with full trace / one plain generate", "lanes", "plain"),
+    ("two answers in turn, eager output_attentions / one plain generate", "in turn", "plain"),
+    ("prefill with SinkTrack / without", "attached prefill", "prefill"),
+    ("prefill with SinkTrack and recording / without", "recorded prefill", "prefill"),
+)
+"""A title, and the two runs whose times are divided: numerator and denominator."""
 
 
 def bench_checkpoint(model: Any, processor: Any, rounds: int = 3) -> str:
@@ -42,8 +51,40 @@ def speed_table(model: Any, tokenizer: Any, prompt: Prompt, *, new_tokens: int, 
     Returns:
         A Markdown table of median ratios with their range.
     """
-    method = SinkTrack.for_model(model)
     inputs = {name: value.to(input_device(model)) for name, value in prompt.inputs.items()}
+    runs = _runs(model, tokenizer, prompt, inputs, new_tokens)
+    ends = model.generation_config.eos_token_id
+    model.generation_config.eos_token_id = None
+    try:
+        times = _times(runs, rounds, model.device)
+    finally:
+        model.generation_config.eos_token_id = ends
+    text_config = model.config.get_text_config()
+    conditions = (
+        f"{inputs['input_ids'].shape[1]} prompt tokens, {new_tokens} new tokens, "
+        f"{text_config.num_hidden_layers} layers of {text_config.hidden_size}, {model.dtype}, "
+        f"{model.device}, torch {torch.__version__} with {torch.get_num_threads()} threads, "
+        f"{rounds} rounds"
+    )
+    seconds = statistics.median(times["plain"])
+    return "\n".join(
+        [
+            *(conditions, ""),
+            *_ratio_rows(times),
+            *("", f"One plain generate took {seconds:.2f} s (median)."),
+        ]
+    )
+
+
+def _runs(
+    model: Any,
+    tokenizer: Any,
+    prompt: Prompt,
+    inputs: dict[str, torch.Tensor],
+    new_tokens: int,
+) -> dict[str, Callable[[], None]]:
+    """Return what is timed, by the names that `COMPARISONS` uses."""
+    method = SinkTrack.for_model(model)
     decoding = Decoding(max_new_tokens=new_tokens)
 
     def plain() -> None:
@@ -54,7 +95,7 @@ def speed_table(model: Any, tokenizer: Any, prompt: Prompt, *, new_tokens: int, 
         for _ in stream_prompt(model, tokenizer, prompt, methods=methods, decoding=decoding):
             pass
 
-    def one_after_the_other() -> None:
+    def in_turn() -> None:
         before = model.config.get_text_config()._attn_implementation
         set_decoder_attention(model, "eager")
         for _ in range(2):
@@ -65,64 +106,45 @@ def speed_table(model: Any, tokenizer: Any, prompt: Prompt, *, new_tokens: int, 
         with torch.no_grad():
             model(**inputs, logits_to_keep=1)
 
-    def prefill_with(record: bool) -> Callable[[], None]:
-        def run() -> None:
-            with attach(model, method, context_mask=prompt.instruction_mask, record=record):
-                prefill()
+    def attached_prefill(record: bool) -> None:
+        with attach(model, method, context_mask=prompt.instruction_mask, record=record):
+            prefill()
 
-        return run
+    return {
+        "lanes": lanes,
+        "in turn": in_turn,
+        "attached prefill": partial(attached_prefill, record=False),
+        "recorded prefill": partial(attached_prefill, record=True),
+        "prefill": prefill,
+        "plain": plain,
+    }
 
-    prefills = [prefill_with(False), prefill_with(True)]
-    rows = [
-        ("two lanes with full trace / one plain generate", lanes, plain),
-        (
-            "two answers in turn, eager output_attentions / one plain generate",
-            one_after_the_other,
-            plain,
-        ),
-        ("prefill with SinkTrack / without", prefills[0], prefill),
-        ("prefill with SinkTrack and recording / without", prefills[1], prefill),
-    ]
-    ends = model.generation_config.eos_token_id
-    model.generation_config.eos_token_id = None
-    try:
-        times = _times(
-            [lanes, one_after_the_other, *prefills, prefill, plain], rounds, model.device
-        )
-    finally:
-        model.generation_config.eos_token_id = ends
-    lines = [
-        f"{inputs['input_ids'].shape[1]} prompt tokens, {new_tokens} new tokens, "
-        f"{model.config.get_text_config().num_hidden_layers} layers of "
-        f"{model.config.get_text_config().hidden_size}, {model.dtype}, {model.device}, "
-        f"torch {torch.__version__} with {torch.get_num_threads()} threads, {rounds} rounds",
-        "",
-        "| ratio of times | median | lowest | highest |",
-        "|---|---|---|---|",
-    ]
-    for name, above, below in rows:
-        ratios = sorted(a / b for a, b in zip(times[above], times[below], strict=True))
+
+def _ratio_rows(times: dict[str, list[float]]) -> list[str]:
+    """Return a Markdown table of ratios, each of two runs' times in the same round."""
+    lines = ["| ratio of times | median | lowest | highest |", "|---|---|---|---|"]
+    for title, numerator, denominator in COMPARISONS:
+        pairs = zip(times[numerator], times[denominator], strict=True)
+        ratios = sorted(first / second for first, second in pairs)
         median = statistics.median(ratios)
-        lines.append(f"| {name} | {median:.3f} | {ratios[0]:.3f} | {ratios[-1]:.3f} |")
-    seconds = statistics.median(times[plain])
-    lines += ["", f"One plain generate took {seconds:.2f} s (median)."]
-    return "\n".join(lines)
+        lines.append(f"| {title} | {median:.3f} | {ratios[0]:.3f} | {ratios[-1]:.3f} |")
+    return lines
 
 
 def _times(
-    runs: list[Callable[[], None]], rounds: int, device: torch.device
-) -> dict[Callable[[], None], list[float]]:
+    runs: dict[str, Callable[[], None]], rounds: int, device: torch.device
+) -> dict[str, list[float]]:
     """Return the seconds that every run took in each round, all taking turns."""
-    times: dict[Callable[[], None], list[float]] = {run: [] for run in runs}
+    times: dict[str, list[float]] = {name: [] for name in runs}
     with tqdm(total=(rounds + 1) * len(runs), unit="run", leave=False, disable=None) as bar:
         for number in range(rounds + 1):
-            for run in runs:
+            for name, run in runs.items():
                 _synchronize(device)
                 started = time.perf_counter()
                 run()
                 _synchronize(device)
                 if number:
-                    times[run].append(time.perf_counter() - started)
+                    times[name].append(time.perf_counter() - started)
                 bar.update()
     return times
 

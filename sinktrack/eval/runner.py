@@ -1,4 +1,4 @@
-"""Asks every lane every item, keeps what was answered, and goes on where it stopped.
+"""Asks every lane every item, keeps the answers, and resumes an interrupted run.
 
 Knows tasks by their interface alone.
 """
@@ -26,6 +26,9 @@ from sinktrack.version import VERSION
 RECORDS = "records.jsonl"
 SETTINGS = "run.json"
 
+_Key = tuple[str, str, str]
+"""Task, lane and item's id: what one answer is found by."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -33,8 +36,8 @@ class Run:
 
     Args:
         tasks: What is asked.
-        methods: Lane names to methods, None being the plain model. The first one is what the
-            others are compared with.
+        methods: Lane names to methods, None for the plain model. The other lanes are compared with
+            the first one.
         split: "validation" to choose by, "test" to report.
         limit: Items a task.
         cache: As for `sinktrack.compare`.
@@ -65,81 +68,35 @@ class Run:
 
 
 def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[str, Any]:
-    """Ask whatever has not been asked yet, and write the tables.
+    """Answer every question that has no record yet, and write the tables.
 
     Args:
         model: From `sinktrack.load`.
         processor: Its processor.
         run: What to ask.
-        folder: Where records, settings and tables go. A run of the same settings that was
-            interrupted there goes on.
+        folder: Where records, settings and tables go. An interrupted run of the same settings
+            is resumed there.
 
     Returns:
-        As written to results.json: for each task, lane and measure its value, its 95 % interval,
-        and p where it is compared with the first lane.
+        What results.json holds: the value of each task, lane and measure, its 95 % interval, and
+        p for every lane but the first, which the others are compared with.
 
     Raises:
         OutputError: If the folder holds another run, or cannot be written.
     """
     folder = Path(folder)
-    _claim(folder, run.settings(model))
+    _check_settings(folder, run.settings(model))
     done = _read_records(folder / RECORDS)
     items = {task.name: list(task.items(run.split, run.limit)) for task in run.tasks}
-    wanted = [
-        (task.name, lane, item.id)
-        for task in run.tasks
-        for lane in run.methods
-        for item in items[task.name]
-    ]
-    with (
-        (folder / RECORDS).open("a", encoding="utf-8") as records,
-        tqdm(
-            total=len(wanted),
-            initial=sum(key in done for key in wanted),
-            unit="answer",
-            mininterval=1,
-        ) as bar,
-    ):
-        for task in run.tasks:
-            bar.set_description(task.name)
-            size = batch_size(run.methods, run.batch)
-            for start in range(0, len(items[task.name]), size):
-                batch = items[task.name][start : start + size]
-                for lane, method, item, answer in _ask(model, processor, run, task, batch, done):
-                    scores = task.score(item, answer)
-                    done[task.name, lane, item.id] = scores
-                    line = {
-                        "task": task.name,
-                        "lane": lane,
-                        "method": None if method is None else method.as_dict(),
-                        "item": item.id,
-                        "question": item.question,
-                        "reference": item.answer,
-                        "answer": answer,
-                        "scores": scores,
-                    }
-                    records.write(json.dumps(line) + "\n")
-                    bar.update()
-                records.flush()
+    _answer(model, processor, run, items, done, folder / RECORDS)
     results = {
         "settings": run.settings(model),
-        "notes": [
-            f"In {task.name!r}, {lane} wrote the context {ran.context!r} and not "
-            f"{method.context!r}, because these questions have no picture."
-            for task in run.tasks
-            for lane, method in run.methods.items()
-            if method is not None
-            and (ran := _without_picture(method)) != method
-            and any(item.image is None for item in items[task.name])
-        ],
+        "notes": _notes(run, items),
         "tasks": {
-            task.name: _summary(
-                {
-                    lane: [done[task.name, lane, item.id] for item in items[task.name]]
-                    for lane in run.methods
-                }
+            name: _summary(
+                {lane: [done[name, lane, item.id] for item in asked] for lane in run.methods}
             )
-            for task in run.tasks
+            for name, asked in items.items()
         },
     }
     with whole_file(folder / "results.json", "The results") as part:
@@ -169,15 +126,70 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _answer(
+    model: Any,
+    processor: Any,
+    run: Run,
+    items: Mapping[str, Sequence[Item]],
+    done: dict[_Key, Scores],
+    path: Path,
+) -> None:
+    """Ask what is not done, with a progress bar; add scores to `done` and records to a file."""
+    keys = [(name, lane, item.id) for name in items for lane in run.methods for item in items[name]]
+    size = batch_size(run.methods, run.batch)
+    with (
+        path.open("a", encoding="utf-8") as records,
+        tqdm(
+            total=len(keys),
+            initial=sum(key in done for key in keys),
+            unit="answer",
+            mininterval=1,
+        ) as bar,
+    ):
+        for task in run.tasks:
+            bar.set_description(task.name)
+            for start in range(0, len(items[task.name]), size):
+                batch = items[task.name][start : start + size]
+                for lane, method, item, text in _ask(model, processor, run, task, batch, done):
+                    scores = task.score(item, text)
+                    done[task.name, lane, item.id] = scores
+                    record = {
+                        "task": task.name,
+                        "lane": lane,
+                        "method": None if method is None else method.as_dict(),
+                        "item": item.id,
+                        "question": item.question,
+                        "reference": item.answer,
+                        "answer": text,
+                        "scores": scores,
+                    }
+                    records.write(json.dumps(record) + "\n")
+                    bar.update()
+                records.flush()
+
+
+def _notes(run: Run, items: Mapping[str, Sequence[Item]]) -> list[str]:
+    """Say where a method could not run as it was asked for."""
+    return [
+        f"In {name!r}, {lane} wrote the context {ran.context!r} and not "
+        f"{method.context!r}, because these questions have no picture."
+        for name, asked in items.items()
+        for lane, method in run.methods.items()
+        if method is not None
+        and (ran := _without_picture(method)) != method
+        and any(item.image is None for item in asked)
+    ]
+
+
 def _ask(
     model: Any,
     processor: Any,
     run: Run,
     task: Task,
     items: Sequence[Item],
-    done: Container[tuple[str, str, str]],
+    done: Container[_Key],
 ) -> Iterator[tuple[str, SinkTrack | None, Item, str]]:
-    """Let all lanes answer those of a batch's items that one of them has not answered yet.
+    """Answer a batch's items in all lanes, leaving out items that every lane has answered.
 
     Yields:
         The lane, the method that ran, the item, and the answer.
@@ -206,17 +218,17 @@ def _ask(
         }
         for prompt in prompts
     ]
-    said = answer_texts(
+    answers = answer_texts(
         model, processor, prompts, ran, cache=run.cache, max_new_tokens=task.max_new_tokens
     )
-    for item, methods, texts in zip(unasked, ran, said, strict=True):
+    for item, methods, texts in zip(unasked, ran, answers, strict=True):
         for lane, text in texts.items():
             if not answered(item, lane):
                 yield lane, methods[lane], item, text
 
 
 def _without_picture(method: SinkTrack) -> SinkTrack:
-    """Return what a method does to a prompt without a picture: there is only text to write."""
+    """Return the method that runs on a prompt without a picture: it writes the instruction."""
     return replace(method, context="instruction") if method.reads_image else method
 
 
@@ -247,8 +259,8 @@ def _pairs(answered: Sequence[Scores], measure: str) -> list[Pair]:
     return [score.get(measure, (0.0, 0.0)) for score in answered]
 
 
-def _claim(folder: Path, settings: dict[str, Any]) -> None:
-    """Note what the folder is for, or check that it is for this."""
+def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Write a new folder's settings; in a used folder check that they are the same."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         known = folder / SETTINGS
@@ -266,9 +278,9 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
         part.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
 
-def _read_records(path: Path) -> dict[tuple[str, str, str], Scores]:
-    """Return the scores so far, and drop a last line that was not written to its end."""
-    done: dict[tuple[str, str, str], Scores] = {}
+def _read_records(path: Path) -> dict[_Key, Scores]:
+    """Return the scores so far; cut off a last line that was written in part."""
+    done: dict[_Key, Scores] = {}
     if not path.exists():
         return done
     content = path.read_bytes()
@@ -277,6 +289,8 @@ def _read_records(path: Path) -> dict[tuple[str, str, str], Scores]:
         path.write_bytes(whole)
     for line in filter(None, json_lines(whole.decode("utf-8"))):
         record = json.loads(line)
-        scores = {name: (above, below) for name, (above, below) in record["scores"].items()}
-        done[record["task"], record["lane"], record["item"]] = scores
+        done[record["task"], record["lane"], record["item"]] = {
+            measure: (numerator, denominator)
+            for measure, (numerator, denominator) in record["scores"].items()
+        }
     return done
