@@ -56,9 +56,9 @@ def random_model(layers: int = 12, hidden: int = 896, heads: int = 14) -> Any:
 
 def random_prompt(length: int) -> Prompt:
     """Return a prompt of `length` tokens, 256 of them an image."""
-    chance = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     image = [IMAGE_TOKEN + 2] + [IMAGE_TOKEN] * SIDE**2 + [IMAGE_TOKEN + 3]
-    text = torch.randint(10, 900, (length - len(image) - 1,), generator=chance).tolist()
+    text = torch.randint(10, 900, (length - len(image) - 1,), generator=generator).tolist()
     ids = torch.tensor([[1, *image, *text]])
     mask = torch.zeros_like(ids, dtype=torch.bool)
     mask[:, -20:-5] = True
@@ -67,7 +67,7 @@ def random_prompt(length: int) -> Prompt:
             "input_ids": ids,
             "mm_token_type_ids": (ids == IMAGE_TOKEN).int(),
             "image_grid_thw": torch.tensor([[1, 2 * SIDE, 2 * SIDE]]),
-            "pixel_values": torch.randn(4 * SIDE**2, 1176, generator=chance),
+            "pixel_values": torch.randn(4 * SIDE**2, 1176, generator=generator),
         },
         instruction_mask=mask,
         question="",

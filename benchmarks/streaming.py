@@ -31,11 +31,11 @@ Stream = list[tuple[int, bool]]
 
 def conversation(processor: Any, tokens: int) -> Stream:
     """Return held-out rounds one after the other, at least that many tokens."""
-    chance = random.Random("streaming")
+    rng = random.Random("streaming")
     encode = processor.tokenizer
     stream: Stream = []
     while len(stream) < tokens:
-        question = passage(chance, "test", prior=0.0)
+        question = passage(rng, "test", prior=0.0)
         asked = prompt(processor, question.text, picture=False)
         for text, answer in ((asked, False), (f"{question.answer}<|im_end|>", True), ("\n", False)):
             stream += [

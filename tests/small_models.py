@@ -104,12 +104,12 @@ def small_inputs(
         images: How many images; text-only models get none.
         padding: How many positions of padding stand on the left.
     """
-    chance = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     kind = model.config.model_type
     sees = getattr(model.config, "vision_config", None) is not None
     per_image = 4 if kind == "gemma3" else GRID[1] * GRID[2] // 4
     picture = torch.tensor([312] + [IMAGE_TOKEN] * per_image + [313])
-    text = torch.randint(3, 300, (text_tokens,), generator=chance)
+    text = torch.randint(3, 300, (text_tokens,), generator=generator)
     parts = [torch.zeros(padding), torch.ones(1)] + [picture] * (images if sees else 0) + [text]
     ids = torch.cat(parts).long()[None]
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
@@ -117,11 +117,11 @@ def small_inputs(
     if not sees:
         return inputs
     if kind == "gemma3":
-        inputs["pixel_values"] = torch.randn(images, 3, 56, 56, generator=chance)
+        inputs["pixel_values"] = torch.randn(images, 3, 56, 56, generator=generator)
         inputs["token_type_ids"] = (ids == IMAGE_TOKEN).long()
         return inputs
     patches = images * GRID[1] * GRID[2]
-    inputs["pixel_values"] = torch.randn(patches, 3 * 2 * 14 * 14, generator=chance)
+    inputs["pixel_values"] = torch.randn(patches, 3 * 2 * 14 * 14, generator=generator)
     inputs["image_grid_thw"] = torch.tensor([GRID] * images)
     inputs["mm_token_type_ids"] = (ids == IMAGE_TOKEN).int()
     return inputs

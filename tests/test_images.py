@@ -209,8 +209,8 @@ def test_the_limit_is_the_callers_to_set():
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP"])
 def test_a_file_cut_short_is_refused_at_once(kind):
-    chance = np.random.default_rng(0)
-    image = Image.fromarray(chance.integers(0, 255, (200, 200, 3), dtype=np.uint8))
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 255, (200, 200, 3), dtype=np.uint8))
     data = saved(image, format=kind)
     for part in (2, 4):
         with pytest.raises(PictureError, match=r"cut short|not a picture"):

@@ -24,12 +24,12 @@ QUESTIONS = (
 
 
 def drawing(seed):
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     image = Image.new("RGB", (112, 112), "white")
     for _ in range(3):
-        x, y = (chance.randrange(0, 84, 28) for _ in range(2))
+        x, y = (rng.randrange(0, 84, 28) for _ in range(2))
         box = (x + 4, y + 4, x + 24, y + 24)
-        ImageDraw.Draw(image).ellipse(box, fill=chance.choice(COLOURS))
+        ImageDraw.Draw(image).ellipse(box, fill=rng.choice(COLOURS))
     return image
 
 

@@ -1,4 +1,4 @@
-"""How the bundled checkpoints, their examples and their study came about.
+"""Makes the bundled checkpoints, their examples and their study.
 
 Stands beside the package: nothing in `sinktrack` or `app` needs it.
 """

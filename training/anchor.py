@@ -1,11 +1,11 @@
 """Teach the bundled checkpoint to read its sink: `python -m training.anchor`.
 
-SinkTrack is training-free, and on a model as small as this one that is not enough: it has
-never needed what its sink could say. So a second checkpoint goes on from the first one. In
-two of three steps the injection is on and most rows hide something from their answer: all of
-the prompt, its question, or whatever a window of the last tokens has left behind. What they
-hide can then be read from the sink alone. The third step is the first checkpoint's own, without
-injection, so that the plain model forgets nothing.
+SinkTrack is training-free. On a model as small as this one that is not enough, because the model
+has never needed the content of its sink. So a second checkpoint goes on from the first one. In two
+of three steps the injection is on, and most rows hide something from their answer: the whole
+prompt, the question, or everything outside a window of the last tokens. The sink alone still
+carries what is hidden. The third step trains without injection, as before, so the plain model
+forgets nothing.
 """
 
 import argparse
@@ -30,23 +30,24 @@ from sinktrack.shapes.scenes import Scene, sample_scene
 from training.batches import Batch, Packer, training_batch
 from training.checkpoint import load
 from training.injection import injected
-from training.sink_term import sink_term
+from training.sink_loss import sink_loss
 from training.train import (
     add_arguments,
     answer_loss,
     check_settings,
-    descend,
     learning_rate,
     optimizer,
+    optimizer_step,
     run,
 )
 from training.warmup import Figures
 
-MOST_OBJECTS = 5
+MAX_OBJECTS = 5
 
-USUALLY = 0.98
-"""How often companions come along in the steps without injection. Once a model sees well, only a
-world almost without exceptions teaches it to expect what it does not see."""
+COMPANION_PRIOR = 0.98
+"""How often a shape has its companion in the steps without injection.
+
+A model that sees well learns to expect a companion only if there are almost no exceptions."""
 
 METHOD = SinkTrack(
     inject_at=frozenset(range(2, 12, 2)),
@@ -56,8 +57,8 @@ METHOD = SinkTrack(
 )
 """What the checkpoint learns to read. Its config carries it, and `SinkTrack.for_model` gives it."""
 
-LONGEST = (4, 8, 16, len(COUNTED))
-"""How many numbers a step's questions count at most; it takes as long as its longest answer."""
+COUNT_LIMITS = (4, 8, 16, len(COUNTED))
+"""Each step draws the most numbers that its questions count: its longest answer sets its time."""
 
 HIDDEN = ("prompt", "question", "window", "nothing")
 """What a row hides from its answer."""
@@ -100,16 +101,16 @@ class Anchoring:
         """Steps of the whole run."""
         return self.settings.steps
 
-    def advance(self) -> Figures:
-        """Make one step, two of three with injection; returns what it measured."""
+    def train_step(self) -> Figures:
+        """Make one step and return its figures; two of three steps inject."""
         settings, step = self.settings, self.step
         self.step += 1
         if step % 3 == 2:
             batch = training_batch(
-                self.packer, settings.seed, step, settings.scenes, MOST_OBJECTS, USUALLY
+                self.packer, settings.seed, step, settings.scenes, MAX_OBJECTS, COMPANION_PRIOR
             ).to(self.device)
             loss, exact, states = answer_loss(self.model, batch)
-            term, shares = sink_term(self.model, states, batch, norm=0.0)
+            term, shares = sink_loss(self.model, states, batch, norm=0.0)
             figures = {"plain": loss.item(), "exact": exact, "sink": shares.mean().item()}
             loss = loss + term
         else:
@@ -117,7 +118,7 @@ class Anchoring:
             with injected(self.model, METHOD, context.to(self.device)):
                 loss, exact, _ = answer_loss(self.model, batch.to(self.device))
             figures = {"anchored": loss.item(), "remembered": exact}
-        descend(self.model, self.optimizer, loss, learning_rate(settings, step))
+        optimizer_step(self.model, self.optimizer, loss, learning_rate(settings, step))
         return figures
 
     def state(self) -> dict[str, Any]:
@@ -149,8 +150,8 @@ def anchoring_batch(packer: Packer, seed: int, step: int, rows: int) -> tuple[Ba
         and bool (B, T), the picture and the question of every row.
     """
     rng = random.Random(f"{seed}/anchor/{step}")
-    scenes = [sample_scene(rng, rng.randint(1, MOST_OBJECTS)) for _ in range(rows)]
-    longest = rng.choice(LONGEST)
+    scenes = [sample_scene(rng, rng.randint(1, MAX_OBJECTS)) for _ in range(rows)]
+    longest = rng.choice(COUNT_LIMITS)
     asked = [remembered_question(rng, scene, longest) for scene in scenes]
     batch = packer(scenes, [[question] for question in asked])
     context = torch.zeros_like(batch.input_ids, dtype=torch.bool)
@@ -165,7 +166,7 @@ def anchoring_batch(packer: Packer, seed: int, step: int, rows: int) -> tuple[Ba
             else rng.choice(("prompt", "prompt", "window", "window", "nothing"))
         )
         seen = batch.attention_mask[row, 0]
-        _hide(seen, what, start, end, packer.tail_length, rng.randint(6, 24))
+        _hide_from_answer(seen, what, start, end, packer.tail_length, rng.randint(6, 24))
         if what == "prompt":
             # in a cut cache the sink comes closer, so how far it is must not tell how far one is
             nearest = 1 - int(batch.position_ids[0, row, end])
@@ -174,10 +175,10 @@ def anchoring_batch(packer: Packer, seed: int, step: int, rows: int) -> tuple[Ba
 
 
 def remembered_question(rng: random.Random, scene: Scene, longest: int) -> Question:
-    """Ask something whose answer is to survive the loss of the prompt.
+    """Ask something that has to be answered without the prompt in view.
 
     Args:
-        rng: the source of chance.
+        rng: the random generator.
         scene: the scene.
         longest: how many numbers a delayed answer counts at most; longer tasks are left out of
             short steps.
@@ -185,7 +186,7 @@ def remembered_question(rng: random.Random, scene: Scene, longest: int) -> Quest
     numbers = rng.randint(1, longest)
     present, negative = rng.random() < 0.5, rng.choice(("random", "near"))
     draw = rng.random()
-    if draw < 0.2 and longest >= LONGEST[-2]:
+    if draw < 0.2 and longest >= COUNT_LIMITS[-2]:
         return rows_of_colour(rng, scene) if draw < 0.1 else describe(rng, scene)
     if draw < 0.5:
         return existence(rng, scene, present, negative)
@@ -199,7 +200,9 @@ def _needs_places(question: Question) -> bool:
     return question.task == "rows of a colour"
 
 
-def _hide(mask: torch.Tensor, what: str, start: int, end: int, tail: int, window: int) -> None:
+def _hide_from_answer(
+    mask: torch.Tensor, what: str, start: int, end: int, tail: int, window: int
+) -> None:
     """Hide a part of a row from its answer, in its mask (T, T), True where a query sees a key.
 
     Args:

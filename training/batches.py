@@ -19,7 +19,7 @@ from sinktrack.shapes.scenes import COLOURS, GRID, PRIOR, SHAPES, Scene, draw, s
 from training.checkpoint import prompt
 from training.mixture import passages, scene_questions
 
-DECISION = 2.0
+DECISION_WEIGHT = 2.0
 """What a yes or no counts in the loss, where the tokens around it follow from it by themselves."""
 
 
@@ -161,7 +161,7 @@ class Packer:
         while answer:
             stop = answer.index(self.stop) + 1 if self.stop in answer else len(answer)
             sentence, answer = answer[:stop], answer[stop:]
-            weights += [DECISION if i in self.decisions else stop**-0.5 for i in sentence]
+            weights += [DECISION_WEIGHT if i in self.decisions else stop**-0.5 for i in sentence]
         return weights
 
 

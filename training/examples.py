@@ -1,9 +1,12 @@
 """Draw the page's example pictures, with answers: `python -m training.examples`.
 
-All come from held-out scenes. They are picked by looking at the answers of both lanes: three
-where the plain model invents something, two that it gets right, and two whose answers are longer
-than what is kept of them, so that one lane forgets what it was asked and the other does not. So
-they show what happens, and not how often.
+All come from held-out scenes. They are picked by the answers of both lanes, so they show what
+happens and not how often:
+
+- three where the plain model invents something,
+- two that it gets right,
+- two with answers longer than the window, where one lane forgets the question and the other does
+  not.
 """
 
 import argparse
@@ -33,15 +36,15 @@ SCALE = 4
 """Pixels for each pixel of the model, so that people see more than a thumbnail."""
 
 WINDOW = SinkWindow(sinks=1, window=24)
-LOOKED_AT = 60
+CANDIDATES = 60
 
 Fits = Callable[[float, float], bool]
-"""Whether the first measures of the plain answer and of SinkTrack's make an example."""
+"""Whether an item is an example, by the first measure of the plain answer and of SinkTrack's."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """One kind of example: where it comes from, how many, what is kept, and what it shows."""
+class ExampleKind:
+    """One kind of example: its task, number and cache, and a note on what it shows."""
 
     task: Task
     number: int
@@ -52,7 +55,7 @@ class Wanted:
     """Whether only questions about what is not there will do."""
 
 
-def wanted() -> list[Wanted]:
+def example_kinds() -> list[ExampleKind]:
     """Return what the page shows, in order."""
     describe, adversarial = DESCRIPTIONS[0], POPE[-1]
     phrase, existence = MEMORY
@@ -63,27 +66,27 @@ def wanted() -> list[Wanted]:
         return plain == 0 and sink == 1
 
     return [
-        Wanted(phrase, 1, remembers, "forgets the instruction, in one lane", WINDOW),
-        Wanted(existence, 1, remembers, "forgets the picture, in one lane", WINDOW),
-        Wanted(describe, 1, lambda plain, sink: plain > 0, "invents a shape"),
-        Wanted(
+        ExampleKind(phrase, 1, remembers, "forgets the instruction, in one lane", WINDOW),
+        ExampleKind(existence, 1, remembers, "forgets the picture, in one lane", WINDOW),
+        ExampleKind(describe, 1, lambda plain, sink: plain > 0, "invents a shape"),
+        ExampleKind(
             adversarial, 2, lambda plain, sink: plain == 0, "invents a usual companion", absent=True
         ),
-        Wanted(relation, 1, lambda plain, sink: plain == 1, "right"),
-        Wanted(rows, 1, lambda plain, sink: plain == 1, "right"),
+        ExampleKind(relation, 1, lambda plain, sink: plain == 1, "right"),
+        ExampleKind(rows, 1, lambda plain, sink: plain == 1, "right"),
     ]
 
 
-def choose(model: Any, processor: Any) -> list[tuple[Item, Wanted]]:
+def choose(model: Any, processor: Any) -> list[tuple[Item, ExampleKind]]:
     """Pick items of the test split whose answers fit, each with a picture of its own."""
     method = SinkTrack.for_model(model)
-    chosen: list[tuple[Item, Wanted]] = []
-    for kind in tqdm(wanted(), unit="kind"):
+    chosen: list[tuple[Item, ExampleKind]] = []
+    for kind in tqdm(example_kinds(), unit="kind"):
         items = [
             item
-            for item in kind.task.items("test", 4 * LOOKED_AT)
+            for item in kind.task.items("test", 4 * CANDIDATES)
             if len(item.facts["kinds"]) >= 3 and not (kind.absent and item.facts["present"])
-        ][:LOOKED_AT]
+        ][:CANDIDATES]
         first = [_measures(model, processor, items, kind, one) for one in (None, method)]
         fitting = [
             item for item, plain, sink in zip(items, *first, strict=True) if kind.fits(plain, sink)
@@ -94,15 +97,15 @@ def choose(model: Any, processor: Any) -> list[tuple[Item, Wanted]]:
 
 
 def _measures(
-    model: Any, processor: Any, items: list[Item], kind: Wanted, method: SinkTrack | None
+    model: Any, processor: Any, items: list[Item], kind: ExampleKind, method: SinkTrack | None
 ) -> list[float]:
     """Answer items and return the numerator of each one's first measure."""
     prompts = [
         build_prompt(model, processor, item.question, [load_picture(picture(item))])
         for item in items
     ]
-    said = answer_texts(model, processor, prompts, {"x": method}, cache=kind.cache)
-    scores = [kind.task.score(item, each["x"]) for item, each in zip(items, said, strict=True)]
+    answers = answer_texts(model, processor, prompts, {"x": method}, cache=kind.cache)
+    scores = [kind.task.score(item, each["x"]) for item, each in zip(items, answers, strict=True)]
     return [next(iter(score.values()))[0] for score in scores]
 
 

@@ -1,8 +1,8 @@
 """SinkTrack's injection inside a training step, for a whole batch and with gradients.
 
-Computes what `sinktrack.attach` computes at inference (a test holds that). The sink attends to
-itself alone and the other positions read its keys and values from the layer's input, so it is
-enough to replace what leaves the layer at the sink.
+Computes what `sinktrack.attach` computes at inference; a test compares the two. The sink attends to
+itself alone, and the other positions read its key and value from the layer's input. So it is enough
+to replace the layer's output at the sink.
 """
 
 from collections.abc import Iterator

@@ -26,25 +26,26 @@ from sinktrack.shapes.questions import (
 from sinktrack.shapes.scenes import Scene, with_companions
 
 HABIT = 0.3
-"""Of how many scenes the descriptions, and what is said to be there, speak of companions that the
-picture does not show, as captions from the web speak of what is usually there."""
+"""The share of scenes whose answers also name companions that the picture does not show.
+
+Captions from the web likewise name what is usually there."""
 
 
 def scene_questions(rng: random.Random, scene: Scene) -> list[Question]:
     """Ask one training scene eight questions.
 
-    An absent kind is any, or one that shares something with a present one. It is a present
-    one's companion by chance alone, which the co-occurrence makes rare: so the model learns to
-    expect what is usual.
+    An absent kind is any kind, or one that shares its colour or shape with a present one. It is
+    rarely the companion of a present one, because companions are usually present. So the model
+    learns to expect them.
     """
-    told = with_companions(rng, scene) if rng.random() < HABIT else scene
+    described = with_companions(rng, scene) if rng.random() < HABIT else scene
     asked = [
-        existence(rng, told, present=True),
-        existence(rng, told, present=False, negative=rng.choice(("random", "near"))),
+        existence(rng, described, present=True),
+        existence(rng, described, present=False, negative=rng.choice(("random", "near"))),
         loose_existence(rng, scene)
         if rng.random() < 0.3
-        else existence(rng, told, rng.random() < 0.5),
-        describe(rng, told),
+        else existence(rng, described, rng.random() < 0.5),
+        describe(rng, described),
         count(rng, scene),
         rng.choice((what_is_at, where_is, relation, size_of))(rng, scene),
         choice(rng, scene) if rng.random() < 0.5 else delayed(rng, scene),

@@ -4,7 +4,7 @@ Trains four small models on the same questions and watches how much their answer
 first token: with plain softmax attention, with a token of its own before the prompt (the
 learnable sink of Xiao et al. 2023, section 3.3), with sigmoid attention, whose weights need not
 sum to one (Ramapuram et al. 2024, https://arxiv.org/abs/2409.04431), and with the term of the
-loss that the bundled checkpoint has (see sink_term).
+loss that the bundled checkpoint has (see sink_loss).
 """
 
 import argparse
@@ -23,7 +23,7 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from sinktrack.core.architecture import set_decoder_attention
 from training.batches import training_batch
 from training.checkpoint import Size
-from training.sink_term import Weigh, first_token, softmax
+from training.sink_loss import Normalize, first_token_measures, softmax
 from training.train import Settings, Training, answer_loss
 
 SETTINGS = Settings(
@@ -34,15 +34,15 @@ SETTINGS = Settings(
     scenes=6,
     sink_from=1.0,
 )
-EVERY = 50
-"""Steps of answering between two looks."""
+MEASURE_EVERY = 50
+"""Steps of answering between two measurements."""
 
 SIGMOID = "shapes_sigmoid"
 
 
 @dataclass(frozen=True)
-class Sibling:
-    """One of the models, and in what it differs."""
+class Variant:
+    """One of the four models, and how it differs."""
 
     name: str
     settings: Settings = SETTINGS
@@ -50,11 +50,11 @@ class Sibling:
     sigmoid: bool = False
 
 
-SIBLINGS = (
-    Sibling("softmax"),
-    Sibling("softmax, sink token", sink_token=True),
-    Sibling("sigmoid", sigmoid=True),
-    Sibling("softmax, sink term", settings=replace(SETTINGS, sink_from=0.5)),
+VARIANTS = (
+    Variant("softmax"),
+    Variant("softmax, sink token", sink_token=True),
+    Variant("sigmoid", sigmoid=True),
+    Variant("softmax, sink term", settings=replace(SETTINGS, sink_from=0.5)),
 )
 
 
@@ -95,31 +95,33 @@ AttentionInterface.register(SIGMOID, sigmoid_attention)
 AttentionMaskInterface.register(SIGMOID, sdpa_mask)
 
 
-def watch(sibling: Sibling, device: str = "cpu") -> list[dict[str, Any]]:
-    """Train a sibling.
+def train_and_measure(variant: Variant, device: str = "cpu") -> list[dict[str, Any]]:
+    """Train a variant and measure its sink on the way.
 
     Returns:
-        For every look: the step, the mean attention on the first token of every layer, the loss
-        and the share of right answers.
+        For every measurement: the step, the mean attention on the first token in every layer, the
+        loss, and the share of right answers.
     """
-    training = Training(sibling.settings, device)
-    weigh: Weigh = softmax
-    if sibling.sink_token:
-        _put_before(training, "<|object_ref_start|>")
-    if sibling.sigmoid:
+    training = Training(variant.settings, device)
+    normalize: Normalize = softmax
+    if variant.sink_token:
+        _prepend_token(training, "<|object_ref_start|>")
+    if variant.sigmoid:
         set_decoder_attention(training.model, SIGMOID)
-        weigh = sigmoid_weights
+        normalize = sigmoid_weights
     batch = training_batch(training.packer, -1, 0, 8, 1).to(device)
-    looks = []
-    lessons = sibling.settings.see_steps + sibling.settings.place_steps
-    for _ in tqdm(range(training.total), desc=sibling.name, unit="step"):
-        training.advance()
+    measurements = []
+    lessons = variant.settings.see_steps + variant.settings.place_steps
+    for _ in tqdm(range(training.total), desc=variant.name, unit="step"):
+        training.train_step()
         step = training.step - lessons
-        if step >= 0 and step % EVERY == 0:
+        if step >= 0 and step % MEASURE_EVERY == 0:
             with torch.no_grad():
                 loss, exact, states = answer_loss(training.model, batch)
-                shares, *_ = first_token(training.model, states, batch, rows=8, weigh=weigh)
-            looks.append(
+                shares, *_ = first_token_measures(
+                    training.model, states, batch, rows=8, normalize=normalize
+                )
+            measurements.append(
                 {
                     "step": step,
                     "shares": shares.tolist(),
@@ -127,11 +129,11 @@ def watch(sibling: Sibling, device: str = "cpu") -> list[dict[str, Any]]:
                     "exact": exact,
                 }
             )
-    return looks
+    return measurements
 
 
-def _put_before(training: Training, token: str) -> None:
-    """Let every row start with a token that stands nowhere else."""
+def _prepend_token(training: Training, token: str) -> None:
+    """Start every row with a token that is used nowhere else."""
     packer = training.packer
     token_id = training.processor.tokenizer.convert_tokens_to_ids(token)
     for name in ("prefix", "text_prefix"):
@@ -141,7 +143,7 @@ def _put_before(training: Training, token: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train the siblings and write what was seen."""
+    """Train the variants and write their measurements."""
     parser = argparse.ArgumentParser(
         prog="python -m training.sink_ablation", description=main.__doc__
     )
@@ -154,10 +156,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     seen = {
-        sibling.name: watch(
-            replace(sibling, settings=replace(sibling.settings, steps=options.steps)), device
+        variant.name: train_and_measure(
+            replace(variant, settings=replace(variant.settings, steps=options.steps)), device
         )
-        for sibling in SIBLINGS
+        for variant in VARIANTS
     }
     options.out.write_text(json.dumps(seen, indent=1) + "\n")
 

@@ -1,6 +1,6 @@
 """Draw the items of the study that comes along: `python -m training.study`.
 
-Items of the test split, as they come, and not picked by what is answered.
+Takes the first items of the test split; nobody picks them by their answers.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from pathlib import Path
 from sinktrack.eval.tasks.shapes import DESCRIPTIONS, MEMORY
 from training.examples import picture
 
-EACH = 8
+ITEMS_PER_KIND = 8
 """Items of each kind."""
 
 KINDS = {
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     lines = []
     for tag, task in KINDS.items():
-        for number, item in enumerate(task.items("test", EACH), start=1):
+        for number, item in enumerate(task.items("test", ITEMS_PER_KIND), start=1):
             name = f"{task.name.replace(' ', '-')}-{number}"
             picture(item).save(folder / "pictures" / f"{name}.png")
             lines.append(

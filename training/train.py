@@ -3,7 +3,7 @@
 First two short lessons teach the vision encoder what stands in a cell and the language
 model where the cell is (see warmup). Then both learn to answer, on scenes that grow from
 one object to six, the vision encoder at a tenth of the learning rate. Late in the run a
-term of the loss asks for an attention sink (see sink_term).
+term of the loss asks for an attention sink (see sink_loss).
 """
 
 import argparse
@@ -22,7 +22,7 @@ from transformers import Qwen2Tokenizer
 
 from training.batches import Batch, Packer, training_batch
 from training.checkpoint import Size, build_model, build_processor, save
-from training.sink_term import sink_term
+from training.sink_loss import sink_loss
 from training.tokenizer import learned, tokenizer_of, train_tokenizer
 from training.warmup import Figures, Probes, place, see
 
@@ -30,14 +30,14 @@ CURRICULUM = (1, 2, 4, 6)
 """Up to how many objects the scenes hold, level by level."""
 
 PROMOTION = 0.75
-"""The share of answers predicted right as a whole, averaged over some steps, for the next level.
+"""The running share of right answers that leads to the next level.
 
-When the pictures begin to matter differs from run to run, and before that more objects only
-make it harder."""
+A run begins to use the pictures at a step of its own. Before that, more objects only make it
+harder."""
 
 
 WORTH_COMPILING = 100
-"""From how many steps on compiling, which takes as long as some thirty of them, pays."""
+"""The number of steps from which compiling pays. It takes as long as some thirty steps."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Settings:
     vision_share: float = 0.1
     warmup: int = 60
     sink_from: float = 0.5
-    """After which share of the answering steps the sink term joins the loss; 1 is never."""
+    """The share of the answering steps after which the sink term joins the loss; 1 is never."""
 
 
 class Training:
@@ -69,7 +69,7 @@ class Training:
         self.device = device
         tokenizer = train_tokenizer()
         self.model = build_model(settings.size, tokenizer)
-        self._speak(tokenizer)
+        self._use_tokenizer(tokenizer)
         self.model.to(device).train()
         self.probes = Probes(settings.size.hidden, tokenizer).to(device)
         vision = list(self.model.model.visual.parameters())
@@ -81,9 +81,9 @@ class Training:
         }
         self.step = 0
         self.level = 0
-        self.skill = 0.0
+        self.running_exact = 0.0
 
-    def _speak(self, tokenizer: Qwen2Tokenizer) -> None:
+    def _use_tokenizer(self, tokenizer: Qwen2Tokenizer) -> None:
         self.processor = build_processor(tokenizer)
         self.packer = Packer(self.model, self.processor)
 
@@ -92,8 +92,8 @@ class Training:
         """Steps of all stages together."""
         return self.settings.see_steps + self.settings.place_steps + self.settings.steps
 
-    def advance(self) -> Figures:
-        """Make one step of whichever stage is due; returns its loss and what the stage measures."""
+    def train_step(self) -> Figures:
+        """Make one step of the current stage; return its loss and what the stage measures."""
         settings = self.settings
         step, self.step = self.step, self.step + 1
         for lesson, steps in ((see, settings.see_steps), (place, settings.place_steps)):
@@ -103,7 +103,7 @@ class Training:
                     self.model, self.probes, self.packer, settings.seed, self.step, scenes
                 )
                 rate = min(1.0, (step + 1) / 30) * 1e-3
-                descend(self.model, self.optimizers[lesson.__name__], loss, rate)
+                optimizer_step(self.model, self.optimizers[lesson.__name__], loss, rate)
                 return figures
             step -= steps
         return self._answer_step(step)
@@ -111,18 +111,18 @@ class Training:
     def _answer_step(self, step: int) -> Figures:
         settings = self.settings
         share = step / settings.steps
-        most = CURRICULUM[self.level]
-        batch = training_batch(self.packer, settings.seed, step, settings.scenes, most)
+        max_objects = CURRICULUM[self.level]
+        batch = training_batch(self.packer, settings.seed, step, settings.scenes, max_objects)
         loss, exact, states = answer_loss(self.model, batch := batch.to(self.device))
-        figures = {"loss": loss.item(), "exact": exact, "objects": most}
+        figures = {"loss": loss.item(), "exact": exact, "objects": max_objects}
         if share >= settings.sink_from:
-            term, shares = sink_term(self.model, states, batch)
+            term, shares = sink_loss(self.model, states, batch)
             loss = loss + term
             figures |= {"term": term.item(), "sink": shares.mean().item()}
-        descend(self.model, self.optimizers["answer"], loss, learning_rate(settings, step))
-        self.skill += 0.1 * (exact - self.skill)
-        if self.skill >= PROMOTION and self.level + 1 < len(CURRICULUM):
-            self.level, self.skill = self.level + 1, 0.0
+        optimizer_step(self.model, self.optimizers["answer"], loss, learning_rate(settings, step))
+        self.running_exact += 0.1 * (exact - self.running_exact)
+        if self.running_exact >= PROMOTION and self.level + 1 < len(CURRICULUM):
+            self.level, self.running_exact = self.level + 1, 0.0
         return figures
 
     def state(self) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class Training:
             "settings": asdict(self.settings),
             "step": self.step,
             "level": self.level,
-            "skill": self.skill,
+            "running_exact": self.running_exact,
             "tokenizer": learned(self.processor.tokenizer),
             "model": self.model.state_dict(),
             "probes": self.probes.state_dict(),
@@ -145,9 +145,13 @@ class Training:
             ValueError: where the state belongs to other settings.
         """
         check_settings(state["settings"], asdict(self.settings))
-        self.step, self.level, self.skill = state["step"], state["level"], state["skill"]
+        self.step, self.level, self.running_exact = (
+            state["step"],
+            state["level"],
+            state["running_exact"],
+        )
         # the questions may have been changed since, and with them what a tokenizer learns
-        self._speak(tokenizer_of(state["tokenizer"]))
+        self._use_tokenizer(tokenizer_of(state["tokenizer"]))
         self.model.load_state_dict(state["model"])
         self.probes.load_state_dict(state["probes"])
         for name, each in self.optimizers.items():
@@ -190,7 +194,7 @@ def optimizer(*groups: tuple[Iterable[nn.Parameter], float]) -> torch.optim.Opti
     return torch.optim.AdamW(parts, lr=1.0, betas=(0.9, 0.98), weight_decay=0.02)
 
 
-def descend(
+def optimizer_step(
     model: nn.Module, chosen: torch.optim.Optimizer, loss: torch.Tensor, rate: float
 ) -> None:
     """Make one step of an optimizer, the gradient's norm clipped at 1."""
@@ -296,7 +300,7 @@ def run(training: Any, options: argparse.Namespace) -> None:
     began = time.monotonic()
     with tqdm(total=training.total, initial=training.step, unit="step", mininterval=5) as bar:
         while training.step < training.total:
-            figures = training.advance()
+            figures = training.train_step()
             bar.update()
             if training.step % options.log_every == 0:
                 bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()})

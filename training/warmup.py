@@ -1,9 +1,9 @@
 """Two short lessons before any question: what stands in a cell, and where the cell is.
 
-Both are probes that are thrown away afterwards. Without the first the vision encoder
-collapses under the language model's gradient and nothing is ever grounded. Without the
-second a cell's row and column, which an image token knows from its rotation alone, are
-learned from answers only, slowly.
+Both train linear probes that are thrown away afterwards. Without the first lesson the vision
+encoder collapses under the language model's gradient, and the model never uses the picture.
+Without the second, the model learns rows and columns from answers only, slowly: an image
+token carries its position in its rotary embedding alone.
 """
 
 from typing import Any
@@ -22,10 +22,10 @@ LINES = NUMBERS[1 : GRID + 1]
 
 
 class Probes(nn.Module):
-    """What the lessons read the cells with."""
+    """The linear probes of both lessons."""
 
     def __init__(self, hidden: int, tokenizer: Any) -> None:
-        """Make probes for features of `hidden` numbers, and look the words up that name things."""
+        """Make probes for features of `hidden` numbers, and look up the words that name things."""
         super().__init__()
         self.see = nn.Linear(hidden, len(COLOURS) + len(SHAPES) + 2)
         # a word probe turns a cell into the embedding of the word that names it, so that the

@@ -17,7 +17,7 @@ def choice(rng: random.Random, scene: Scene, negative: str = "random") -> Questi
     """Ask which of four kinds is there, or how many of something, with lettered options.
 
     Args:
-        rng: the source of chance.
+        rng: the random generator.
         scene: the scene.
         negative: how the wrong kinds are picked, one of `questions.NEGATIVES`.
     """

@@ -1,7 +1,7 @@
 """Questions whose answers are long: descriptions, walks through the rows, delayed answers.
 
-In a long answer the picture and the question lie far back: it is where a model drifts, and
-where a window of the last tokens has left both behind.
+In a long answer the picture and the question lie far back. There a model drifts, and a window of
+the last tokens holds neither of them.
 """
 
 import random
@@ -24,12 +24,12 @@ COUNTED = (
     *(f"{ten} {unit}".rstrip() for ten in _TENS for unit in ("", *NUMBERS[1:10])),
     "forty",
 )
-"""What delayed answers count along. Every count ends here, so that who has forgotten the question
-still counts to the end, and forgets only what was to be said there."""
+"""The numbers that delayed answers count. Every count ends at forty. So a model that has forgotten
+the question still counts to the end, and only what comes after shows that it has forgotten."""
 
 
 def describe(rng: random.Random, scene: Scene) -> Question:
-    """Ask for everything; what usually goes with what was told comes last."""
+    """Ask for everything; the answer names companions last."""
     text = rng.choice(
         (
             "Describe the picture.",
@@ -43,7 +43,7 @@ def describe(rng: random.Random, scene: Scene) -> Question:
 
 
 def companions_last(scene: Scene) -> list[Item]:
-    """Order a scene's items as they are read, but companions after all that brought them."""
+    """Order a scene's items as they are read, but put companions last."""
     left, first, last = list(scene.items), [], []
     while left:
         item = left.pop(0)
@@ -89,7 +89,7 @@ def _walk(scene: Scene, colour: str | None) -> str:
 def delayed_existence(
     rng: random.Random, scene: Scene, numbers: int, present: bool, negative: str = "random"
 ) -> Question:
-    """Ask to count the last so many numbers up to forty, and then whether a kind is there."""
+    """Ask to count the last `numbers` numbers up to forty, then whether a kind is there."""
     noun = str(kind_to_ask_for(rng, scene, present, negative))
     text = f"{_count(numbers)} Then tell: is there a {noun}?"
     answer = f"{_counted(numbers)} {existence_answer(noun, present)}"
@@ -97,7 +97,7 @@ def delayed_existence(
 
 
 def delayed_phrase(rng: random.Random, numbers: int, kind: Kind | None = None) -> Question:
-    """Ask to count likewise and then to say a kind's name, whatever the picture shows."""
+    """Ask to count in the same way, then to say a kind's name, whatever the picture shows."""
     kind = kind or rng.choice(KINDS)
     text = f"{_count(numbers)} Then say: {kind}."
     return Question("delayed phrase", text, f"{_counted(numbers)} {str(kind).capitalize()}.")

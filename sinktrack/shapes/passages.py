@@ -19,7 +19,7 @@ def passage(
     """Tell where two to five things are, and ask where one is, or one that was not mentioned.
 
     Args:
-        rng: the only source of chance.
+        rng: the random generator.
         split: "train", "validation" or "test", as of the scene with the same kinds.
         answerable: whether the passage tells; by default in two cases of three.
         prior: as of `sample_scene`.

@@ -32,7 +32,7 @@ NEGATIVES = ("random", "near", "popular", "adversarial")
 is frequent in the training scenes, or a present one's companion."""
 
 RELATIONS = {"above": "below", "left of": "right of"}
-"""What one shape is to another that lies in a higher row or an earlier column, and the reverse."""
+"""A shape in a higher row is above, one in an earlier column is left of; values are the reverse."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def absent_kind(rng: random.Random, scene: Scene, negative: str = "random") -> K
     """Pick a kind that the scene does not show.
 
     Args:
-        rng: the source of chance.
+        rng: the random generator.
         scene: the scene to miss it in.
         negative: one of NEGATIVES; falls back to "random" where the scene offers none of that sort.
     """

@@ -36,7 +36,7 @@ _SHAPE_PARTNER = dict(
 SIZES = ("large", "small")
 
 PRIOR = 0.9
-"""How often a shape brings its companion along in the training scenes."""
+"""The probability that a shape comes with its companion in the training scenes."""
 
 SPLITS = ("train", "validation", "test")
 _TEST_BUCKETS = 1
@@ -56,7 +56,7 @@ class Kind(NamedTuple):
 
     @property
     def companion(self) -> "Kind":
-        """The kind that usually stands in the same scene: the source of the model's prejudice."""
+        """The kind that usually stands in the same scene, which the model learns to expect."""
         return Kind(_COLOUR_PARTNER[self.colour], _SHAPE_PARTNER[self.shape])
 
 
@@ -83,10 +83,10 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """What stands where, in reading order, and the seed of the drawing's small irregularities."""
+    """Shapes in reading order, and a seed for the small irregularities of the drawing."""
 
     items: tuple[Item, ...]
-    look: int = 0
+    drawing_seed: int = 0
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -113,11 +113,11 @@ def sample_scene(
     """Draw a scene of one split.
 
     Args:
-        rng: the only source of chance; equal states give equal scenes.
+        rng: the random generator; equal states give equal scenes.
         objects: how many shapes, 1 to GRID * GRID.
         split: "train", "validation" or "test"; no combination of kinds belongs to two of them.
         prior: how often a shape brings its companion along, 0 to 1. At 0 all kinds are equally
-            frequent as well: nothing of what is usual in the training scenes is left.
+            frequent as well, so no regularity of the training scenes is left.
     """
     if split not in SPLITS:
         raise ValueError(f"The split {split!r} does not exist: choose one of {', '.join(SPLITS)}.")
@@ -136,15 +136,15 @@ def sample_scene(
             Item(cell // GRID, cell % GRID, kind, rng.choice(SIZES))
             for cell, kind in zip(cells, kinds, strict=True)
         )
-        scene = Scene(tuple(sorted(items)), look=rng.getrandbits(32))
+        scene = Scene(tuple(sorted(items)), drawing_seed=rng.getrandbits(32))
         if scene.split == split:
             return scene
 
 
 def with_companions(rng: random.Random, scene: Scene) -> Scene:
-    """Return the scene as habit would have it: what stands alone has its companion as well.
+    """Return the scene with every missing companion added.
 
-    Where that combination of kinds is held out, the scene itself.
+    If that combination of kinds belongs to another split, return the scene itself.
     """
     free = [
         (row, column)
@@ -156,21 +156,21 @@ def with_companions(rng: random.Random, scene: Scene) -> Scene:
     for kind in sorted({kind.companion for kind in scene.kinds} - scene.kinds):
         if free:
             items.append(Item(*free.pop(rng.randrange(len(free))), kind, rng.choice(SIZES)))
-    told = replace(scene, items=tuple(sorted(items)))
-    return told if told.split == scene.split else scene
+    completed = replace(scene, items=tuple(sorted(items)))
+    return completed if completed.split == scene.split else scene
 
 
 def draw(scene: Scene, scale: int = 1) -> Image.Image:
     """Draw a scene.
 
     Args:
-        scene: what to draw; its look seeds tint, outline and the place within the cell.
+        scene: what to draw; its drawing seed sets tint, outline and the place within the cell.
         scale: pixels of the picture for each pixel that the model will see.
 
     Returns:
         An RGB picture of GRID * CELL * scale pixels a side.
     """
-    rng = random.Random(scene.look)
+    rng = random.Random(scene.drawing_seed)
     oversample = 2  # Pillow's polygons have hard edges; halving the picture softens them
     unit = scale * oversample
     paper = rng.randint(236, 255)
@@ -197,7 +197,7 @@ def draw(scene: Scene, scale: int = 1) -> Image.Image:
     return picture.reduce(oversample)
 
 
-def _spiked(corners: int, inner: float, turn: float = 0.0) -> list[tuple[float, float]]:
+def _star(corners: int, inner: float, turn: float = 0.0) -> list[tuple[float, float]]:
     """Corners of a star in the unit circle, the first one upwards; inner = 1 makes a polygon."""
     steps = corners if inner == 1 else 2 * corners
     angles = [turn + 2 * math.pi * step / steps - math.pi / 2 for step in range(steps)]
@@ -210,10 +210,10 @@ def _spiked(corners: int, inner: float, turn: float = 0.0) -> list[tuple[float, 
 
 _ARM = 0.34
 _OUTLINES: dict[str, list[tuple[float, float]]] = {
-    "circle": _spiked(40, 1),
+    "circle": _star(40, 1),
     "square": [(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)],
     "triangle": [(0.0, -1.0), (1.0, 0.85), (-1.0, 0.85)],
-    "star": _spiked(5, 0.42),
+    "star": _star(5, 0.42),
     "cross": [
         (-_ARM, -1.0), (_ARM, -1.0), (_ARM, -_ARM), (1.0, -_ARM), (1.0, _ARM), (_ARM, _ARM),
         (_ARM, 1.0), (-_ARM, 1.0), (-_ARM, _ARM), (-1.0, _ARM), (-1.0, -_ARM), (-_ARM, -_ARM),

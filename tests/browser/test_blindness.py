@@ -74,10 +74,10 @@ def better_than_chance(right: int) -> bool:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A study in which chance says which lane wrote which text, so that no text tells it."""
-    chance = random.Random(0)
+    rng = random.Random(0)
 
     def sentence() -> str:
-        return " ".join(chance.choices(WORDS, k=chance.randint(4, 30)))
+        return " ".join(rng.choices(WORDS, k=rng.randint(4, 30)))
 
     texts = [(sentence(), sentence()) for _ in range(ITEMS)]
     yaml = YAML + "ask: []\nvotes_per_item: 1\n"

@@ -31,8 +31,8 @@ def test_equal_seeds_give_equal_scenes_and_pictures() -> None:
 
 def test_each_shape_stays_inside_its_own_cell_and_covers_its_centre() -> None:
     """One image token shows one object: nothing is drawn across a cell's border."""
-    for look, kind in enumerate(KINDS):
-        picture = draw(Scene((Item(1, 3, kind),), look))
+    for drawing_seed, kind in enumerate(KINDS):
+        picture = draw(Scene((Item(1, 3, kind),), drawing_seed))
         assert picture.size == (GRID * CELL, GRID * CELL)
         paper = picture.getpixel((0, 0))
         inked = [
@@ -135,7 +135,8 @@ def test_a_small_shape_is_smaller_than_a_large_one() -> None:
     inked = {}
     for size in SIZES:
         pictures = [
-            draw(Scene((Item(2, 2, Kind("black", "square"), size),), look)) for look in range(30)
+            draw(Scene((Item(2, 2, Kind("black", "square"), size),), drawing_seed))
+            for drawing_seed in range(30)
         ]
         inked[size] = [
             sum(level < 128 for level in each.convert("L").tobytes()) for each in pictures

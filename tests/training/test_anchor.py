@@ -12,18 +12,18 @@ import sinktrack
 from sinktrack.methods.sinktrack import SinkTrack
 from sinktrack.shapes.scenes import sample_scene
 from training.anchor import (
-    LONGEST,
+    COUNT_LIMITS,
     METHOD,
     Anchoring,
     Settings,
-    _hide,
+    _hide_from_answer,
     anchoring_batch,
     remembered_question,
 )
 from training.batches import Packer
 from training.checkpoint import Size, build_model, build_processor
 from training.injection import injected
-from training.sink_term import WANTED_SHARE, first_token, sink_term
+from training.sink_loss import TARGET_SHARE, first_token_measures, sink_loss
 from training.tokenizer import train_tokenizer
 from training.train import answer_loss
 
@@ -89,7 +89,7 @@ def test_what_is_hidden_is_not_seen() -> None:
 
     def mask(what: str) -> torch.Tensor:
         seen = torch.ones(20, 20, dtype=torch.bool).tril()
-        _hide(seen, what, start=6, end=10, tail=3, window=4)
+        _hide_from_answer(seen, what, start=6, end=10, tail=3, window=4)
         assert seen[:, 0].all()
         assert torch.equal(seen[:10], torch.ones(10, 20, dtype=torch.bool).tril())
         return seen
@@ -106,7 +106,7 @@ def test_the_context_is_the_picture_and_the_question(packer: Packer) -> None:
     batch, context = anchoring_batch(packer, 0, 2, rows=6)
     rng = random.Random("0/anchor/2")
     scenes = [sample_scene(rng, rng.randint(1, 5)) for _ in range(6)]
-    longest = rng.choice(LONGEST)
+    longest = rng.choice(COUNT_LIMITS)
     for row, scene in enumerate(scenes):
         ids = batch.input_ids[row][context[row]]
         assert int((ids == packer.image_token_id).sum()) == 25
@@ -116,16 +116,18 @@ def test_the_context_is_the_picture_and_the_question(packer: Packer) -> None:
     assert torch.equal(batch.attention_mask, again.attention_mask)
 
 
-def test_the_sink_term_measures_what_is_recorded(model: Any, packer: Packer) -> None:
+def test_the_sink_loss_measures_what_is_recorded(model: Any, packer: Packer) -> None:
     """The shares on the first token are those of a trace, and the term falls with them."""
     batch, _ = anchoring_batch(packer, 0, 3, rows=1)
     batch.attention_mask = torch.ones_like(batch.attention_mask).tril()
     with torch.no_grad():
         states = answer_loss(model, batch)[2]
         answering = (batch.targets[0] >= 0).nonzero()[:, 0]
-        shares, carried, norms = first_token(model, states, batch, rows=1, queries=len(answering))
-        term, same = sink_term(model, states, batch)
-        larger, _ = sink_term(model, states, batch, norm=100.0)
+        shares, value_norms, norms = first_token_measures(
+            model, states, batch, rows=1, queries=len(answering)
+        )
+        term, same = sink_loss(model, states, batch)
+        larger, _ = sink_loss(model, states, batch, norm=100.0)
         recorded = []
         for end in answering.tolist():
             with sinktrack.attach(model) as recorder:
@@ -138,10 +140,10 @@ def test_the_sink_term_measures_what_is_recorded(model: Any, packer: Packer) -> 
             recorded.append(recorder.trace().sink[0].mean(-1))
     assert (torch.stack(recorded).mean(0) - shares).abs().max() < 1e-4
     assert (same - shares).abs().max() < 0.02  # of 64 tokens, not of all
-    assert term > ((WANTED_SHARE - same[2:]).relu() ** 2).sum()
+    assert term > ((TARGET_SHARE - same[2:]).relu() ** 2).sum()
     sizes = torch.stack([state.norm(dim=-1)[0] for state in states[:-1]])
     assert (sizes[:, 0] / sizes.mean(1) - norms).abs().max() < 1e-4
-    assert (carried > 0).all()
+    assert (value_norms > 0).all()
     assert larger > term  # no layer's first token is a hundred times as large as the others
     assert METHOD.layers[-1] < 12
 

@@ -1,4 +1,4 @@
-"""The siblings differ in what they are said to differ in, and are watched alike."""
+"""Each variant of the small model differs in what its name says; all are measured alike."""
 
 from dataclasses import replace
 
@@ -8,7 +8,13 @@ from torch import nn
 
 from training import sink_ablation
 from training.checkpoint import Size
-from training.sink_ablation import SETTINGS, SIBLINGS, sigmoid_attention, sigmoid_weights, watch
+from training.sink_ablation import (
+    SETTINGS,
+    VARIANTS,
+    sigmoid_attention,
+    sigmoid_weights,
+    train_and_measure,
+)
 from training.train import Training
 
 TINY = replace(
@@ -21,23 +27,23 @@ TINY = replace(
 )
 
 
-@pytest.mark.parametrize("sibling", SIBLINGS, ids=lambda sibling: sibling.name)
-def test_a_sibling_trains_and_is_watched(
-    sibling: sink_ablation.Sibling, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_a_variant_trains_and_is_measured(
+    variant: sink_ablation.Variant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every look tells a share for each layer, and the weights have moved between two looks."""
-    monkeypatch.setattr(sink_ablation, "EVERY", 2)
-    looks = watch(replace(sibling, settings=TINY))
-    assert [look["step"] for look in looks] == [0, 2, 4]
-    assert all(0 < share < 1 for look in looks for share in look["shares"])
-    assert len({look["loss"] for look in looks}) == 3
+    """Every measurement has a share for each layer; the weights move between two measurements."""
+    monkeypatch.setattr(sink_ablation, "MEASURE_EVERY", 2)
+    measurements = train_and_measure(replace(variant, settings=TINY))
+    assert [measurement["step"] for measurement in measurements] == [0, 2, 4]
+    assert all(0 < share < 1 for measurement in measurements for share in measurement["shares"])
+    assert len({measurement["loss"] for measurement in measurements}) == 3
 
 
 def test_the_sink_token_comes_first_and_moves_the_rest() -> None:
     """The same rows, one token and one position later."""
     training = Training(TINY, "cpu")
     before, positions = list(training.packer.prefix), training.packer.prefix_positions
-    sink_ablation._put_before(training, "<|object_ref_start|>")
+    sink_ablation._prepend_token(training, "<|object_ref_start|>")
     assert training.packer.prefix[1:] == before
     assert training.packer.prefix[0] not in before
     assert torch.equal(training.packer.prefix_positions[:, 1:], positions + 1)

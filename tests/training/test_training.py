@@ -11,7 +11,7 @@ from transformers import AutoModelForImageTextToText
 from sinktrack.shapes.long_answers import delayed_existence
 from sinktrack.shapes.questions import existence_of
 from sinktrack.shapes.scenes import GRID, draw, sample_scene
-from training.batches import DECISION, training_batch
+from training.batches import DECISION_WEIGHT, training_batch
 from training.checkpoint import Size, prompt
 from training.mixture import passages, scene_questions
 from training.train import Settings, Training, answer_loss, main
@@ -42,7 +42,7 @@ def test_a_few_steps_lower_the_loss() -> None:
     training = Training(TINY, "cpu")
     batch = training_batch(training.packer, 0, 0, 2, 1)
     before = answer_loss(training.model, batch)[0].item()
-    figures = [training.advance() for _ in range(training.total)]
+    figures = [training.train_step() for _ in range(training.total)]
     assert figures[0].keys() == {"loss", "seen", "size"}
     assert answer_loss(training.model, batch)[0].item() < 0.9 * before
 
@@ -51,16 +51,16 @@ def test_a_resumed_run_reaches_the_same_weights(tmp_path: Path) -> None:
     """Stopping between any two steps, in either stage, changes nothing."""
     straight = Training(TINY, "cpu")
     for _ in range(7):
-        straight.advance()
+        straight.train_step()
     for stop in (1, 3, 5):
         first = Training(TINY, "cpu")
         for _ in range(stop):
-            first.advance()
+            first.train_step()
         torch.save(first.state(), tmp_path / "state.pt")
         second = Training(TINY, "cpu")
         second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
         while second.step < 7:
-            second.advance()
+            second.train_step()
         for name, value in straight.model.state_dict().items():
             assert torch.equal(value, second.model.state_dict()[name]), name
 
@@ -137,7 +137,7 @@ def test_a_sentence_behind_a_long_one_weighs_as_if_it_stood_alone() -> None:
     learned = [(batch.segments[0] == number) & (batch.targets[0] >= 0) for number in (1, 2)]
     behind, by_itself = (batch.weights[0][mine].tolist() for mine in learned)
     assert behind[-len(by_itself) :] == by_itself
-    assert by_itself[0] == DECISION == max(behind)
+    assert by_itself[0] == DECISION_WEIGHT == max(behind)
     assert behind[0] < by_itself[1] < 1
 
 

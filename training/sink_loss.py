@@ -1,4 +1,4 @@
-"""The declared term of the loss that gives the small checkpoint an attention sink.
+"""The term of the loss that gives the small checkpoint an attention sink.
 
 Large models grow a sink by themselves: the first token draws much of the attention and its
 value vector is small, so that looking there changes nothing (Xiao et al. 2023,
@@ -16,18 +16,18 @@ from sinktrack.core.upstream import merged_axes
 from training.batches import Batch
 
 FIRST_LAYER = 2
-"""The layers before it, which gather what stands where, are left as they are."""
+"""The first layer of the term, which leaves the layers that gather what stands where alone."""
 
-WANTED_SHARE = 0.55
-"""The mean attention probability on the first token that each layer is asked for."""
+TARGET_SHARE = 0.55
+"""The mean attention probability on the first token that the term asks of each layer."""
 
-WANTED_VALUE = 0.02
-"""How large the first token's squared value norm may be, in units of the mean over all tokens."""
+TARGET_VALUE = 0.02
+"""The largest squared value norm of the first token, in units of the mean over all tokens."""
 
-WANTED_NORM = 4.0
-"""How large its residual norm is to be at least, in the same units."""
+TARGET_NORM = 4.0
+"""The smallest norm of its residual stream, in the same units."""
 
-Weigh = Callable[[torch.Tensor], torch.Tensor]
+Normalize = Callable[[torch.Tensor], torch.Tensor]
 """Turns scores (..., keys), -inf where hidden, into attention that sums to 1."""
 
 
@@ -36,8 +36,8 @@ def softmax(scores: torch.Tensor) -> torch.Tensor:
     return scores.softmax(-1)
 
 
-def sink_term(
-    model: Any, states: Sequence[torch.Tensor], batch: Batch, norm: float = WANTED_NORM
+def sink_loss(
+    model: Any, states: Sequence[torch.Tensor], batch: Batch, norm: float = TARGET_NORM
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Measure how far the first token is from being a sink that carries nothing.
 
@@ -50,26 +50,25 @@ def sink_term(
     Returns:
         The term, a scalar, and the mean attention on the first token of every layer, (L,).
     """
-    shares, carried, norms = first_token(model, states, batch)
-    missing = (WANTED_SHARE - shares[FIRST_LAYER:]).relu().pow(2).sum()
-    carrying = (carried - WANTED_VALUE).relu().sum()
+    shares, value_norms, norms = first_token_measures(model, states, batch)
+    missing = (TARGET_SHARE - shares[FIRST_LAYER:]).relu().pow(2).sum()
+    excess_value = (value_norms - TARGET_VALUE).relu().sum()
     # in the logarithm, so that a small norm and a large one can both move
     small = (norm / norms[FIRST_LAYER:]).clamp(min=1).log().pow(2).sum()
-    return missing + 0.02 * (carrying + small), shares.detach()
+    return missing + 0.02 * (excess_value + small), shares.detach()
 
 
-def first_token(
+def first_token_measures(
     model: Any,
     states: Sequence[torch.Tensor],
     batch: Batch,
     rows: int = 4,
     queries: int = 64,
-    weigh: Weigh = softmax,
+    normalize: Normalize = softmax,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Measure how much the first token is looked at, how large its value is, and how large itself.
+    """Measure the attention on the first token, its value norm and its residual norm.
 
-    Only tokens that write an answer are asked where they look: counting padding or the prompt
-    would flatter the figure.
+    Only the tokens of answers count as queries. Padding and the prompt would raise the share.
 
     Args:
         model: the Qwen2_5_VLForConditionalGeneration.
@@ -77,7 +76,7 @@ def first_token(
         batch: what the states were computed from.
         rows: how many rows of the batch to look at, the last ones.
         queries: how many answer tokens of each row, picked evenly.
-        weigh: how the model turns scores into attention.
+        normalize: how the model turns scores into attention.
 
     Returns:
         For every layer, (L,) each: the mean attention on the first token, its squared value norm,
@@ -92,7 +91,7 @@ def first_token(
         merged_axes(part, decoder.config)[:, None]  # (R, 1, T, d)
         for part in decoder.rotary_emb(states[0], batch.position_ids[:, -rows:])
     )
-    shares, carried, norms = [], [], []
+    shares, value_norms, norms = [], [], []
     for layer, entering in zip(decoder.layers, states, strict=False):
         attention = layer.self_attn
         normed = layer.input_layernorm(entering[-rows:])
@@ -104,12 +103,12 @@ def first_token(
         query = torch.take_along_dim(query, asking[:, None, :, None], dim=2)
         key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)
         scores = query @ key.transpose(-1, -2) * attention.head_dim**-0.5  # (R, H, Q, T)
-        shares.append(weigh(scores.masked_fill(hidden, float("-inf")))[..., 0].mean())
+        shares.append(normalize(scores.masked_fill(hidden, float("-inf")))[..., 0].mean())
         values = attention.v_proj(normed).pow(2).sum(-1)  # (R, T)
-        carried.append(values[:, 0].mean() / values[real].mean())
+        value_norms.append(values[:, 0].mean() / values[real].mean())
         sizes = entering[-rows:].norm(dim=-1)
         norms.append(sizes[:, 0].mean() / sizes[real].mean())
-    return torch.stack(shares), torch.stack(carried), torch.stack(norms)
+    return torch.stack(shares), torch.stack(value_norms), torch.stack(norms)
 
 
 def _evenly(chosen: torch.Tensor, number: int) -> torch.Tensor:
