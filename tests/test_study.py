@@ -151,7 +151,7 @@ def test_answers_made_as_a_batch_are_those_of_the_library(folder, bundled):
 
 def test_preparing_goes_on_where_it_stopped(folder, bundled, monkeypatch):
     study = read_study(folder)
-    kept = preparing._keep
+    kept = preparing._write_answers
     calls = []
 
     def fails_at_the_second(study, item, *rest):
@@ -160,10 +160,10 @@ def test_preparing_goes_on_where_it_stopped(folder, bundled, monkeypatch):
             raise KeyboardInterrupt
         kept(study, item, *rest)
 
-    monkeypatch.setattr(preparing, "_keep", fails_at_the_second)
+    monkeypatch.setattr(preparing, "_write_answers", fails_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         prepare(study, *bundled, batch=1)
-    monkeypatch.setattr(preparing, "_keep", kept)
+    monkeypatch.setattr(preparing, "_write_answers", kept)
     assert prepare(study, *bundled) == 2
     assert prepare(study, *bundled) == 0
     study.trace(study.items[1], "sinktrack").unlink()

@@ -20,11 +20,11 @@ from sinktrack.report.payload import payload
 from sinktrack.study.folder import Study, StudyItem
 
 _FORMAT = 1
-"""Goes into what answers are made from, so that a change of the files' format makes them anew."""
+"""Part of the digest, so that a change of the files' format makes all answers anew."""
 
 
 def prepare(study: Study, model: Any, processor: Any, *, batch: int = 8) -> int:
-    """Answer every item that has no answers yet, or had others; each is kept as soon as it is made.
+    """Answer every item whose answers are missing or outdated, and write each at once.
 
     Args:
         study: The study.
@@ -42,14 +42,16 @@ def prepare(study: Study, model: Any, processor: Any, *, batch: int = 8) -> int:
         lane: None if changes is None else SinkTrack.for_model(model, **changes)
         for lane, changes in study.lanes.items()
     }
-    sources = {item: _source(study, item, model, methods) for item in study.items}
-    left = [item for item in study.items if _made_from(study, item) != sources[item]]
+    sources = {item: _digest(study, item, model, methods) for item in study.items}
+    unanswered = [item for item in study.items if _stored_digest(study, item) != sources[item]]
     study.prepared(study.items[0]).parent.mkdir(exist_ok=True)
     decoding = Decoding(max_new_tokens=study.max_new_tokens)
     batch = batch_size(methods, batch)
-    with tqdm(total=len(study.items), initial=len(study.items) - len(left), unit="item") as bar:
-        for start in range(0, len(left), batch):
-            items = left[start : start + batch]
+    with tqdm(
+        total=len(study.items), initial=len(study.items) - len(unanswered), unit="item"
+    ) as bar:
+        for start in range(0, len(unanswered), batch):
+            items = unanswered[start : start + batch]
             prompts = [
                 build_prompt(model, processor, item.question, [load_picture(item.image)])
                 for item in items
@@ -64,15 +66,15 @@ def prepare(study: Study, model: Any, processor: Any, *, batch: int = 8) -> int:
             )
             generator.run()
             for item, comparison in zip(items, generator.comparisons(), strict=True):
-                _keep(study, item, comparison, sources[item])
+                _write_answers(study, item, comparison, sources[item])
                 bar.update()
-    return len(left)
+    return len(unanswered)
 
 
-def _source(
+def _digest(
     study: Study, item: StudyItem, model: Any, methods: Mapping[str, SinkTrack | None]
 ) -> str:
-    """Return a digest of all that an item's answers are made from."""
+    """Return a digest of everything that determines an item's answers."""
     said = {
         "format": _FORMAT,
         "model": model_name(model),
@@ -87,8 +89,8 @@ def _source(
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _made_from(study: Study, item: StudyItem) -> str | None:
-    """Return the digest that an item's answers carry; None where not all of them are there."""
+def _stored_digest(study: Study, item: StudyItem) -> str | None:
+    """Return the digest stored with an item's answers; None if an answer or a trace is missing."""
     try:
         made_from = json.loads(study.prepared(item).read_text("utf-8"))["made_from"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -97,7 +99,7 @@ def _made_from(study: Study, item: StudyItem) -> str | None:
     return made_from if whole and isinstance(made_from, str) else None
 
 
-def _keep(study: Study, item: StudyItem, comparison: Comparison, source: str) -> None:
+def _write_answers(study: Study, item: StudyItem, comparison: Comparison, source: str) -> None:
     for lane, answer in comparison.items():
         assert answer.trace is not None  # made with a recording
         answer.trace.save(study.trace(item, lane))
