@@ -3,8 +3,8 @@
 import os
 import sys
 
-from app.machine import without_proxies
-from app.settings import Settings
+from app.shared.machine import without_proxies
+from app.shared.settings import Settings
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.machine import tolerate_any_text
 
@@ -15,18 +15,18 @@ def main() -> int:
     tolerate_any_text()
     # Imported here, so that a wrong argument is answered at once and not after loading torch.
     with without_proxies():  # Gradio opens a client when it is imported
-        from app.engine import Engine
-        from app.study import open_study
-        from app.ui import build, launch
+        from app.shared.engine import Engine  # the first, because it imports spaces before torch
+
+        # isort: split
+        from app.compare import page as compare_page
+        from app.study import page as study_page
 
     try:
         if settings.study is not None:
-            page = open_study(settings)
-            launch(page, settings)
+            page = study_page.serve(settings)
         else:
             engine = Engine.choose(settings)
-            page = build(engine, settings)
-            launch(page, settings)
+            page = compare_page.serve(engine, settings)
             engine.load()
         page.block_thread()
     except (SinkTrackError, OSError) as error:  # OSError: the port is taken

@@ -1,24 +1,15 @@
-"""The page: SinkTrack beside the plain model, in a browser.
+"""The pages in a browser.
 
-settings  what can be set, and which model a machine gets
-engine    the only part that talks to the library: one model, one answer at a time
-compare   what happens on Ask and Stop
-heatmap   the viewer of `sinktrack.report.viewer` as a Gradio component
-examples  pictures and questions to begin with
-ui        the layout
-machine   proxies, and folders of other users
+compare  SinkTrack and other methods beside the plain model
+study    annotators judge pairs of answers blind
+shared   what both stand on, the model's engine among it
 
-and the page of a study, where annotators judge pairs of answers blind:
-
-study        the page
-judging      what an annotator asks for and gets
-store        where votes are kept; database, its tables; ledger, a copy on the hub
-coordinator  the page with the results; results, stats and summary, what it says
+Neither page imports the other, and no module but `app.shared.engine` reaches a model.
 """
 
 import os
 
-from app.machine import own_temporary_folder
+from app.shared.machine import own_temporary_folder
 
 # They are read when gradio and huggingface_hub are imported, so they are set before.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")

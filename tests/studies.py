@@ -4,7 +4,7 @@ import json
 
 from PIL import Image
 
-from app.store import Store
+from app.study.store import Store
 from sinktrack.study.folder import read_study
 
 LANES = ("baseline", "sinktrack")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from app.engine import Engine
+from app.shared.engine import Engine
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from app.compare import Compare, toast
-from app.engine import Engine
-from app.examples import read_examples
-from app.stop import StopFlag
-from app.uploads import raw_picture
+from app.compare.examples import read_examples
+from app.compare.handlers import Compare
+from app.compare.uploads import raw_picture
+from app.shared.engine import Engine
+from app.shared.stop import StopFlag
+from app.shared.ui import toast
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -124,7 +125,7 @@ def test_a_report_that_cannot_be_kept_leaves_the_answer(compare, picture, monkey
     def full(*args: Any) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.compare.save_bytes_to_cache", full)
+    monkeypatch.setattr("app.compare.handlers.save_bytes_to_cache", full)
     shown, files = finished(ask(compare, picture))
     assert "payload" in shown
     assert [file["interactive"] for file in files] == [False] * 3

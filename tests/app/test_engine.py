@@ -14,12 +14,12 @@ import pytest
 import torch
 from paths import CHECKPOINT
 
-import app.engine
+import app.shared.engine
 import sinktrack
-from app.engine import Engine
-from app.request import Request, Variant
-from app.settings import GIB, Settings
-from app.stop import StopFlag
+from app.shared.engine import Engine
+from app.shared.request import Request, Variant
+from app.shared.settings import GIB, Settings
+from app.shared.stop import StopFlag
 from sinktrack.core.errors import ModelError, PictureError, PromptError
 from sinktrack.core.names import BUNDLED
 from sinktrack.core.trace import AttentionTrace
@@ -117,14 +117,14 @@ def test_files_that_cannot_be_written_leave_the_answer(engine, picture, monkeypa
     def full(*args: Any) -> bytes:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.downloads._traces", full)
+    monkeypatch.setattr("app.shared.downloads._traces", full)
     events = run(engine, engine.request(picture, QUESTION, max_new_tokens=2))
     assert result(events)["lanes"]
     assert events[-1] == {"kind": "files", "traces": None, "replay": None}
 
 
 def test_a_question_waits_until_the_model_is_there(monkeypatch, picture):
-    monkeypatch.setattr(app.engine, "gpu_memory", lambda: None)
+    monkeypatch.setattr(app.shared.engine, "gpu_memory", lambda: None)
     engine = Engine.choose(Settings())
     assert not engine.ready and not engine.anchored
     assert [lane["subtitle"] for lane in engine.lane_titles(Variant())] == ["", ""]
@@ -314,7 +314,7 @@ def test_on_a_zerogpu_space_every_answer_runs_inside_the_loan(checkpoint, pictur
 
             return wrap
 
-    monkeypatch.setattr(app.engine, "spaces", Spaces)
+    monkeypatch.setattr(app.shared.engine, "spaces", Spaces)
     engine = Engine(*checkpoint, name="shapes-vl")
     for tokens in (2, 100):
         events = run(engine, engine.request(picture, QUESTION, max_new_tokens=tokens))
@@ -339,7 +339,7 @@ def loader(checkpoint: tuple[Any, Any], failing_name: str) -> Callable[[str], tu
 
 
 def test_without_a_gpu_the_bundled_model_says_that_it_is_one(checkpoint, monkeypatch):
-    monkeypatch.setattr(app.engine, "gpu_memory", lambda: None)
+    monkeypatch.setattr(app.shared.engine, "gpu_memory", lambda: None)
     monkeypatch.setattr(sinktrack, "load", loader(checkpoint, ""))
     engine = started(Settings())
     assert engine.bundled and engine.name == CHECKPOINT.name and "no CUDA GPU" in engine.notice
@@ -347,7 +347,7 @@ def test_without_a_gpu_the_bundled_model_says_that_it_is_one(checkpoint, monkeyp
 
 def test_an_unreachable_hub_leaves_the_bundled_model_and_the_reason(checkpoint, monkeypatch):
     chosen = "Qwen/Qwen2.5-VL-7B-Instruct"
-    monkeypatch.setattr(app.engine, "gpu_memory", lambda: 24 * GIB)
+    monkeypatch.setattr(app.shared.engine, "gpu_memory", lambda: 24 * GIB)
     monkeypatch.setattr(sinktrack, "load", loader(checkpoint, chosen))
     engine = started(Settings())
     assert engine.bundled and engine.name == CHECKPOINT.name

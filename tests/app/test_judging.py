@@ -5,7 +5,7 @@ import json
 import pytest
 from studies import YAML, make_study, open_store
 
-from app.judging import Judging
+from app.study.judging import Judging
 from sinktrack.core.errors import StudyError
 
 CODE = "open sesame"

@@ -12,8 +12,8 @@ from huggingface_hub import HfApi
 from paths import ROOT
 from studies import YAML, make_study, open_store
 
-import app.assignment
-from app.ledger import Ledger
+import app.study.assignment
+from app.study.ledger import Ledger
 from sinktrack.core.errors import StoreError
 
 
@@ -83,7 +83,7 @@ def test_votes_are_there_again_after_the_disk_was_lost(tmp_path, hub):
 
 
 def test_a_place_given_on_after_an_undo_keeps_its_vote(tmp_path, hub, monkeypatch):
-    monkeypatch.setattr(app.assignment, "HELD_SECONDS", 0)
+    monkeypatch.setattr(app.study.assignment, "HELD_SECONDS", 0)
     study = make_study(tmp_path / "study", items=1)
     store, ledger = serve(study, hub)
     ann, bob, carla = map(store.join, ("Ann", "Bob", "Carla"))
@@ -165,13 +165,13 @@ STOPPED = """
 import sys, time
 from pathlib import Path
 sys.path[:0] = {paths!r}
-import app.ledger
-from app.settings import Settings
-from app.study import open_votes
+import app.study.ledger
+from app.shared.settings import Settings
+from app.study.page import open_votes
 from hub import Hub
 from sinktrack.study.folder import read_study
 
-app.ledger.HfApi = lambda: Hub(Path({hub!r}))
+app.study.ledger.HfApi = lambda: Hub(Path({hub!r}))
 store = open_votes(read_study({study!r}), Settings.read([], {{"SINKTRACK_DATASET": "team/votes"}}))
 ann = store.join("Ann")
 store.vote("the last", store.next(ann).id, ann, better="tie", judged={{}})

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from paths import ROOT
 
-from app.machine import own_temporary_folder, without_proxies
+from app.shared.machine import own_temporary_folder, without_proxies
 
 # On a shared machine nobody answers there.
 NOWHERE = "http://127.0.0.1:9"

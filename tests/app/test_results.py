@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from studies import LANES, make_study
 
-from app.results import as_votes, export, results, vote_rows
-from app.stats import Share
-from app.summary import progress, summary
+from app.study.results import as_votes, export, results, vote_rows
+from app.study.stats import Share
+from app.study.summary import progress, summary
 
 JUDGED = {
     "baseline": {"severity": "severe", "spans": [[0, 5], [9, 12]]},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import GIB, Settings, choose_model
+from app.shared.settings import GIB, Settings, choose_model
 from sinktrack.core.names import BUNDLED
 
 ROOT = Path(__file__).parent.parent.parent

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.stats import (
+from app.study.stats import (
     TIES,
     Share,
     Vote,

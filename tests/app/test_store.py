@@ -15,9 +15,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from paths import ROOT
 
-import app.assignment
-from app.database import metadata, open_database
-from app.store import Store
+import app.study.assignment
+from app.study.database import metadata, open_database
+from app.study.store import Store
 from sinktrack.core.errors import StoreError
 
 LANES = ("baseline", "sinktrack")
@@ -158,7 +158,7 @@ def test_what_was_left_open_goes_to_somebody_else_in_the_end(make, monkeypatch):
     ann, bob = store.join("Ann"), store.join("Bob")
     place = store.next(ann)
     assert store.next(bob) is None
-    monkeypatch.setattr(app.assignment, "HELD_SECONDS", 0)
+    monkeypatch.setattr(app.study.assignment, "HELD_SECONDS", 0)
     assert store.next(bob) == place
     with pytest.raises(StoreError, match="somebody else"):
         cast(store, ann, place)
@@ -210,7 +210,7 @@ def test_ten_people_at_once_lose_and_double_nothing(make):
 
 KILLED = """
 import os, signal, sys, time, uuid
-from app.store import Store
+from app.study.store import Store
 
 def vote_for_ever():
     store = Store(sys.argv[1], study="kill", lanes=("a", "b"),

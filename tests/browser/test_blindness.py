@@ -19,7 +19,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from studies import LANES, YAML, make_study
 
-from app.stats import sign_test
+from app.study.stats import sign_test
 
 ITEMS = 200
 CHANCE_P = 1e-4

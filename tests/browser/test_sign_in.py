@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 from real_page import ROOT, Server
 from studies import make_study
 
-from app.settings import Settings
+from app.shared.settings import Settings
 
 KEY = RSAKey.generate_key(2048, parameters={"kid": "one"})
 

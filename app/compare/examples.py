@@ -11,7 +11,7 @@ from typing import Any
 from sinktrack.core.errors import PictureError
 from sinktrack.core.images import load_picture
 
-FOLDER = Path(__file__).parent.parent / "assets" / "examples"
+FOLDER = Path(__file__).parents[2] / "assets" / "examples"
 _THUMBNAIL = 112  # pixels, twice what is shown
 
 log = logging.getLogger(__name__)

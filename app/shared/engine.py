@@ -24,12 +24,12 @@ else:
 import torch
 
 import sinktrack
-from app.downloads import downloads, large_maps
-from app.request import Request, Variant, lane_methods, lane_titles
-from app.settings import Settings, choose_model
-from app.steady import STILL, UPDATE_SECONDS, Event, steadily
-from app.stop import StopFlag
-from app.turns import Turns
+from app.shared.downloads import downloads, large_maps
+from app.shared.request import Request, Variant, lane_methods, lane_titles
+from app.shared.settings import Settings, choose_model
+from app.shared.steady import STILL, UPDATE_SECONDS, Event, steadily
+from app.shared.stop import StopFlag
+from app.shared.turns import Turns
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.errors import ModelError, PromptError, SinkTrackError
 from sinktrack.core.images import load_picture

@@ -4,20 +4,11 @@ The component's value is JSON text. Gradio evaluates templates as JavaScript and
 everything in them, so the template is fixed and all data goes through `textContent` in the browser.
 """
 
-import json
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from sinktrack.report.html import viewer_script, viewer_style
-
-_STATIC = Path(__file__).parent / "static"
-
-
-def pack(state: Any) -> str:
-    """Return JSON text for a component's value; no "<" in it can be taken for a tag."""
-    return json.dumps(state, allow_nan=False).replace("<", "\\u003c")
+from app.shared.ui import pack
 
 
 def stage(state: dict[str, Any]) -> gr.HTML:
@@ -50,17 +41,3 @@ def example_list(examples: list[dict[str, str]]) -> gr.HTML:
         apply_default_css=False,
         elem_id="examples",
     )
-
-
-def head() -> str:
-    """Return what the page's head needs: the viewer, and the page's own style and script.
-
-    They go here and not into `launch(css=, js=)`, because Gradio rewrites CSS given there.
-    """
-    style = viewer_style() + _static("page.css", "judge.css")
-    script = viewer_script() + _static("page.js", "words.js", "judge.js")
-    return f"<style>{style}</style>\n<script>{script}</script>"
-
-
-def _static(*names: str) -> str:
-    return "\n".join((_STATIC / name).read_text("utf-8") for name in names)

@@ -1,6 +1,5 @@
 """What happens on Ask and on Stop: inputs to events, and events to what the page shows."""
 
-import html
 import json
 import logging
 import time
@@ -10,11 +9,11 @@ from typing import Any
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
-from app.engine import Engine
-from app.heatmap import pack
-from app.request import Variant, kept
-from app.steady import Event
-from app.stop import StopFlag
+from app.shared.engine import Engine
+from app.shared.request import Variant, kept
+from app.shared.steady import Event
+from app.shared.stop import StopFlag
+from app.shared.ui import pack, toast
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.report.html import render
 
@@ -30,11 +29,6 @@ _HINTS = {
 _NOT_NUMBERS = "The settings hold something that is not a number: load the page again."
 
 log = logging.getLogger(__name__)
-
-
-def toast(sentence: str) -> gr.Error:
-    """Return an error that shows a sentence as text; Gradio takes the message for HTML."""
-    return gr.Error(html.escape(sentence), duration=12, print_exception=False)
 
 
 class Compare:

@@ -1,6 +1,6 @@
 """A study's results as figures, and a table of every vote to take away.
 
-Knows nothing about databases and pages: it is given the votes as `app.store` keeps them.
+Knows nothing about databases and pages: it is given the votes as `app.study.store` keeps them.
 """
 
 from collections import Counter
@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from app import stats
-from app.stats import Agreement, Share, Vote
+from app.study import stats
+from app.study.stats import Agreement, Share, Vote
 from sinktrack.study.folder import Study
 
 Format = Literal["csv", "jsonl", "parquet"]

@@ -1,6 +1,6 @@
 """The tables that hold votes, and how a database is opened: brought up to date, and durable.
 
-Knows nothing about what a vote means; app/store.py does.
+Knows nothing about what a vote means; app/study/store.py does.
 """
 
 import unicodedata

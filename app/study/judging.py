@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from app.stats import SEVERITIES, TIES
-from app.store import Place, Store
+from app.study.stats import SEVERITIES, TIES
+from app.study.store import Place, Store
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.study.folder import Study, StudyItem
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.database import places, voted
+from app.study.database import places, voted
 
 HELD_SECONDS = 3600
 """How long an item waits for whoever has it open, before somebody else gets it."""

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import ImageData
 
-from app.compare import toast
+from app.shared.ui import toast
 
 
 def raw_picture() -> gr.Image:

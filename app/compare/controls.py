@@ -4,12 +4,13 @@ from typing import Any
 
 import gradio as gr
 
-from app.compare import TAKEN, not_while, stored, toast
-from app.engine import Engine
-from app.examples import read_examples
-from app.heatmap import example_list
-from app.stop import StopFlag
-from app.uploads import raw_picture
+from app.compare.examples import read_examples
+from app.compare.handlers import TAKEN, not_while, stored
+from app.compare.uploads import raw_picture
+from app.compare.viewer import example_list
+from app.shared.engine import Engine
+from app.shared.stop import StopFlag
+from app.shared.ui import toast
 
 _CONTEXTS = [
     ("The model’s own", ""),

@@ -15,8 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.assignment import Assignment
-from app.database import (
+from app.study.assignment import Assignment
+from app.study.database import (
     STANDING,
     enlist,
     insert_once,

@@ -8,11 +8,11 @@ import gradio as gr
 import pandas as pd
 from gradio.processing_utils import save_bytes_to_cache
 
-from app.compare import toast
-from app.results import Format, Results, as_votes, export, results, vote_rows
-from app.stats import TIES, Vote
-from app.store import Store
-from app.summary import Table, agreements, hallucinations, preferences, progress, summary
+from app.shared.ui import toast
+from app.study.results import Format, Results, as_votes, export, results, vote_rows
+from app.study.stats import TIES, Vote
+from app.study.store import Store
+from app.study.summary import Table, agreements, hallucinations, preferences, progress, summary
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.study.folder import Study
 

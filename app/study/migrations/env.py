@@ -1,4 +1,4 @@
-"""Runs the migrations in the transaction that app/database.py opens."""
+"""Runs the migrations in the transaction that app/study/database.py opens."""
 
 from alembic import context
 

@@ -9,19 +9,16 @@ from typing import Any
 
 import gradio as gr
 
-from app.compare import TAKEN, Compare
-from app.controls import Controls
-from app.engine import Engine
-from app.heatmap import head, pack, stage
-from app.machine import without_proxies
-from app.settings import Settings
-from app.stop import sweep
-from app.theme import theme
-from app.uploads import refuse_links
+from app.compare.controls import Controls
+from app.compare.handlers import TAKEN, Compare
+from app.compare.uploads import refuse_links
+from app.compare.viewer import stage
+from app.shared.engine import Engine
+from app.shared.settings import Settings
+from app.shared.stop import sweep
+from app.shared.ui import FILE_AGE, launch, pack
 
-_FAVICON = Path(__file__).parent / "static" / "favicon.svg"
-_LARGEST_UPLOAD = "64mb"
-_FILE_AGE = 2 * 60 * 60  # seconds until an upload or a download is deleted
+_STATIC = Path(__file__).parent / "static"
 
 
 def build(engine: Engine, settings: Settings) -> gr.Blocks:
@@ -32,9 +29,9 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
         settings: The limits to show.
 
     Returns:
-        The page, ready for `launch`.
+        The page, ready for `serve`.
     """
-    page = gr.Blocks(title="SinkTrack", delete_cache=(600, _FILE_AGE))
+    page = gr.Blocks(title="SinkTrack", delete_cache=(600, FILE_AGE))
     with page:
         top = gr.HTML(_header(engine), apply_default_css=False, elem_id="top")
         with gr.Row(elem_id="columns"):
@@ -71,23 +68,12 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
     return page
 
 
-def launch(page: gr.Blocks, settings: Settings) -> None:
-    """Serve the page, and return at once; `page.block_thread()` waits for its end."""
+def serve(engine: Engine, settings: Settings) -> gr.Blocks:
+    """Serve the page, and return at once; `block_thread` of what is returned waits for its end."""
     sweep()
-    with without_proxies():
-        page.launch(
-            server_name=settings.host,
-            server_port=settings.port,
-            theme=theme(),
-            head=head(),
-            favicon_path=_FAVICON,
-            footer_links=[],
-            max_file_size=_LARGEST_UPLOAD,
-            enable_monitoring=False,
-            max_threads=settings.queue_size + 24,  # one for each who waits, some for the rest
-            run_history=False,  # what somebody asked is nobody else's business
-            prevent_thread_lock=True,
-        )
+    page = build(engine, settings)
+    launch(page, settings, styles=[_STATIC / "compare.css"], scripts=[_STATIC / "compare.js"])
+    return page
 
 
 def _header(engine: Engine, state: str = "") -> str:

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from app import stats
-from app.results import Results
-from app.stats import Share, Vote
+from app.study import stats
+from app.study.results import Results
+from app.study.stats import Share, Vote
 from sinktrack.study.folder import Study
 from sinktrack.version import VERSION
 

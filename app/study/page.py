@@ -3,24 +3,37 @@
 import hashlib
 import html
 import secrets
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from app.coordinator import PATH, Coordinator
-from app.heatmap import pack
-from app.judging import Judging
-from app.ledger import Ledger
-from app.settings import Settings
-from app.store import Store
+from app.shared.settings import Settings
+from app.shared.ui import FILE_AGE, launch, pack
+from app.study.coordinator import PATH, Coordinator
+from app.study.judging import Judging
+from app.study.ledger import Ledger
+from app.study.store import Store
 from sinktrack.study.folder import Study, read_study
 
-_FILE_AGE = 2 * 60 * 60  # seconds until a download is deleted
+_STATIC = Path(__file__).parent / "static"
 _STARTS = """
 const study = JSON.parse(props.value);
 const host = element.querySelector(".sj");
 new SinkTrackJudge.Judge(host, study, (request) => server.answer(request));
 """
+
+
+def serve(settings: Settings) -> gr.Blocks:
+    """Serve a study, and return at once; `block_thread` of what is returned waits for its end.
+
+    Raises:
+        SinkTrackError: If the folder is no study, is not prepared, or the database fails.
+    """
+    page = open_study(settings)
+    scripts = [_STATIC / "words.js", _STATIC / "judge.js"]
+    launch(page, settings, styles=[_STATIC / "judge.css"], scripts=scripts)
+    return page
 
 
 def open_study(settings: Settings) -> gr.Blocks:
@@ -67,7 +80,7 @@ def open_votes(study: Study, settings: Settings) -> Store:
 
 
 def build(judging: Judging, coordinator: Coordinator) -> gr.Blocks:
-    """Return both pages, ready for `app.ui.launch`."""
+    """Return both pages, ready for `serve`."""
     study = judging.study
     known = {
         "title": study.title,
@@ -80,7 +93,7 @@ def build(judging: Judging, coordinator: Coordinator) -> gr.Blocks:
     def answer(request: Any, profile: gr.OAuthProfile | None) -> dict[str, Any]:
         return judging.answer(request, profile.username if profile else None)
 
-    page = gr.Blocks(title=html.escape(study.title), delete_cache=(600, _FILE_AGE))
+    page = gr.Blocks(title=html.escape(study.title), delete_cache=(600, FILE_AGE))
     with page:
         if judging.hub_sign_in:
             gr.LoginButton(elem_id="sign-in")

@@ -1,0 +1,10 @@
+"""The page that compares: one question, and the answers of several methods side by side.
+
+page      the layout, and what is connected to what
+handlers  what happens on Ask and on Stop
+controls  the left column: picture, question, settings; examples, pictures to begin with
+uploads   the picture input, which takes nothing but uploads
+viewer    the viewer of `sinktrack.report.viewer` as a Gradio component
+
+The model is not here: `app.shared.engine` has it. Votes are not here: they are in `app.study`.
+"""

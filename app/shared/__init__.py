@@ -1,0 +1,11 @@
+"""What both pages stand on: the model's engine, the settings, the machine, and what Gradio needs.
+
+engine     the only module of the page that reaches models: one model, one answer at a time
+request    what the engine is asked; downloads, the files that it makes of an answer
+turns      who is served next; steady, events by the clock; stop, how an answer is told to end
+settings   what can be set, and which model a machine gets
+machine    proxies, and folders of other users
+ui         messages, heads and the server of a page; theme, its colours
+
+Nothing here knows what a page shows: that is in `app.compare` and `app.study`.
+"""
