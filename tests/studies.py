@@ -4,7 +4,7 @@ import json
 
 from PIL import Image
 
-from app.study.store import Store
+from app.study.vote_store import VoteStore
 from sinktrack.study.folder import read_study
 
 LANES = ("baseline", "sinktrack")
@@ -50,7 +50,7 @@ def make_study(folder, items=3, yaml=YAML, texts=texts_of):
 
 def open_store(study, url=None, **options):
     """Open the votes of a study."""
-    return Store(
+    return VoteStore(
         url or f"sqlite:///{study.folder / 'votes.sqlite'}",
         study=study.name,
         lanes=tuple(study.lanes),

@@ -5,11 +5,11 @@ from typing import Any
 import gradio as gr
 
 from app.compare.examples import read_examples
-from app.compare.handlers import TAKEN, not_while, stored
-from app.compare.uploads import raw_picture
+from app.compare.handlers import NUM_DOWNLOADS, refuse_while_answering, stored_comparison
+from app.compare.uploads import picture_input
 from app.compare.viewer import example_list
 from app.shared.engine import Engine
-from app.shared.stop import StopFlag
+from app.shared.stop_flag import StopFlag
 from app.shared.ui import toast
 
 _CONTEXTS = [
@@ -26,12 +26,12 @@ class Controls:
     """Lays out the left column; must be made inside a column of a page.
 
     Its fields hold the components: `picture`, `question`, `ask`, `stop`, `examples` (None without
-    any); `decoding` and `lanes` in the order in which `Compare` takes them; and `window`, how many
-    of the last and of the first tokens are kept.
+    any); `decoding` and `lanes` in the order in which `CompareHandlers` takes them; and `window`,
+    how many of the last and of the first tokens are kept.
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.picture = raw_picture()
+        self.picture = picture_input()
         self.question = gr.Textbox(
             label="Question",
             placeholder="What do you want to know about it?",
@@ -56,7 +56,7 @@ class Controls:
 
     def choose(self, running: StopFlag | None, event: gr.EventData) -> tuple[Any, ...]:
         """Fill in an example: picture, question, window, and its stored comparison, if any."""
-        not_while(running)
+        refuse_while_answering(running)
         index = getattr(event, "index", None)
         if not isinstance(index, int) or not 0 <= index < len(self._found):
             raise toast("There is no such example: choose one of those shown.")
@@ -64,9 +64,9 @@ class Controls:
         filled = (str(example.picture), example.question, example.window, example.sinks)
         comparison = example.comparison()
         if comparison is None:
-            return *filled, gr.skip(), *(gr.skip() for _ in range(TAKEN))
-        downloads = [gr.update(interactive=False)] * TAKEN
-        return *filled, stored(comparison), *downloads
+            return *filled, gr.skip(), *(gr.skip() for _ in range(NUM_DOWNLOADS))
+        downloads = [gr.update(interactive=False)] * NUM_DOWNLOADS
+        return *filled, stored_comparison(comparison), *downloads
 
     def _settings(self, engine: Engine) -> None:
         length = gr.Slider(

@@ -10,17 +10,17 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
 from app.shared.engine import Engine
-from app.shared.request import Variant, kept
-from app.shared.steady import Event
-from app.shared.stop import StopFlag
-from app.shared.ui import pack, toast
+from app.shared.heartbeat import Event
+from app.shared.request import Variant, cache_for
+from app.shared.stop_flag import StopFlag
+from app.shared.ui import component_json, toast
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.report.html import render
 
 REPORT_NAME = "sinktrack-report.html"
 TRACES_NAME = "sinktrack-traces.zip"
 REPLAY_NAME = "sinktrack-comparison.json"
-TAKEN = 3  # report, traces and replay
+NUM_DOWNLOADS = 3  # report, traces and replay
 
 _HINTS = {
     "baseline": "The plain model’s answer appears here.",
@@ -31,7 +31,7 @@ _NOT_NUMBERS = "The settings hold something that is not a number: load the page 
 log = logging.getLogger(__name__)
 
 
-class Compare:
+class CompareHandlers:
     """The handlers of the page's events.
 
     Args:
@@ -60,7 +60,7 @@ class Compare:
         Raises:
             gr.Error: If something is missing or does not fit the model.
         """
-        not_while(running)
+        refuse_while_answering(running)
         if not picture:
             raise toast("There is no picture yet: upload, paste or choose one.")
         if not (question or "").strip():
@@ -71,7 +71,7 @@ class Compare:
             raise toast(str(error)) from error
         except (TypeError, ValueError, OverflowError) as error:
             raise toast(_NOT_NUMBERS) from error
-        return pack(_writing("Waiting for a turn.", titles) | {"began": True}), StopFlag()
+        return component_json(_writing("Waiting for a turn.", titles) | {"began": True}), StopFlag()
 
     def answer(
         self,
@@ -93,8 +93,8 @@ class Compare:
         """
         began = time.monotonic()
         stop = stop or StopFlag()
-        nothing = (None,) * TAKEN
-        unchanged = (gr.skip(),) * TAKEN
+        nothing = (None,) * NUM_DOWNLOADS
+        unchanged = (gr.skip(),) * NUM_DOWNLOADS
         try:
             own, variants = _variants(lanes)
             request = self._engine.request(
@@ -106,12 +106,12 @@ class Compare:
                 do_sample=bool(do_sample),
                 temperature=float(temperature),
                 seed=int(seed or 0),
-                cache=kept(int(window or 0), int(sinks or 0)),
+                cache=cache_for(int(window or 0), int(sinks or 0)),
             )
             titles = self._engine.lane_titles(own, variants)
         except (SinkTrackError, TypeError, ValueError, OverflowError) as error:
             stop.set()
-            yield pack(self.idle("No answer.")), *nothing
+            yield component_json(self.idle("No answer.")), *nothing
             known = isinstance(error, SinkTrackError)
             raise toast(str(error) if known else _NOT_NUMBERS) from error
         notices = list(request.notices)
@@ -133,13 +133,13 @@ class Compare:
                     *(gr.update(value=file, interactive=file is not None) for file in files),
                 )
             elif event["kind"] in ("refused", "failed"):
-                yield pack(self.idle("No answer.")), *nothing
+                yield component_json(self.idle("No answer.")), *nothing
                 raise toast(event["sentence"])
             elif event["kind"] == "stopped":
-                yield pack(self.idle("Stopped before the answer began.")), *nothing
+                yield component_json(self.idle("Stopped before the answer began.")), *nothing
             else:
                 state = _writing(_words(event), titles, event=event)
-                yield pack(state | {"notices": notices}), *unchanged
+                yield component_json(state | {"notices": notices}), *unchanged
 
     def stop(self, stop: StopFlag | None) -> Any:
         """End the answer within one decode step, keep what was written, and switch Stop off."""
@@ -150,7 +150,7 @@ class Compare:
     def abandoned(self, stop: StopFlag | None) -> str:
         """Return the stage for an answer that never came, as when the queue is full."""
         self.stop(stop)
-        return pack(self.idle("No answer."))
+        return component_json(self.idle("No answer."))
 
     def _finished(self, event: Event, seconds: float, notices: list[str]) -> tuple[str, str | None]:
         """Return the finished stage and the report's file."""
@@ -180,7 +180,7 @@ class Compare:
         return path
 
 
-def not_while(running: StopFlag | None) -> None:
+def refuse_while_answering(running: StopFlag | None) -> None:
     """Refuse what would disturb an answer that is being written.
 
     Raises:
@@ -190,7 +190,7 @@ def not_while(running: StopFlag | None) -> None:
         raise toast("An answer is being written: stop it, or wait for its end.")
 
 
-def stored(comparison: dict[str, Any]) -> str:
+def stored_comparison(comparison: dict[str, Any]) -> str:
     """Return the stage with a comparison that was made earlier."""
     model = comparison["model"]
     status = f"Stored with this page, answered by {model}. Ask to have it answered anew."
@@ -200,7 +200,7 @@ def stored(comparison: dict[str, Any]) -> str:
 def _shown(status: str, comparison: dict[str, Any], notices: list[str]) -> str:
     """Return the stage with a comparison."""
     payload = json.dumps(comparison, allow_nan=False)
-    return pack({"status": status, "busy": False, "notices": notices, "payload": payload})
+    return component_json({"status": status, "busy": False, "notices": notices, "payload": payload})
 
 
 def _variants(values: Sequence[Any]) -> tuple[Variant, tuple[Variant, ...]]:

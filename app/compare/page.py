@@ -10,13 +10,13 @@ from typing import Any
 import gradio as gr
 
 from app.compare.controls import Controls
-from app.compare.handlers import TAKEN, Compare
+from app.compare.handlers import NUM_DOWNLOADS, CompareHandlers
 from app.compare.uploads import refuse_links
 from app.compare.viewer import stage
 from app.shared.engine import Engine
 from app.shared.settings import Settings
-from app.shared.stop import sweep
-from app.shared.ui import FILE_AGE, launch, pack
+from app.shared.stop_flag import remove_stale_flags
+from app.shared.ui import FILE_AGE, component_json, launch
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -47,7 +47,7 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
                     )
                 ]
                 report = downloads[0]
-                compare = Compare(engine, report.GRADIO_CACHE, report.temp_files)
+                compare = CompareHandlers(engine, report.GRADIO_CACHE, report.temp_files)
                 shown = stage(compare.idle())
                 with gr.Row(elem_id="take"):
                     for download in downloads:
@@ -70,7 +70,7 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
 
 def serve(engine: Engine, settings: Settings) -> gr.Blocks:
     """Serve the page, and return at once; `block_thread` of what is returned waits for its end."""
-    sweep()
+    remove_stale_flags()
     page = build(engine, settings)
     launch(page, settings, styles=[_STATIC / "compare.css"], scripts=[_STATIC / "compare.js"])
     return page
@@ -100,11 +100,11 @@ def _header(engine: Engine, state: str = "") -> str:
     )
 
 
-def _arriving(engine: Engine, compare: Compare) -> Iterator[tuple[Any, Any]]:
+def _arriving(engine: Engine, compare: CompareHandlers) -> Iterator[tuple[Any, Any]]:
     """Yield the page's head while the model loads, and once it is there, and the stage."""
     began = time.monotonic()
     # Who comes while the model loads may have asked already: then the stage is the answer's.
-    stage = pack(compare.idle()) if engine.ready else gr.skip()
+    stage = component_json(compare.idle()) if engine.ready else gr.skip()
     while not engine.ready:
         yield _header(engine, f", loading: {time.monotonic() - began:.0f} seconds so far"), stage
         time.sleep(1)
@@ -112,7 +112,7 @@ def _arriving(engine: Engine, compare: Compare) -> Iterator[tuple[Any, Any]]:
 
 
 def _wire(
-    compare: Compare,
+    compare: CompareHandlers,
     controls: Controls,
     shown: gr.HTML,
     downloads: list[gr.DownloadButton],
@@ -126,7 +126,7 @@ def _wire(
         return [gr.update(interactive=not running), gr.update(interactive=running)]
 
     def no_downloads() -> list[Any]:
-        return [gr.update(interactive=False)] * TAKEN
+        return [gr.update(interactive=False)] * NUM_DOWNLOADS
 
     begun = gr.on(
         [ask.click, controls.question.submit],

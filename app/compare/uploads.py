@@ -14,7 +14,7 @@ from gradio.data_classes import ImageData
 from app.shared.ui import toast
 
 
-def raw_picture() -> gr.Image:
+def picture_input() -> gr.Image:
     """Return an image input that hands over the path of the file as it was uploaded.
 
     Gradio would open and convert it; `sinktrack.core.images.load_picture` does that once, and says

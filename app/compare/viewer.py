@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.shared.ui import pack
+from app.shared.ui import component_json
 
 
 def stage(state: dict[str, Any]) -> gr.HTML:
@@ -19,7 +19,7 @@ def stage(state: dict[str, Any]) -> gr.HTML:
             `SinkTrackViewer.progress` takes them, or "payload", the JSON of a finished comparison.
     """
     return gr.HTML(
-        value=pack(state),
+        value=component_json(state),
         html_template='<div class="st-stage"></div>',
         js_on_load="SinkTrackPage.stage(element.querySelector('.st-stage'), props, watch);",
         apply_default_css=False,
@@ -34,7 +34,7 @@ def example_list(examples: list[dict[str, str]]) -> gr.HTML:
         examples: "src", a data URL, "question" and "note" of each.
     """
     return gr.HTML(
-        value=pack(examples),
+        value=component_json(examples),
         html_template='<div class="st-examples"></div>',
         js_on_load="SinkTrackPage.examples("
         "element.querySelector('.st-examples'), props, (data) => trigger('choose', data));",

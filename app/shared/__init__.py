@@ -2,7 +2,7 @@
 
 engine     the only module of the page that reaches models: one model, one answer at a time
 request    what the engine is asked; downloads, the files that it makes of an answer
-turns      who is served next; steady, events by the clock; stop, how an answer is told to end
+request_queue, heartbeat, stop_flag  who is served next, events by the clock, and how to end one
 settings   what can be set, and which model a machine gets
 machine    proxies, and folders of other users
 ui         messages, heads and the server of a page; theme, its colours

@@ -25,11 +25,11 @@ import torch
 
 import sinktrack
 from app.shared.downloads import downloads, large_maps
+from app.shared.heartbeat import STILL, UPDATE_SECONDS, Event, with_heartbeat
 from app.shared.request import Request, Variant, lane_methods, lane_titles
+from app.shared.request_queue import RequestQueue
 from app.shared.settings import Settings, choose_model
-from app.shared.steady import STILL, UPDATE_SECONDS, Event, steadily
-from app.shared.stop import StopFlag
-from app.shared.turns import Turns
+from app.shared.stop_flag import StopFlag
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.errors import ModelError, PromptError, SinkTrackError
 from sinktrack.core.images import load_picture
@@ -73,7 +73,7 @@ class Engine:
         notice: str = "",
     ) -> None:
         self._model, self._processor = model, processor
-        self._turns = Turns(queue_size)
+        self._queue = RequestQueue(queue_size)
         self._checking = threading.Lock()
         self._max_question_tokens = max_question_tokens
         self.name, self.bundled, self.notice = name, bundled, notice
@@ -199,14 +199,14 @@ class Engine:
             archive, and "replay", JSON. Or instead: "stopped", before it began; "refused" or
             "failed", with "sentence".
         """
-        turn, said = self._turns.join(), STILL
-        if turn is None:
+        ticket, said = self._queue.join(), STILL
+        if ticket is None:
             stop.set()
             yield {"kind": "refused", "sentence": _FULL}
             return
         try:
-            with turn:
-                while (ahead := turn.ahead) or not self.ready:
+            with ticket:
+                while (ahead := ticket.ahead) or not self.ready:
                     if stop.is_set():
                         yield {"kind": "stopped"}
                         return
@@ -225,7 +225,7 @@ class Engine:
             self._work(request, stop, abandoned, report)
 
         yield {"kind": "reading"}
-        yield from steadily(work, give_up=stop.set)
+        yield from with_heartbeat(work, give_up=stop.set)
 
     def _work(
         self,

@@ -119,7 +119,7 @@ def lane_titles(model: Any, own: Variant, variants: Sequence[Variant] = ()) -> l
     ]
 
 
-def kept(window: int, sinks: int) -> Cache:
+def cache_for(window: int, sinks: int) -> Cache:
     """Return what a window of that many last tokens, 0 for all, and first ones keeps in view.
 
     Raises:

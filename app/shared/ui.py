@@ -26,7 +26,7 @@ def toast(sentence: str) -> gr.Error:
     return gr.Error(html.escape(sentence), duration=12, print_exception=False)
 
 
-def pack(state: Any) -> str:
+def component_json(state: Any) -> str:
     """Return JSON text for a component's value; no "<" in it can be taken for a tag."""
     return json.dumps(state, allow_nan=False).replace("<", "\\u003c")
 

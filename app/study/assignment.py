@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.study.database import places, voted
+from app.study.database import has_vote, places
 
 HELD_SECONDS = 3600
 """How long an item waits for whoever has it open, before somebody else gets it."""
@@ -26,14 +26,14 @@ class Assignment:
         lanes: The names of the two lanes.
         items: The names of the items that are judged; others, judged earlier, are left alone.
         votes_per_item: How many places each has.
-        chance: Draws items and sides.
+        rng: Draws items and sides.
     """
 
     study: str
     lanes: Sequence[str]
     items: Sequence[str]
     votes_per_item: int
-    chance: random.Random
+    rng: random.Random
 
     def next(self, connection: sa.Connection, annotator: int) -> Any:
         """Return the row of the place that an annotator judges next; None for none.
@@ -56,7 +56,7 @@ class Assignment:
 
     def open(self, annotator: int) -> Any:
         """Select the places that an annotator has and that have no vote."""
-        return self._places(places.c.annotator == annotator, ~voted())
+        return self._places(places.c.annotator == annotator, ~has_vote())
 
     def _met(self, connection: sa.Connection, annotator: int) -> set[str]:
         """Return the items that an annotator has judged or has open."""
@@ -83,11 +83,11 @@ class Assignment:
         if not free:
             return None
         most = max(free.values())
-        item = self.chance.choice([item for item, taken in free.items() if taken == most])
+        item = self.rng.choice([item for item, taken in free.items() if taken == most])
         rows = connection.execute(self._places(places.c.item == item)).all()
         before = {row.number: row.left for row in rows}
         number = next(n for n in range(self.votes_per_item) if n not in before)
-        left = self.chance.choice(self.lanes)
+        left = self.rng.choice(self.lanes)
         if number ^ 1 in before:
             # of two places one is the other turned round, so that the sides are balanced
             left = next(lane for lane in self.lanes if lane != before[number ^ 1])
@@ -99,7 +99,7 @@ class Assignment:
         waiting = self._places(
             places.c.item.not_in(met),
             places.c.given < time.time() - HELD_SECONDS,
-            ~voted(),
+            ~has_vote(),
         )
         row = connection.execute(waiting.order_by(places.c.given)).first()
         if row is None:

@@ -1,6 +1,6 @@
 """The tables that hold votes, and how a database is opened: brought up to date, and durable.
 
-Knows nothing about what a vote means; app/study/store.py does.
+Knows nothing about what a vote means; app/study/vote_store.py does.
 """
 
 import unicodedata
@@ -84,12 +84,12 @@ def insert_once(connection: sa.Connection, table: sa.Table, values: Mapping[str,
     return dialect.insert(table).values(dict(values)).on_conflict_do_nothing()
 
 
-def voted() -> Any:
+def has_vote() -> Any:
     """Whether a place has its vote, as a condition on `places`."""
     return sa.exists().where(votes.c.place == places.c.id, STANDING)
 
 
-def kept(study: str, *where: Any) -> Any:
+def select_votes(study: str, *where: Any) -> Any:
     """Select votes of a study with item, number, left lane and annotator's name, oldest first."""
     return (
         sa.select(votes, places.c.item, places.c.number, places.c.left, annotators.c.name)
@@ -100,7 +100,7 @@ def kept(study: str, *where: Any) -> Any:
     )
 
 
-def enlist(connection: sa.Connection, study: str, name: str, joined: float) -> int:
+def find_or_add_annotator(connection: sa.Connection, study: str, name: str, joined: float) -> int:
     """Return the annotator of that name, who is made if new; case and accents' encoding are one."""
     known = sa.select(annotators.c.id, annotators.c.name).where(annotators.c.study == study)
     for number, other in connection.execute(known):
@@ -115,13 +115,13 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
-def put_back(connection: sa.Connection, study: str, row: Mapping[str, Any]) -> None:
-    """Insert one row of `kept`, with its annotator and its place, where it is not there yet.
+def restore_vote(connection: sa.Connection, study: str, row: Mapping[str, Any]) -> None:
+    """Insert one row of `select_votes`, its annotator and its place, unless they are there.
 
     A vote that stands finds a place of its own even where another one has its number, as after
     two servers that knew nothing of each other; one that was taken back is left out then.
     """
-    annotator = enlist(connection, study, row["name"], row["cast"])
+    annotator = find_or_add_annotator(connection, study, row["name"], row["cast"])
     of_item = sa.select(places.c.id, places.c.number, places.c.annotator).where(
         places.c.study == study, places.c.item == row["item"]
     )
@@ -179,7 +179,7 @@ def _migrate(engine: sa.Engine) -> None:
 
 
 @contextmanager
-def said() -> Iterator[None]:
+def database_errors() -> Iterator[None]:
     """Say in a sentence what the database refuses."""
     try:
         yield

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.study.stats import SEVERITIES, TIES
-from app.study.store import Place, Store
+from app.study.vote_store import Place, VoteStore
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.study.folder import Study, StudyItem
 
@@ -45,7 +45,7 @@ class Judging:
         StudyError: If an item has no answers yet.
     """
 
-    def __init__(self, study: Study, store: Store, invite: str | None) -> None:
+    def __init__(self, study: Study, store: VoteStore, invite: str | None) -> None:
         self.study, self._store, self._invite = study, store, invite
         self.hub_sign_in = invite is None
         self._items = {item.name: item for item in study.items}

@@ -9,11 +9,11 @@ from typing import Any
 import gradio as gr
 
 from app.shared.settings import Settings
-from app.shared.ui import FILE_AGE, launch, pack
-from app.study.coordinator import PATH, Coordinator
+from app.shared.ui import FILE_AGE, component_json, launch
+from app.study.hub_vote_backup import HubVoteBackup
 from app.study.judging import Judging
-from app.study.ledger import Ledger
-from app.study.store import Store
+from app.study.results_page import PATH, ResultsPage
+from app.study.vote_store import VoteStore
 from sinktrack.study.folder import Study, read_study
 
 _STATIC = Path(__file__).parent / "static"
@@ -55,16 +55,16 @@ def open_study(settings: Settings) -> gr.Blocks:
         print(f"Annotators sign in with the code {invite} (set SINKTRACK_INVITE to choose one).")
     if settings.coordinator is None:
         print(f"The results are at {PATH}, with the code {code} (SINKTRACK_COORDINATOR).")
-    return build(Judging(study, store, invite), Coordinator(study, store, code))
+    return build(Judging(study, store, invite), ResultsPage(study, store, code))
 
 
-def open_votes(study: Study, settings: Settings) -> Store:
+def open_votes(study: Study, settings: Settings) -> VoteStore:
     """Open the votes of a study, with those that a dataset has kept of it.
 
     Raises:
         StoreError: If the database or the dataset cannot be used.
     """
-    store = Store(
+    store = VoteStore(
         settings.database or f"sqlite:///{study.folder / 'votes.sqlite'}",
         study=study.name,
         lanes=tuple(study.lanes),
@@ -72,14 +72,14 @@ def open_votes(study: Study, settings: Settings) -> Store:
         votes_per_item=study.votes_per_item,
     )
     if settings.dataset:
-        ledger = Ledger(study.folder / "ledger", settings.dataset, study.name)
-        store.restore(ledger.votes)
-        store.follow(ledger.write)
-        ledger.close_when_stopped()
+        backup = HubVoteBackup(study.folder / "ledger", settings.dataset, study.name)
+        store.restore(backup.votes)
+        store.subscribe(backup.write)
+        backup.close_when_stopped()
     return store
 
 
-def build(judging: Judging, coordinator: Coordinator) -> gr.Blocks:
+def build(judging: Judging, results_page: ResultsPage) -> gr.Blocks:
     """Return both pages, ready for `serve`."""
     study = judging.study
     known = {
@@ -98,7 +98,7 @@ def build(judging: Judging, coordinator: Coordinator) -> gr.Blocks:
         if judging.hub_sign_in:
             gr.LoginButton(elem_id="sign-in")
         gr.HTML(
-            value=pack(known),
+            value=component_json(known),
             html_template='<div class="sj"></div>',
             js_on_load=_STARTS,
             server_functions=[answer],
@@ -106,6 +106,6 @@ def build(judging: Judging, coordinator: Coordinator) -> gr.Blocks:
             elem_id="judge",
         )
     with page.route("Results", PATH, show_in_navbar=False):
-        coordinator.layout()
+        results_page.layout()
     page.queue(api_open=False)
     return page

@@ -1,6 +1,6 @@
 """A study's results as figures, and a table of every vote to take away.
 
-Knows nothing about databases and pages: it is given the votes as `app.study.store` keeps them.
+Knows nothing about databases and pages: it is given the votes as `app.study.vote_store` keeps them.
 """
 
 from collections import Counter
@@ -75,7 +75,7 @@ class Results:
 
 
 def as_votes(study: Study, kept: Sequence[Mapping[str, Any]]) -> list[Vote]:
-    """Turn votes from `Store.standing` into those that statistics are made of."""
+    """Turn votes from `VoteStore.standing` into those that statistics are made of."""
     tags = {item.name: item.tags for item in study.items}
     return [
         Vote(
@@ -95,7 +95,7 @@ def as_votes(study: Study, kept: Sequence[Mapping[str, Any]]) -> list[Vote]:
     ]
 
 
-def results(study: Study, votes: Sequence[Vote]) -> Results:
+def compute_results(study: Study, votes: Sequence[Vote]) -> Results:
     """Work everything out."""
     lanes = tuple(study.lanes)
     tags = dict.fromkeys(tag for item in study.items for tag in item.tags)
@@ -108,7 +108,7 @@ def results(study: Study, votes: Sequence[Vote]) -> Results:
         choice=stats.choice_agreement(votes, lanes),
         severity=stats.severity_agreement(votes, lanes),
         left=stats.left_wins(votes),
-        seconds=stats.seconds(votes),
+        seconds=stats.vote_time_quartiles(votes),
         by_annotator=Counter(vote.annotator for vote in votes),
         single=sum(count == 1 for count in per_item.values()),
     )
@@ -122,7 +122,7 @@ def _group(name: str, votes: Sequence[Vote], lanes: tuple[str, ...]) -> Group:
         items=len({vote.item for vote in votes}),
         votes=len(votes),
         wins=stats.win_rate(votes, second),
-        wins_by_item=stats.bootstrap(votes, stats.won(second)),
+        wins_by_item=stats.bootstrap(votes, stats.win_measure(second)),
         items_won=won,
         sign_p=stats.sign_test(*won),
         said={said: sum(vote.better == said for vote in votes) for said in (*lanes, *stats.TIES)},

@@ -125,7 +125,7 @@ def bootstrap(
     return float(low), float(high)
 
 
-def won(lane: str) -> Callable[[Vote], tuple[float, float]]:
+def win_measure(lane: str) -> Callable[[Vote], tuple[float, float]]:
     """Return the measure for `bootstrap` whose ratio is the win rate of a lane."""
     return lambda vote: (float(vote.better == lane), float(vote.better not in TIES))
 
@@ -227,7 +227,7 @@ def left_wins(votes: Iterable[Vote]) -> Share:
     return Share(sum(vote.better == vote.left for vote in decided), len(decided))
 
 
-def seconds(votes: Iterable[Vote]) -> tuple[float, float, float] | None:
+def vote_time_quartiles(votes: Iterable[Vote]) -> tuple[float, float, float] | None:
     """Return the quartiles of the time per vote; None where it was never measured."""
     times = [vote.seconds for vote in votes if vote.seconds is not None]
     if not times:

@@ -32,8 +32,11 @@ def summary(study: Study, found: Results) -> str:
     """Return the results as Markdown: figures, how they were got, versions and limits."""
     first, second = study.lanes
     everything = found.groups[0]
+    by_annotator = ", ".join(
+        f"{escape_markdown(name)} {count}" for name, count in sorted(found.by_annotator.items())
+    )
     parts = [
-        f"# {plain(study.title)}",
+        f"# {escape_markdown(study.title)}",
         f"{everything.votes} votes by {len(found.by_annotator)} annotators on {everything.items} "
         f"of {len(study.items)} items, {study.votes_per_item} votes an item asked for. Each vote "
         f"compared an answer of `{first}` with one of `{second}`, blind.",
@@ -45,12 +48,10 @@ def summary(study: Study, found: Results) -> str:
     parts += ["## How far annotators agree", _table(*agreements(found))]
     parts += [
         "## Checks",
-        f"- The left answer won {share(found.left)} of the decided votes: without a bias of "
+        f"- The left answer won {format_share(found.left)} of the decided votes: without a bias of "
         "position, half.",
-        f"- Time for a vote: {times(found.seconds)}.",
-        "- Votes by annotator: "
-        + ", ".join(f"{plain(name)} {count}" for name, count in sorted(found.by_annotator.items()))
-        + ".",
+        f"- Time for a vote: {format_times(found.seconds)}.",
+        f"- Votes by annotator: {by_annotator}.",
         "## Method",
         _METHOD,
         f"{found.single} items have a single vote.",
@@ -72,20 +73,20 @@ def preferences(study: Study, found: Results) -> Table:
     """Return which lane was preferred, for all votes and for each tag."""
     first, second = study.lanes
     head = ["", "items", "votes", f"{second} wins", "by item", f"items {second} : {first}", "p"]
-    rows: list[list[Any]] = []
-    for group in found.groups:
-        won = " : ".join(map(str, group.items_won))
-        figures = [share(group.wins), _interval(group.wins_by_item), won, p_value(group.sign_p)]
-        rows.append(
-            [
-                group.name,
-                group.items,
-                group.votes,
-                *figures,
-                group.said["tie"],
-                group.said["both bad"],
-            ]
-        )
+    rows: list[list[Any]] = [
+        [
+            group.name,
+            group.items,
+            group.votes,
+            format_share(group.wins),
+            _format_interval(group.wins_by_item),
+            " : ".join(map(str, group.items_won)),
+            format_p_value(group.sign_p),
+            group.said["tie"],
+            group.said["both bad"],
+        ]
+        for group in found.groups
+    ]
     return [*head, "ties", "both bad"], rows
 
 
@@ -95,8 +96,8 @@ def hallucinations(study: Study, found: Results) -> Table:
     rows: list[list[Any]] = []
     for group in found.groups:
         both = (group.hallucinating, group.severe)
-        shares = [share(each[lane]) for lane in study.lanes for each in both]
-        rows.append([group.name, *shares, p_value(group.hallucination_p)])
+        shares = [format_share(each[lane]) for lane in study.lanes for each in both]
+        rows.append([group.name, *shares, format_p_value(group.hallucination_p)])
     return head, rows
 
 
@@ -105,18 +106,18 @@ def agreements(found: Results) -> Table:
     rows: list[list[Any]] = []
     for what, each in (("better answer", found.choice), ("severity", found.severity)):
         alpha = "-" if each.alpha is None else f"{each.alpha:.3f}"
-        rows.append([what, each.items, share(each.pairs), alpha])
+        rows.append([what, each.items, format_share(each.pairs), alpha])
     return ["", "items", "pairs that agree", "Krippendorff's alpha"], rows
 
 
 def progress(study: Study, votes: Sequence[Vote]) -> tuple[Table, Table, Table]:
     """Return how far the study is: by annotator, by tag, and by item."""
     per_item = Counter(vote.item for vote in votes)
-    by_annotator: list[list[Any]] = [
-        [name, len(own), times(stats.seconds(own)), share(stats.left_wins(own))]
-        for name in sorted({vote.annotator for vote in votes})
-        if (own := [vote for vote in votes if vote.annotator == name])
-    ]
+    by_annotator: list[list[Any]] = []
+    for name in sorted({vote.annotator for vote in votes}):
+        own = [vote for vote in votes if vote.annotator == name]
+        time = format_times(stats.vote_time_quartiles(own))
+        by_annotator.append([name, len(own), time, format_share(stats.left_wins(own))])
     tags = dict.fromkeys(tag for item in study.items for tag in item.tags)
     by_tag: list[list[Any]] = []
     for tag in tags:
@@ -134,7 +135,7 @@ def progress(study: Study, votes: Sequence[Vote]) -> tuple[Table, Table, Table]:
     )
 
 
-def share(found: Share) -> str:
+def format_share(found: Share) -> str:
     """Write a share with its interval and its counts."""
     if found.value is None or found.interval is None:
         return "-"
@@ -142,12 +143,12 @@ def share(found: Share) -> str:
     return f"{found.value:.3f} ({low:.3f} to {high:.3f}; {found.count} of {found.total})"
 
 
-def p_value(p: float | None) -> str:
+def format_p_value(p: float | None) -> str:
     """Write a p-value."""
     return "-" if p is None else f"{p:.4f}" if p >= 0.0001 else "< 0.0001"
 
 
-def times(quartiles: tuple[float, float, float] | None) -> str:
+def format_times(quartiles: tuple[float, float, float] | None) -> str:
     """Write the quartiles of the time per vote."""
     if quartiles is None:
         return "not measured"
@@ -155,15 +156,15 @@ def times(quartiles: tuple[float, float, float] | None) -> str:
     return f"median {middle:.0f} s, half of them between {low:.0f} and {high:.0f} s"
 
 
-def _interval(interval: tuple[float, float] | None) -> str:
+def _format_interval(interval: tuple[float, float] | None) -> str:
     return "-" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    lines = [head, ["---"] * len(head), *([plain(cell) for cell in row] for row in rows)]
+    lines = [head, ["---"] * len(head), *([escape_markdown(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def plain(value: Any) -> str:
+def escape_markdown(value: Any) -> str:
     """Return text that Markdown shows as it is: a name may be anything, a picture's address too."""
     return re.sub(r"([\\`*_{}\[\]()<>#!|~&])", r"\\\1", " ".join(str(value).split()))

@@ -10,22 +10,22 @@ import pytest
 from PIL import Image
 
 from app.compare.examples import read_examples
-from app.compare.handlers import Compare
-from app.compare.uploads import raw_picture
+from app.compare.handlers import CompareHandlers
+from app.compare.uploads import picture_input
 from app.shared.engine import Engine
-from app.shared.stop import StopFlag
+from app.shared.stop_flag import StopFlag
 from app.shared.ui import toast
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
-def compare(engine: Engine, tmp_path: Path) -> Compare:
-    return Compare(engine, str(tmp_path / "reports"), set())
+def compare(engine: Engine, tmp_path: Path) -> CompareHandlers:
+    return CompareHandlers(engine, str(tmp_path / "reports"), set())
 
 
 def ask(
-    compare: Compare,
+    compare: CompareHandlers,
     picture: Any,
     question: str = "What is it?",
     tokens: int = 4,
@@ -144,7 +144,7 @@ def uploads(monkeypatch, tmp_path):
 def test_the_upload_reaches_the_library_as_it_is(uploads):
     path = uploads / "upload.png"
     path.write_bytes(b"not a picture at all")
-    component = raw_picture()
+    component = picture_input()
     assert component.preprocess(component.data_model(path=str(path))) == str(path)
     assert component.preprocess(None) is None
 
@@ -153,7 +153,7 @@ def test_the_upload_reaches_the_library_as_it_is(uploads):
 def test_what_was_not_uploaded_here_is_not_opened(uploads, forged):
     Image.new("RGB", (9, 9)).save(uploads.parent / "secret.png")
     os.mkfifo(uploads / "pipe.png")
-    component = raw_picture()
+    component = picture_input()
     with pytest.raises(gr.Error, match="not uploaded here"):
         component.preprocess(component.data_model(path=str(uploads / forged)))
 
@@ -161,7 +161,7 @@ def test_what_was_not_uploaded_here_is_not_opened(uploads, forged):
 def test_a_link_to_the_upload_folder_does_not_lead_out(uploads):
     Image.new("RGB", (9, 9)).save(uploads.parent / "secret.png")
     (uploads / "link.png").symlink_to(uploads.parent / "secret.png")
-    component = raw_picture()
+    component = picture_input()
     with pytest.raises(gr.Error, match="not uploaded here"):
         component.preprocess(component.data_model(path=str(uploads / "link.png")))
 

@@ -19,7 +19,7 @@ import sinktrack
 from app.shared.engine import Engine
 from app.shared.request import Request, Variant
 from app.shared.settings import GIB, Settings
-from app.shared.stop import StopFlag
+from app.shared.stop_flag import StopFlag
 from sinktrack.core.errors import ModelError, PictureError, PromptError
 from sinktrack.core.names import BUNDLED
 from sinktrack.core.trace import AttentionTrace

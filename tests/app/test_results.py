@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from studies import LANES, make_study
 
-from app.study.results import as_votes, export, results, vote_rows
+from app.study.results import as_votes, compute_results, export, vote_rows
 from app.study.stats import Share
 from app.study.summary import progress, summary
 
@@ -52,7 +52,7 @@ def votes():
 
 
 def test_the_figures_are_those_of_a_hand_count(study, votes):
-    found = results(study, as_votes(study, votes))
+    found = compute_results(study, as_votes(study, votes))
     everything, even, odd = found.groups
     assert (everything.name, even.name, odd.name) == ("all", "tag0", "tag1")
     assert (everything.items, everything.votes) == (4, 6)
@@ -67,7 +67,7 @@ def test_the_figures_are_those_of_a_hand_count(study, votes):
 
 
 def test_nothing_is_not_an_error(study):
-    found = results(study, [])
+    found = compute_results(study, [])
     assert found.groups[0].wins.value is None and found.seconds is None
     assert "0 votes by 0 annotators" in summary(study, found)
 
@@ -96,7 +96,9 @@ def test_what_is_taken_away_is_enough_for_the_same_figures(study, votes, format_
         )
         for row in rows
     ]
-    assert results(study, as_votes(study, again)) == results(study, as_votes(study, votes))
+    assert compute_results(study, as_votes(study, again)) == compute_results(
+        study, as_votes(study, votes)
+    )
     assert rows[0]["spans of baseline"] == "0-5 9-12" and rows[0]["right"] == "sinktrack"
     assert rows[0]["cast"] == "2023-11-14T22:13:20+00:00"
 
@@ -108,7 +110,7 @@ def test_no_text_becomes_a_formula_in_a_spreadsheet(study, votes):
 
 
 def test_the_summary_says_figures_method_versions_and_limits(study, votes):
-    text = summary(study, results(study, as_votes(study, votes)))
+    text = summary(study, compute_results(study, as_votes(study, votes)))
     assert "6 votes by 2 annotators on 4 of 4 items" in text
     assert r"| all | 4 | 6 | 0.750 \(0.301 to 0.954; 3 of 4\) |" in text
     for word in ("Krippendorff", "Wilson", "bootstrap", "## Versions", "## Limits", "left answer"):
@@ -118,7 +120,7 @@ def test_the_summary_says_figures_method_versions_and_limits(study, votes):
 def test_a_name_in_the_summary_is_text(study, votes):
     hostile = "![x](http://example.org/x.png) <b> | a"
     votes[0]["name"] = hostile
-    text = summary(study, results(study, as_votes(study, votes)))
+    text = summary(study, compute_results(study, as_votes(study, votes)))
     assert r"\!\[x\]\(http://example.org/x.png\) \<b\> \| a 1" in text
     assert text.startswith(r"# A \& \<b\>B\</b\>")
 

@@ -13,11 +13,11 @@ from app.study.stats import (
     hallucination_p,
     items_won,
     left_wins,
-    seconds,
     severity_agreement,
     sign_test,
+    vote_time_quartiles,
+    win_measure,
     win_rate,
-    won,
 )
 
 LANES = ("baseline", "sinktrack")
@@ -119,11 +119,11 @@ def test_the_bootstrap_draws_items_and_not_votes():
     repeated = [
         Vote(vote.item, f"{who}", vote.left, vote.better) for vote in single for who in range(10)
     ]
-    low, high = bootstrap(single, won("sinktrack"))
+    low, high = bootstrap(single, win_measure("sinktrack"))
     assert (low, high) == pytest.approx(Share(20, 40).interval, abs=0.03)
-    assert bootstrap(repeated, won("sinktrack")) == pytest.approx((low, high))
-    assert bootstrap([], won("sinktrack")) is None
-    assert bootstrap(votes(*TIES), won("sinktrack")) is None
+    assert bootstrap(repeated, win_measure("sinktrack")) == pytest.approx((low, high))
+    assert bootstrap([], win_measure("sinktrack")) is None
+    assert bootstrap(votes(*TIES), win_measure("sinktrack")) is None
 
 
 def test_hallucinations_are_counted_and_compared_item_by_item():
@@ -149,5 +149,5 @@ def test_a_position_bias_shows():
 
 def test_time_is_told_in_quartiles():
     judged = [Vote("a", "ann", "baseline", "tie", seconds=s) for s in (1, 2, 3, 4, None)]
-    assert seconds(judged) == (1.75, 2.5, 3.25)
-    assert seconds(votes("tie")) is None
+    assert vote_time_quartiles(judged) == (1.75, 2.5, 3.25)
+    assert vote_time_quartiles(votes("tie")) is None

@@ -30,7 +30,7 @@ class StopFlag:
         return not self._path.exists()
 
 
-def sweep() -> None:
+def remove_stale_flags() -> None:
     """Remove the flags of answers that never began, left by an earlier run."""
     for path in Path(tempfile.gettempdir()).glob(_PREFIX + "*"):
         try:

@@ -13,7 +13,7 @@ from paths import ROOT
 from studies import YAML, make_study, open_store
 
 import app.study.assignment
-from app.study.ledger import Ledger
+from app.study.hub_vote_backup import HubVoteBackup
 from sinktrack.core.errors import StoreError
 
 
@@ -23,16 +23,16 @@ def hub(tmp_path):
 
 
 def serve(study, hub):
-    """Start as the page does; return the store and the ledger."""
+    """Start as the page does; return the store and the backup."""
     store = open_store(study)
-    ledger = Ledger(study.folder / "ledger", "team/votes", study.name, hub=hub)
-    store.restore(ledger.votes)
-    store.follow(ledger.write)
-    return store, ledger
+    backup = HubVoteBackup(study.folder / "ledger", "team/votes", study.name, hub=hub)
+    store.restore(backup.votes)
+    store.subscribe(backup.write)
+    return store, backup
 
 
-def stop(store, ledger):
-    ledger.close()
+def stop(store, backup):
+    backup.close()
     store.close()
 
 
@@ -51,7 +51,7 @@ def cast(store, annotator, key):
 
 def test_votes_are_there_again_after_the_disk_was_lost(tmp_path, hub):
     study = make_study(tmp_path / "study", items=4)
-    store, ledger = serve(study, hub)
+    store, backup = serve(study, hub)
     ann, bob = store.join("Ann"), store.join("Bob")
     for n in range(3):
         cast(store, ann, f"ann{n}")
@@ -61,69 +61,69 @@ def test_votes_are_there_again_after_the_disk_was_lost(tmp_path, hub):
     cast(store, bob, "bob2")
     store.reveal(bob)
     before = store.standing()
-    stop(store, ledger)
+    stop(store, backup)
     assert hub.made[0] == (
         "team/votes",
         {"private": True, "repo_type": "dataset", "exist_ok": True},
     )
 
     forget(study)
-    store, ledger = serve(study, hub)
+    store, backup = serve(study, hub)
     told = {"key", "item", "left", "name", "better", "judged", "comment", "seconds", "revealed"}
     seen = [{name: vote[name] for name in told} for vote in store.standing()]
     assert seen == [{name: vote[name] for name in told} for vote in before] and len(seen) == 5
     assert store.progress(store.join("Ann")).voted == 3
     assert store.progress(store.join("Bob")).undoable is False
     cast(store, store.join("Ann"), "ann3")
-    stop(store, ledger)
+    stop(store, backup)
 
-    store, ledger = serve(study, hub)  # the same disk again: nothing comes twice
+    store, backup = serve(study, hub)  # the same disk again: nothing comes twice
     assert len(store.standing()) == 6
-    stop(store, ledger)
+    stop(store, backup)
 
 
 def test_a_place_given_on_after_an_undo_keeps_its_vote(tmp_path, hub, monkeypatch):
     monkeypatch.setattr(app.study.assignment, "HELD_SECONDS", 0)
     study = make_study(tmp_path / "study", items=1)
-    store, ledger = serve(study, hub)
+    store, backup = serve(study, hub)
     ann, bob, carla = map(store.join, ("Ann", "Bob", "Carla"))
     place = cast(store, ann, "ann0")
     store.undo(ann)
     cast(store, bob, "bob0")
     assert cast(store, carla, "carla0").id == place.id  # Ann's, who had left it open
-    stop(store, ledger)
+    stop(store, backup)
     forget(study)
-    store, ledger = serve(study, hub)
+    store, backup = serve(study, hub)
     assert {vote["key"] for vote in store.standing()} == {"bob0", "carla0"}
-    stop(store, ledger)
+    stop(store, backup)
 
 
 def test_two_servers_that_overlap_lose_nothing(tmp_path, hub):
     study = make_study(tmp_path / "study", items=1, yaml=YAML + "votes_per_item: 1\n")
-    store, ledger = serve(study, hub)
+    store, backup = serve(study, hub)
     forget(study)
     other, second = serve(study, hub)  # as when a Space is built anew
     cast(store, store.join("Ann"), "ann0")
     cast(other, other.join("Bob"), "bob0")
-    stop(store, ledger)
+    stop(store, backup)
     stop(other, second)
     forget(study)
-    store, ledger = serve(study, hub)
+    store, backup = serve(study, hub)
     assert {vote["key"] for vote in store.standing()} == {"ann0", "bob0"}
     assert store.next(store.join("Carla")) is None
-    stop(store, ledger)
+    stop(store, backup)
 
 
 def test_sides_are_turned_round_after_a_restart_as_well(tmp_path, hub):
     study = make_study(tmp_path / "study", items=20)
-    store, ledger = serve(study, hub)
+    store, backup = serve(study, hub)
     bob = store.join("Bob")
     for n in range(20):
         store.next(store.join(f"Ann {n}"))  # opens it and leaves
         cast(store, bob, f"bob{n}")
-    stop(store, ledger)
+    stop(store, backup)
     forget(study)
-    store, ledger = serve(study, hub)
+    store, backup = serve(study, hub)
     carla = store.join("Carla")
     for n in range(20):
         cast(store, carla, f"carla{n}")
@@ -131,12 +131,12 @@ def test_sides_are_turned_round_after_a_restart_as_well(tmp_path, hub):
     for vote in store.standing():
         lefts.setdefault(vote["item"], set()).add(vote["left"])
     assert all(len(sides) == 2 for sides in lefts.values()) and len(lefts) == 20
-    stop(store, ledger)
+    stop(store, backup)
 
 
 def test_each_change_is_a_line_of_its_own_and_none_is_rewritten(tmp_path, hub):
     study = make_study(tmp_path / "study")
-    store, ledger = serve(study, hub)
+    store, backup = serve(study, hub)
     ann = store.join("Ann")
     cast(store, ann, "first")
     (file,) = (study.folder / "ledger").glob("*.jsonl")
@@ -149,7 +149,7 @@ def test_each_change_is_a_line_of_its_own_and_none_is_rewritten(tmp_path, hub):
         ("first", False),
     ]
     assert lines[0]["name"] == "Ann" and lines[0]["seconds"] == 1.5
-    stop(store, ledger)
+    stop(store, backup)
 
 
 def test_a_hub_that_refuses_is_a_sentence(tmp_path, hub):
@@ -158,20 +158,20 @@ def test_a_hub_that_refuses_is_a_sentence(tmp_path, hub):
 
     hub.create_repo = refused
     with pytest.raises(StoreError, match=r"team/votes \(403 Forbidden\): check SINKTRACK_DATASET"):
-        Ledger(tmp_path / "ledger", "team/votes", "study", hub=hub)
+        HubVoteBackup(tmp_path / "ledger", "team/votes", "study", hub=hub)
 
 
 STOPPED = """
 import sys, time
 from pathlib import Path
 sys.path[:0] = {paths!r}
-import app.study.ledger
+import app.study.hub_vote_backup
 from app.shared.settings import Settings
 from app.study.page import open_votes
 from hub import Hub
 from sinktrack.study.folder import read_study
 
-app.study.ledger.HfApi = lambda: Hub(Path({hub!r}))
+app.study.hub_vote_backup.HfApi = lambda: Hub(Path({hub!r}))
 store = open_votes(read_study({study!r}), Settings.read([], {{"SINKTRACK_DATASET": "team/votes"}}))
 ann = store.join("Ann")
 store.vote("the last", store.next(ann).id, ann, better="tie", judged={{}})
@@ -196,4 +196,4 @@ def test_a_hub_that_cannot_be_reached_is_said_in_a_sentence(tmp_path):
     """With the client as it is installed: which errors it raises changed from httpx to httpx2."""
     nowhere = HfApi(endpoint="http://127.0.0.1:9")
     with pytest.raises(StoreError, match=r"dataset team/votes \(.+\): check SINKTRACK_DATASET"):
-        Ledger(tmp_path / "ledger", "team/votes", "study", hub=nowhere)
+        HubVoteBackup(tmp_path / "ledger", "team/votes", "study", hub=nowhere)

@@ -18,15 +18,15 @@ import sqlalchemy as sa
 from app.study.assignment import Assignment
 from app.study.database import (
     STANDING,
-    enlist,
+    database_errors,
+    find_or_add_annotator,
+    has_vote,
     insert_once,
-    kept,
     open_database,
     places,
-    put_back,
-    said,
+    restore_vote,
+    select_votes,
     studies,
-    voted,
     votes,
 )
 from sinktrack.core.errors import StoreError
@@ -62,7 +62,7 @@ class Progress:
     undoable: bool
 
 
-class Store:
+class VoteStore:
     """The votes of one study; its `secret` is random, made with the study, and never shown.
 
     Args:
@@ -71,7 +71,7 @@ class Store:
         lanes: The names of the two lanes.
         items: The names of the items.
         votes_per_item: How many votes each item gets.
-        chance: Draws the sides.
+        rng: Draws the sides.
 
     Raises:
         StoreError: If the database cannot be opened, or holds votes on other lanes.
@@ -85,14 +85,14 @@ class Store:
         lanes: Sequence[str],
         items: Sequence[str],
         votes_per_item: int,
-        chance: random.Random | None = None,
+        rng: random.Random | None = None,
     ) -> None:
         self.study, self.items = study, tuple(items)
         self._assignment = Assignment(
-            study, tuple(lanes), self.items, votes_per_item, chance or random.SystemRandom()
+            study, tuple(lanes), self.items, votes_per_item, rng or random.SystemRandom()
         )
         self._listener: Callable[[dict[str, Any]], None] | None = None
-        with said():
+        with database_errors():
             self._engine = open_database(url)
             with self._engine.begin() as connection:
                 row = {"name": study, "secret": secrets.token_hex()}
@@ -111,7 +111,7 @@ class Store:
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
         """Give a transaction that no other one of this study runs beside."""
-        with said(), self._engine.begin() as connection:
+        with database_errors(), self._engine.begin() as connection:
             # On PostgreSQL this waits for the one before; SQLite has waited at its BEGIN.
             row = sa.select(studies).where(studies.c.name == self.study).with_for_update()
             connection.execute(row)
@@ -120,7 +120,7 @@ class Store:
     def join(self, name: str) -> int:
         """Return the annotator of that name, who is made if new."""
         with self._writing() as connection:
-            return enlist(connection, self.study, name, time.time())
+            return find_or_add_annotator(connection, self.study, name, time.time())
 
     def next(self, annotator: int) -> Place | None:
         """Return the item that an annotator judges next; None when there is none for them now."""
@@ -131,7 +131,7 @@ class Store:
     def open_place(self, place: int, annotator: int) -> Place | None:
         """Return a place that an annotator has and that has no vote; None otherwise."""
         found = self._assignment.open(annotator).where(places.c.id == place)
-        with said(), self._engine.begin() as connection:
+        with database_errors(), self._engine.begin() as connection:
             row = connection.execute(found).first()
         return Place(row.id, row.item, row.left) if row is not None else None
 
@@ -188,7 +188,7 @@ class Store:
 
     def last(self, annotator: int) -> tuple[Place, Mapping[str, Any]] | None:
         """Return the annotator's last standing vote, as its place and its columns; None if none."""
-        with said(), self._engine.begin() as connection:
+        with database_errors(), self._engine.begin() as connection:
             row = connection.execute(self._last(annotator)).first()
         if row is None:
             return None
@@ -196,7 +196,7 @@ class Store:
 
     def _last(self, annotator: int) -> Any:
         mine = (votes.c.annotator == annotator, places.c.item.in_(self.items))
-        own = kept(self.study, STANDING, *mine)
+        own = select_votes(self.study, STANDING, *mine)
         return own.order_by(None).order_by(votes.c.cast.desc()).limit(1)
 
     def undo(self, annotator: int) -> Place | None:
@@ -234,8 +234,8 @@ class Store:
     def progress(self, annotator: int) -> Progress:
         """Return how far an annotator is."""
         own = sa.select(sa.func.count()).select_from(places)
-        own = own.where(places.c.study == self.study, places.c.annotator == annotator, voted())
-        with said(), self._engine.begin() as connection:
+        own = own.where(places.c.study == self.study, places.c.annotator == annotator, has_vote())
+        with database_errors(), self._engine.begin() as connection:
             count = connection.execute(own).scalar_one()
             left = self._assignment.left(connection, annotator)
             last = connection.execute(self._last(annotator)).first()
@@ -245,7 +245,7 @@ class Store:
         """Return every vote that stands, oldest first, with item, left lane and annotator."""
         return self._rows(STANDING)
 
-    def follow(self, listener: Callable[[dict[str, Any]], None]) -> None:
+    def subscribe(self, listener: Callable[[dict[str, Any]], None]) -> None:
         """Call a listener with every vote there is, and from now on with each that changes."""
         self._listener = listener
         for row in self._rows():
@@ -256,11 +256,13 @@ class Store:
         with self._writing() as connection:
             # whose place was given on after an undo comes last
             for row in sorted(rows, key=lambda row: (row["undone"] is not None, row["cast"])):
-                put_back(connection, self.study, row)
+                restore_vote(connection, self.study, row)
 
     def _rows(self, *where: Any) -> list[dict[str, Any]]:
-        with said(), self._engine.begin() as connection:
-            return [dict(row._mapping) for row in connection.execute(kept(self.study, *where))]
+        with database_errors(), self._engine.begin() as connection:
+            return [
+                dict(row._mapping) for row in connection.execute(select_votes(self.study, *where))
+            ]
 
     def _changed(self, key: str) -> None:
         if self._listener is not None:

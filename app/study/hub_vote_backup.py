@@ -19,7 +19,7 @@ from sinktrack.core.errors import StoreError, reason
 from sinktrack.core.files import json_lines, read_text
 
 
-class Ledger:
+class HubVoteBackup:
     """A folder of votes, uploaded to a dataset every few minutes and when the page ends.
 
     Args:

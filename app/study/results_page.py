@@ -9,10 +9,10 @@ import pandas as pd
 from gradio.processing_utils import save_bytes_to_cache
 
 from app.shared.ui import toast
-from app.study.results import Format, Results, as_votes, export, results, vote_rows
+from app.study.results import Format, Results, as_votes, compute_results, export, vote_rows
 from app.study.stats import TIES, Vote
-from app.study.store import Store
 from app.study.summary import Table, agreements, hallucinations, preferences, progress, summary
+from app.study.vote_store import VoteStore
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.study.folder import Study
 
@@ -30,7 +30,7 @@ _HEADINGS = (
 )
 
 
-class Coordinator:
+class ResultsPage:
     """Shows a study's results to whoever has its coordinator's code.
 
     Args:
@@ -39,7 +39,7 @@ class Coordinator:
         code: Opens the page.
     """
 
-    def __init__(self, study: Study, store: Store, code: str) -> None:
+    def __init__(self, study: Study, store: VoteStore, code: str) -> None:
         self._study, self._store, self._code = study, store, code
 
     def layout(self) -> None:
@@ -86,7 +86,7 @@ class Coordinator:
             except SinkTrackError as error:
                 raise toast(str(error)) from error
             votes = as_votes(self._study, kept)
-            found = results(self._study, votes)
+            found = compute_results(self._study, votes)
             tables = self._tables(votes, found)
             return [
                 gr.update(visible=True),

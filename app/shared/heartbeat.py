@@ -16,7 +16,7 @@ STILL: Event = {"kind": "still"}
 _LAST = ("files", "stopped", "refused", "failed")
 
 
-def steadily(
+def with_heartbeat(
     work: Callable[[threading.Event, Callable[[Event], None]], None], give_up: Callable[[], None]
 ) -> Iterator[Event]:
     """Do some work in a thread, and yield its events at a steady pace.

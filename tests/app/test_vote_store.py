@@ -17,7 +17,7 @@ from paths import ROOT
 
 import app.study.assignment
 from app.study.database import metadata, open_database
-from app.study.store import Store
+from app.study.vote_store import VoteStore
 from sinktrack.core.errors import StoreError
 
 LANES = ("baseline", "sinktrack")
@@ -47,13 +47,13 @@ def make(url):
 
     def open_store(items=("a", "b", "c"), votes_per_item=2, seed=0):
         opened.append(
-            Store(
+            VoteStore(
                 url,
                 study=name,
                 lanes=LANES,
                 items=items,
                 votes_per_item=votes_per_item,
-                chance=random.Random(seed),
+                rng=random.Random(seed),
             )
         )
         return opened[-1]
@@ -210,10 +210,10 @@ def test_ten_people_at_once_lose_and_double_nothing(make):
 
 KILLED = """
 import os, signal, sys, time, uuid
-from app.study.store import Store
+from app.study.vote_store import VoteStore
 
 def vote_for_ever():
-    store = Store(sys.argv[1], study="kill", lanes=("a", "b"),
+    store = VoteStore(sys.argv[1], study="kill", lanes=("a", "b"),
                   items=[str(n) for n in range(5000)], votes_per_item=1)
     who = store.join("Ann")
     while True:
@@ -238,7 +238,7 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path):
     said = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     acknowledged = said.split()
     assert len(acknowledged) > 20
-    store = Store(url, study="kill", lanes=("a", "b"), items=(), votes_per_item=1)
+    store = VoteStore(url, study="kill", lanes=("a", "b"), items=(), votes_per_item=1)
     kept = store.standing()
     store.close()
     assert set(acknowledged) <= {vote["key"] for vote in kept}
@@ -248,12 +248,12 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path):
 
 def test_a_database_that_cannot_be_used_is_a_sentence(tmp_path):
     with pytest.raises(StoreError, match="cannot be used"):
-        Store(f"sqlite:///{tmp_path}", study="s", lanes=LANES, items=(), votes_per_item=1)
+        VoteStore(f"sqlite:///{tmp_path}", study="s", lanes=LANES, items=(), votes_per_item=1)
 
 
 def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_written(tmp_path):
     url = f"sqlite:///{tmp_path / 'votes.sqlite'}"
-    store = Store(url, study="s", lanes=LANES, items="ab", votes_per_item=1)
+    store = VoteStore(url, study="s", lanes=LANES, items="ab", votes_per_item=1)
     ann = store.join("Ann")
     place = store.next(ann)
 
@@ -265,7 +265,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_written(tmp_path):
         cast(store, ann, place, comment="x" * 100_000)
     sa.event.remove(store._engine, "begin", full)
     store.close()
-    again = Store(url, study="s", lanes=LANES, items="ab", votes_per_item=1)
+    again = VoteStore(url, study="s", lanes=LANES, items="ab", votes_per_item=1)
     assert again.standing() == [] and again.next(ann) == place
     again.close()
 
@@ -285,7 +285,7 @@ def test_votes_on_other_lanes_are_not_mixed_in(make, url):
     store = make()
     store.next(store.join("Ann"))
     with pytest.raises(StoreError, match="other lanes"):
-        Store(url, study=store.study, lanes=("x", "y"), items=("a",), votes_per_item=1)
+        VoteStore(url, study=store.study, lanes=("x", "y"), items=("a",), votes_per_item=1)
 
 
 def test_a_key_that_was_used_keeps_nothing_else(make):
