@@ -10,7 +10,19 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
 from app.shared.engine import Engine
-from app.shared.heartbeat import Event
+from app.shared.events import (
+    Answered,
+    Failed,
+    FilesReady,
+    Heartbeat,
+    LoadingModel,
+    Progress,
+    ReadingPrompt,
+    Refused,
+    Stopped,
+    Waiting,
+    Writing,
+)
 from app.shared.request import Variant, cache_for
 from app.shared.stop_flag import StopFlag
 from app.shared.ui import component_json, toast
@@ -117,25 +129,25 @@ class CompareHandlers:
         notices = list(request.notices)
         report: Any = None
         for event in self._engine.answer(request, stop):
-            if event["kind"] == "still":
+            if isinstance(event, Heartbeat):
                 yield gr.skip(), *unchanged  # a chance to notice that nobody listens any more
-            elif event["kind"] == "done":
+            elif isinstance(event, Answered):
                 stage, report = self._finished(event, time.monotonic() - began, notices)
                 yield stage, *unchanged
-            elif event["kind"] == "files":
+            elif isinstance(event, FilesReady):
                 files = [
                     report,
-                    self._keep(event["traces"], TRACES_NAME),
-                    self._keep(event["replay"], REPLAY_NAME),
+                    self._keep(event.traces, TRACES_NAME),
+                    self._keep(event.replay, REPLAY_NAME),
                 ]
                 yield (
                     gr.skip(),
                     *(gr.update(value=file, interactive=file is not None) for file in files),
                 )
-            elif event["kind"] in ("refused", "failed"):
+            elif isinstance(event, Refused | Failed):
                 yield component_json(self.idle("No answer.")), *nothing
-                raise toast(event["sentence"])
-            elif event["kind"] == "stopped":
+                raise toast(event.sentence)
+            elif isinstance(event, Stopped):
                 yield component_json(self.idle("Stopped before the answer began.")), *nothing
             else:
                 state = _writing(_words(event), titles, event=event)
@@ -152,16 +164,18 @@ class CompareHandlers:
         self.stop(stop)
         return component_json(self.idle("No answer."))
 
-    def _finished(self, event: Event, seconds: float, notices: list[str]) -> tuple[str, str | None]:
+    def _finished(
+        self, event: Answered, seconds: float, notices: list[str]
+    ) -> tuple[str, str | None]:
         """Return the finished stage and the report's file."""
-        data = json.loads(event["payload"])
+        data = json.loads(event.payload)
         stopped = any(lane["finish"] == "stopped" for lane in data["lanes"])
         status = f"{'Stopped' if stopped else 'Done'} after {seconds:.1f} seconds."
         report = self._keep(render(data).encode(), REPORT_NAME)
         if report is None:
             notices = [*notices, "The files to download could not be written on the server."]
         for lane in data["lanes"]:
-            large = event["maps"].get(lane["name"])
+            large = event.large_maps.get(lane["name"])
             file = self._keep(large, "maps.bin")
             if file is not None:  # the page fetches them token by token, layer by layer
                 lane["maps"] |= {"bytes": None, "layers": lane["layers"], "file": file}
@@ -223,29 +237,30 @@ def _variants(values: Sequence[Any]) -> tuple[Variant, tuple[Variant, ...]]:
 
 
 def _writing(
-    status: str, titles: list[dict[str, str]], *, busy: bool = True, event: Event | None = None
+    status: str, titles: list[dict[str, str]], *, busy: bool = True, event: Progress | None = None
 ) -> dict[str, Any]:
     """Return the stage's state with cards whose answers are not finished."""
-    event = event or {}
+    written = event if isinstance(event, Writing) else None
     lanes = [
         lane
         | {
-            "text": event.get("texts", {}).get(lane["name"], ""),
+            "text": written.texts.get(lane["name"], "") if written else "",
             "hint": _HINTS.get(lane["name"], "") if not busy else "",
-            "writing": busy and lane["name"] in event.get("writing", [lane["name"]]),
+            "writing": busy and (written is None or lane["name"] in written.open_lanes),
         }
         for lane in titles
     ]
     return {"status": status, "busy": busy, "notices": [], "lanes": lanes}
 
 
-def _words(event: Event) -> str:
+def _words(event: Progress) -> str:
     """Say in plain words what is going on."""
-    if event["kind"] == "waiting":
-        ahead = event["ahead"]
-        return f"Waiting: {ahead} {'person is' if ahead == 1 else 'people are'} before you."
-    if event["kind"] == "loading":
-        return "The model is still loading; your question comes next."
-    if event["kind"] == "reading":
-        return "Reading the picture and the question."
-    return f"Writing token {event['count']}."
+    match event:
+        case Waiting(ahead):
+            return f"Waiting: {ahead} {'person is' if ahead == 1 else 'people are'} before you."
+        case LoadingModel():
+            return "The model is still loading; your question comes next."
+        case ReadingPrompt():
+            return "Reading the picture and the question."
+        case Writing(token_count):
+            return f"Writing token {token_count}."

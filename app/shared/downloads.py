@@ -6,8 +6,8 @@ import logging
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
 
+from app.shared.events import FilesReady
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.report.payload import map_bytes
@@ -25,16 +25,16 @@ def large_maps(comparison: Comparison) -> dict[str, bytes]:
     return {name: each for name, each in maps.items() if len(each) > LARGE_MAPS}
 
 
-def downloads(comparison: Comparison) -> dict[str, Any]:
-    """Return what can be downloaded beside the report; None for both if the disk is full."""
+def downloads(comparison: Comparison) -> FilesReady:
+    """Return what can be downloaded beside the report; neither file if the disk is full."""
     try:
-        return {
-            "traces": _traces(comparison),
-            "replay": json.dumps(record(comparison), allow_nan=False).encode(),
-        }
+        return FilesReady(
+            traces=_traces(comparison),
+            replay=json.dumps(record(comparison), allow_nan=False).encode(),
+        )
     except (SinkTrackError, OSError, MemoryError):  # the answer itself is there and stays
         log.warning("no files to download", exc_info=True)
-        return {"traces": None, "replay": None}
+        return FilesReady()
 
 
 def _traces(comparison: Comparison) -> bytes:

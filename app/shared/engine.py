@@ -1,7 +1,6 @@
 """The only part of the page that talks to the library: one model, one answer at a time.
 
-An answer comes as events, plain dicts that can be pickled, because on a ZeroGPU Space it is made
-in a forked process. Knows nothing about gradio.
+An answer comes as the events of `app.shared.events`. Knows nothing about gradio.
 """
 
 import json
@@ -25,7 +24,19 @@ import torch
 
 import sinktrack
 from app.shared.downloads import downloads, large_maps
-from app.shared.heartbeat import STILL, UPDATE_SECONDS, Event, with_heartbeat
+from app.shared.events import (
+    Answered,
+    Event,
+    Failed,
+    Heartbeat,
+    LoadingModel,
+    ReadingPrompt,
+    Refused,
+    Stopped,
+    Waiting,
+    Writing,
+)
+from app.shared.heartbeat import UPDATE_SECONDS, with_heartbeat
 from app.shared.request import Request, Variant, lane_methods, lane_titles
 from app.shared.request_queue import RequestQueue
 from app.shared.settings import Settings, choose_model
@@ -191,29 +202,26 @@ class Engine:
                 the iterator is closed, so an abandoned answer does not go on.
 
         Yields:
-            Every `UPDATE_SECONDS` what is new, by "kind": "still" for nothing; "waiting", with
-            how many are "ahead"; "loading" the model; "reading" the prompt; "writing", with the
-            "count" of tokens, "texts" by lane, and "writing", the lanes not yet ended. Then "done",
-            with "payload", the JSON text of `sinktrack.report.payload`, and "maps", bytes by lane
-            where they are too large for it; and last "files", bytes or None: "traces", a zip
-            archive, and "replay", JSON. Or instead: "stopped", before it began; "refused" or
-            "failed", with "sentence".
+            Every `UPDATE_SECONDS` what is new, or a `Heartbeat`: `Waiting`, `LoadingModel`,
+            `ReadingPrompt`, `Writing`, `Answered` and at last `FilesReady`; or, where there is no
+            answer, at last `Stopped`, `Refused` or `Failed`.
         """
-        ticket, said = self._queue.join(), STILL
+        ticket = self._queue.join()
         if ticket is None:
             stop.set()
-            yield {"kind": "refused", "sentence": _FULL}
+            yield Refused(_FULL)
             return
         try:
             with ticket:
+                last: Event | None = None
                 while (ahead := ticket.ahead) or not self.ready:
                     if stop.is_set():
-                        yield {"kind": "stopped"}
+                        yield Stopped()
                         return
                     time.sleep(UPDATE_SECONDS)
-                    event = {"kind": "waiting", "ahead": ahead} if ahead else {"kind": "loading"}
-                    yield STILL if event == said else event
-                    said = event
+                    event: Event = Waiting(ahead) if ahead else LoadingModel()
+                    yield Heartbeat() if event == last else event
+                    last = event
                 yield from self._on_gpu(request, stop)
         finally:
             stop.set()
@@ -224,7 +232,7 @@ class Engine:
         def work(abandoned: threading.Event, report: Callable[[Event], None]) -> None:
             self._work(request, stop, abandoned, report)
 
-        yield {"kind": "reading"}
+        yield ReadingPrompt()
         yield from with_heartbeat(work, give_up=stop.set)
 
     def _work(
@@ -237,22 +245,24 @@ class Engine:
         """Answer a request, and report every step."""
         try:
             if stop.is_set():
-                return report({"kind": "stopped"})
+                return report(Stopped())
             comparison = self._stream(request, stop, report)
-            if comparison is None or abandoned.is_set():
+            if comparison is None:
+                return report(Stopped())
+            if abandoned.is_set():
                 return  # nobody would look at it
             data = json.dumps(payload(comparison), allow_nan=False)
-            report({"kind": "done", "payload": data, "maps": large_maps(comparison)})
+            report(Answered(data, large_maps(comparison)))
             if not abandoned.is_set():
-                report({"kind": "files", **downloads(comparison)})
+                report(downloads(comparison))
         except SinkTrackError as error:
-            report({"kind": "refused", "sentence": str(error)})
+            report(Refused(str(error)))
         except torch.OutOfMemoryError:
             log.warning("out of memory", exc_info=True)
-            report({"kind": "refused", "sentence": _MEMORY})
+            report(Refused(_MEMORY))
         except Exception:  # whatever it is, the visitor gets a sentence and the next one an answer
             log.exception("an answer failed")
-            report({"kind": "failed", "sentence": _UNEXPECTED})
+            report(Failed(_UNEXPECTED))
 
     def _stream(
         self, request: Request, stop: StopFlag, report: Callable[[Event], None]
@@ -274,14 +284,7 @@ class Engine:
             max_question_tokens=self._max_question_tokens,
         )
         for step in steps:
-            report(
-                {
-                    "kind": "writing",
-                    "count": step.index + 1,
-                    "texts": dict(step.texts),
-                    "writing": list(step.tokens),
-                }
-            )
+            report(Writing(step.index + 1, dict(step.texts), tuple(step.tokens)))
             comparison = step.comparison
         return comparison
 

@@ -4,16 +4,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
-Event = dict[str, Any]
-"""What happened, under "kind", and whatever belongs to it."""
+from app.shared.events import Answered, Event, Heartbeat, LastEvent
 
 UPDATE_SECONDS = 0.125  # between two events; a reader sees no difference above ten a second
-STILL: Event = {"kind": "still"}
-"""Nothing new."""
-
-_LAST = ("files", "stopped", "refused", "failed")
 
 
 def with_heartbeat(
@@ -21,12 +15,12 @@ def with_heartbeat(
 ) -> Iterator[Event]:
     """Do some work in a thread, and yield its events at a steady pace.
 
-    A generator notices only at a yield that nobody listens any more. So it yields by the clock,
-    however long the work takes between two events; of several within one tick it yields the last.
+    A generator notices only at a yield that its listener has gone. So it yields by the clock,
+    however long the work takes between two events. Of several within one tick it yields the last.
 
     Args:
-        work: Called with an event that is set when nobody listens any more, and with a function
-            that takes what is to be reported. The last one has a kind of _LAST.
+        work: Called with an event that is set when the listener has gone, and with a function that
+            takes what is to be reported. What it reports last must be a `LastEvent`.
         give_up: Makes the work end soon.
     """
     mailbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -35,14 +29,14 @@ def with_heartbeat(
         target=work, args=(abandoned, mailbox.put), name="answer", daemon=True
     )
     worker.start()
-    event = STILL
+    event: Event = Heartbeat()
     try:
-        while event["kind"] not in _LAST:
+        while not isinstance(event, LastEvent):
             time.sleep(UPDATE_SECONDS)
-            event = STILL
+            event = Heartbeat()
             while not mailbox.empty():
                 event = mailbox.get()
-                if event["kind"] == "done":
+                if isinstance(event, Answered):
                     break  # the next one would hide it
             yield event
     finally:

@@ -17,6 +17,19 @@ from paths import CHECKPOINT
 import app.shared.engine
 import sinktrack
 from app.shared.engine import Engine
+from app.shared.events import (
+    Answered,
+    Event,
+    Failed,
+    FilesReady,
+    Heartbeat,
+    LoadingModel,
+    ReadingPrompt,
+    Refused,
+    Stopped,
+    Waiting,
+    Writing,
+)
 from app.shared.request import Request, Variant
 from app.shared.settings import GIB, Settings
 from app.shared.stop_flag import StopFlag
@@ -28,14 +41,15 @@ from sinktrack.report.replay import read_replay
 QUESTION = "Describe the picture."
 
 
-def run(engine: Engine, request: Request, stop: StopFlag | None = None) -> list[dict[str, Any]]:
+def run(engine: Engine, request: Request, stop: StopFlag | None = None) -> list[Event]:
     return list(engine.answer(request, stop or StopFlag()))
 
 
-def result(events: list[dict[str, Any]]) -> dict[str, Any]:
-    last = [event for event in events if event["kind"] != "still"][-2:]
-    assert [event["kind"] for event in last] == ["done", "files"], last[-1]
-    return json.loads(last[0]["payload"])
+def result(events: list[Event]) -> dict[str, Any]:
+    *_, answered, files = (event for event in events if not isinstance(event, Heartbeat))
+    assert isinstance(files, FilesReady), files
+    assert isinstance(answered, Answered), answered
+    return json.loads(answered.payload)
 
 
 def workers() -> list[threading.Thread]:
@@ -67,13 +81,13 @@ def test_the_answers_are_those_of_the_library(engine, checkpoint, picture):
     assert data["model"] == "shapes-vl"
 
 
-def test_events_are_plain_and_in_order(endless, picture):
+def test_events_survive_pickling_and_come_in_order(endless, picture):
     events = run(endless, endless.request(picture, QUESTION, max_new_tokens=64))
     assert pickle.loads(pickle.dumps(events)) == events
-    kinds = [event["kind"] for event in events if event["kind"] != "still"]
-    ranks = [["reading", "writing", "done", "files"].index(kind) for kind in kinds]
-    assert ranks == sorted(ranks) and "writing" in kinds
-    texts = [event["texts"]["baseline"] for event in events if event["kind"] == "writing"]
+    kinds = [type(event) for event in events if not isinstance(event, Heartbeat)]
+    ranks = [[ReadingPrompt, Writing, Answered, FilesReady].index(kind) for kind in kinds]
+    assert ranks == sorted(ranks) and Writing in kinds
+    texts = [event.texts["baseline"] for event in events if isinstance(event, Writing)]
     assert all(later.startswith(earlier) for earlier, later in zip(texts, texts[1:], strict=False))
 
 
@@ -97,18 +111,18 @@ def test_the_methods_on_the_page_are_those_of_the_answer(engine, picture):
 def test_an_interval_that_leaves_no_layer_is_refused(engine, picture, every):
     request = engine.request(picture, QUESTION, variants=(Variant(every=every),))
     last = run(engine, request)[-1]
-    assert last["kind"] == "refused" and "choose 1 to 11" in last["sentence"]
+    assert isinstance(last, Refused) and "choose 1 to 11" in last.sentence
 
 
 def test_what_is_taken_away_holds_the_answers(engine, picture, tmp_path):
     request = engine.request(picture, QUESTION, max_new_tokens=8)
     events = run(engine, request)
     answered = [lane["ids"] for lane in result(events)["lanes"]]
-    with zipfile.ZipFile(io.BytesIO(events[-1]["traces"])) as archive:
+    with zipfile.ZipFile(io.BytesIO(events[-1].traces)) as archive:
         archive.extractall(tmp_path)
     traces = [AttentionTrace.load(path) for path in sorted(tmp_path.glob("*.safetensors"))]
     assert [[token.id for token in trace.tokens] for trace in traces] == answered
-    (tmp_path / "replay.json").write_bytes(events[-1]["replay"])
+    (tmp_path / "replay.json").write_bytes(events[-1].replay)
     replay = read_replay(tmp_path / "replay.json")
     assert list(replay.token_ids.values()) == [tuple(ids) for ids in answered]
 
@@ -120,7 +134,7 @@ def test_files_that_cannot_be_written_leave_the_answer(engine, picture, monkeypa
     monkeypatch.setattr("app.shared.downloads._traces", full)
     events = run(engine, engine.request(picture, QUESTION, max_new_tokens=2))
     assert result(events)["lanes"]
-    assert events[-1] == {"kind": "files", "traces": None, "replay": None}
+    assert events[-1] == FilesReady(traces=None, replay=None)
 
 
 def test_a_question_waits_until_the_model_is_there(monkeypatch, picture):
@@ -129,10 +143,10 @@ def test_a_question_waits_until_the_model_is_there(monkeypatch, picture):
     assert not engine.ready and not engine.anchored
     assert [lane["subtitle"] for lane in engine.lane_titles(Variant())] == ["", ""]
     answering = engine.answer(engine.request(picture, QUESTION, max_new_tokens=2), StopFlag())
-    assert next(answering) == {"kind": "loading"}
+    assert next(answering) == LoadingModel()
     engine.load()
     assert engine.anchored
-    assert [event["kind"] for event in answering][-1] == "files"
+    assert isinstance(list(answering)[-1], FilesReady)
 
 
 def test_a_full_line_is_refused_and_everybody_knows_their_place(checkpoint, picture):
@@ -141,11 +155,11 @@ def test_a_full_line_is_refused_and_everybody_knows_their_place(checkpoint, pict
     first = engine.answer(request, StopFlag())
     next(first)
     second = engine.answer(request, StopFlag())
-    assert next(second) == {"kind": "waiting", "ahead": 1}
+    assert next(second) == Waiting(ahead=1)
     [refused] = engine.answer(request, StopFlag())
-    assert refused["kind"] == "refused" and "Too many people" in refused["sentence"]
+    assert isinstance(refused, Refused) and "Too many people" in refused.sentence
     list(first)
-    assert [event["kind"] for event in second][-1] == "files"
+    assert isinstance(list(second)[-1], FilesReady)
     result(run(engine, request))
 
 
@@ -167,7 +181,7 @@ def test_stop_ends_within_a_step_and_keeps_what_was_written(endless, picture, mo
     events = []
     for event in endless.answer(endless.request(picture, QUESTION, max_new_tokens=512), stop):
         events.append(event)
-        if event["kind"] == "writing" and steps_at_stop < 0:
+        if isinstance(event, Writing) and steps_at_stop < 0:
             stop.set()
             steps_at_stop = recorded.log.count(("step", QUESTION))
     lanes = result(events)["lanes"]
@@ -176,10 +190,15 @@ def test_stop_ends_within_a_step_and_keeps_what_was_written(endless, picture, mo
     assert recorded.log.count(("step", QUESTION)) <= steps_at_stop + 2 < 512
 
 
+def test_an_answer_that_never_began_is_stopped(engine, picture, monkeypatch):
+    monkeypatch.setattr(sinktrack, "stream", lambda *_, **__: iter(()))
+    assert run(engine, engine.request(picture, QUESTION))[-1] == Stopped()
+
+
 def test_an_abandoned_answer_ends_before_the_next_begins(endless, picture, monkeypatch):
     recorded = Recorded(monkeypatch)
     abandoned = endless.answer(endless.request(picture, "first", max_new_tokens=512), StopFlag())
-    assert any(event["kind"] == "writing" for event in abandoned)
+    assert any(isinstance(event, Writing) for event in abandoned)
     abandoned.close()
     assert workers() == []
     result(run(endless, endless.request(picture, "second", max_new_tokens=2)))
@@ -194,12 +213,12 @@ def test_two_at_once_take_turns_and_get_their_own_answers(engine, draw, monkeypa
         for picture, question in zip(pictures, ("What is it?", QUESTION), strict=True)
     ]
 
-    def shown(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    def shown(events: list[Event]) -> list[tuple[str, str]]:
         return [(lane["text"], lane["sink"]) for lane in result(events)["lanes"]]
 
     alone = [shown(run(engine, request)) for request in requests]
     recorded = Recorded(monkeypatch)
-    together: dict[int, list[dict[str, Any]]] = {}
+    together: dict[int, list[Event]] = {}
 
     def visit(index: int) -> None:
         together[index] = run(engine, requests[index])
@@ -216,12 +235,12 @@ def test_two_at_once_take_turns_and_get_their_own_answers(engine, draw, monkeypa
 
 def test_stop_while_waiting_ends_at_once(endless, picture):
     first = endless.answer(endless.request(picture, "first", max_new_tokens=512), StopFlag())
-    next(event for event in first if event["kind"] == "writing")
+    next(event for event in first if isinstance(event, Writing))
     stop = StopFlag()
     waiting = endless.answer(endless.request(picture, "second"), stop)
-    assert next(waiting)["kind"] == "waiting"
+    assert isinstance(next(waiting), Waiting)
     stop.set()
-    assert list(waiting)[-1] == {"kind": "stopped"}
+    assert list(waiting)[-1] == Stopped()
     first.close()
 
 
@@ -263,9 +282,9 @@ def failing(error: Exception) -> Callable[..., Iterator[Any]]:
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
-        (torch.OutOfMemoryError("CUDA"), "refused", "ran out of memory"),
-        (PromptError("The question has 9 tokens."), "refused", "The question has 9 tokens."),
-        (KeyError("secret"), "failed", "try again"),
+        (torch.OutOfMemoryError("CUDA"), Refused, "ran out of memory"),
+        (PromptError("The question has 9 tokens."), Refused, "The question has 9 tokens."),
+        (KeyError("secret"), Failed, "try again"),
     ],
 )
 def test_an_answer_that_fails_is_a_sentence_and_the_next_one_works(
@@ -275,7 +294,7 @@ def test_an_answer_that_fails_is_a_sentence_and_the_next_one_works(
     with monkeypatch.context() as patch:
         patch.setattr(sinktrack, "stream", failing(error))
         last = run(engine, request)[-1]
-    assert last["kind"] == kind and words in last["sentence"] and "secret" not in last["sentence"]
+    assert isinstance(last, kind) and words in last.sentence and "secret" not in last.sentence
     result(run(engine, request))
 
 
@@ -289,8 +308,10 @@ def test_a_listener_hears_something_while_the_model_is_slow(engine, picture, mon
     monkeypatch.setattr(sinktrack, "stream", slow)
     answer = engine.answer(engine.request(picture, QUESTION), StopFlag())
     began = time.monotonic()
-    heard = [next(answer)["kind"] for _ in range(4)]
-    assert heard == ["reading", "still", "still", "still"] and time.monotonic() - began < 2
+    heard = [type(next(answer)) for _ in range(4)]
+    assert (
+        heard == [ReadingPrompt, Heartbeat, Heartbeat, Heartbeat] and time.monotonic() - began < 2
+    )
     answer.close()
     assert workers() == []
 
@@ -319,7 +340,7 @@ def test_on_a_zerogpu_space_every_answer_runs_inside_the_loan(checkpoint, pictur
     for tokens in (2, 100):
         events = run(engine, engine.request(picture, QUESTION, max_new_tokens=tokens))
         result(events)
-        assert sum(event["kind"] == "done" for event in events) == 1
+        assert sum(isinstance(event, Answered) for event in events) == 1
     assert 0 < loans[0] < loans[1] <= 120  # seconds
 
 

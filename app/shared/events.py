@@ -1,0 +1,111 @@
+"""What the engine says while it answers: small frozen values, in the order in which they come.
+
+They can be pickled, because on a ZeroGPU Space an answer is made in a forked process. Consumers
+tell them apart by their class. Knows nothing about models or pages.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """Nothing new; a listener that has gone is noticed by it."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Other requests are served first.
+
+    Args:
+        ahead: How many.
+    """
+
+    ahead: int
+
+
+@dataclass(frozen=True)
+class LoadingModel:
+    """The request is the next one, but the model is still loading."""
+
+
+@dataclass(frozen=True)
+class ReadingPrompt:
+    """The picture and the question are read."""
+
+
+@dataclass(frozen=True)
+class Writing:
+    """A token was written in each lane that has not ended.
+
+    Args:
+        token_count: How many tokens the longest lane has.
+        texts: The text so far, by lane.
+        open_lanes: The lanes that have not ended.
+    """
+
+    token_count: int
+    texts: Mapping[str, str]
+    open_lanes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """All lanes have ended; `FilesReady` follows.
+
+    Args:
+        payload: What `sinktrack.report.payload` made, as JSON text.
+        large_maps: By lane, the attention over the picture where it is too large for the payload.
+    """
+
+    payload: str
+    large_maps: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class FilesReady:
+    """The files to download are there. The last event of an answer.
+
+    Args:
+        traces: A zip archive with one .safetensors file a lane; None if it could not be written.
+        replay: What `sinktrack.report.replay` reads, as JSON; None if it could not be written.
+    """
+
+    traces: bytes | None = None
+    replay: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The visitor stopped it before the first token. The last event."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The request cannot be answered as it is. The last event.
+
+    Args:
+        sentence: Why, for the visitor.
+    """
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Something went wrong that is no fault of the request. The last event.
+
+    Args:
+        sentence: What to do, for the visitor.
+    """
+
+    sentence: str
+
+
+Progress = Waiting | LoadingModel | ReadingPrompt | Writing
+"""What happens before there is an answer."""
+
+LastEvent = FilesReady | Stopped | Refused | Failed
+"""After one of these nothing comes."""
+
+Event = Heartbeat | Progress | Answered | LastEvent
