@@ -1,7 +1,7 @@
 """The page that compares: one question, and the answers of several methods side by side.
 
 page      the layout, and what is connected to what
-handlers  what happens on Ask and on Stop
+handlers  what happens on Ask and on Stop; inputs, what a visitor has set, by name
 controls  the left column: picture, question, settings; examples, pictures to begin with
 uploads   the picture input, which takes nothing but uploads
 viewer    the viewer of `sinktrack.report.viewer` as a Gradio component

@@ -1,11 +1,13 @@
 """The left column: what a visitor can set, ask and choose."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
 from app.compare.examples import read_examples
 from app.compare.handlers import NUM_DOWNLOADS, refuse_while_answering, stored_comparison
+from app.compare.inputs import Inputs, LaneInputs
 from app.compare.uploads import picture_input
 from app.compare.viewer import example_list
 from app.shared.engine import Engine
@@ -25,9 +27,9 @@ _OTHER_CONTEXTS = ("instruction", "image")  # of the third and the fourth lane, 
 class Controls:
     """Lays out the left column; must be made inside a column of a page.
 
-    Its fields hold the components: `picture`, `question`, `ask`, `stop`, `examples` (None without
-    any); `decoding` and `lanes` in the order in which `CompareHandlers` takes them; and `window`,
-    how many of the last and of the first tokens are kept.
+    Its fields hold the components: `picture`, `question`, `ask`, `stop`; `examples`, None without
+    any; `window`, how many of the last and of the first tokens are kept; and `inputs`, all from
+    which `read` takes a value.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -53,6 +55,34 @@ class Controls:
             )
         with gr.Accordion("Settings", open=False, elem_id="settings"):
             self._settings(engine)
+        self.inputs: list[Any] = [
+            self.picture,
+            self.question,
+            *self._decoding.values(),
+            *self.window,
+            *(component for lane in self._lanes for component in lane.values()),
+        ]
+
+    def read(self, values: Mapping[Any, Any]) -> Inputs:
+        """Return what a visitor has set.
+
+        Args:
+            values: By component, for all of `inputs`.
+        """
+        lanes = [
+            LaneInputs(**{name: values[component] for name, component in lane.items()})
+            for lane in self._lanes
+        ]
+        window, first_tokens = self.window
+        return Inputs(
+            picture=values[self.picture],
+            question=values[self.question],
+            window=values[window],
+            first_tokens=values[first_tokens],
+            sinktrack=lanes[0],
+            more_lanes=tuple(lanes[1:]),
+            **{name: values[component] for name, component in self._decoding.items()},
+        )
 
     def choose(self, running: StopFlag | None, event: gr.EventData) -> tuple[Any, ...]:
         """Fill in an example: picture, question, window, and its stored comparison, if any."""
@@ -99,12 +129,17 @@ class Controls:
             )
         _switches(sample, [heat, seed])
         self.window = [window, first]
-        self.decoding = [length, sample, heat, seed, window, first]
-        self.lanes = [context, causal, *self._more_lanes()]
+        self._decoding = {
+            "max_new_tokens": length,
+            "do_sample": sample,
+            "temperature": heat,
+            "seed": seed,
+        }
+        self._lanes = [{"context": context, "causal": causal}, *self._more_lanes()]
 
-    def _more_lanes(self) -> list[Any]:
-        """Lay out what a third and a fourth lane would do differently."""
-        found: list[Any] = []
+    def _more_lanes(self) -> list[dict[str, Any]]:
+        """Lay out what a third and a fourth lane would do differently; return them by field."""
+        found: list[dict[str, Any]] = []
         for number in range(len(_OTHER_CONTEXTS)):
             wanted = gr.Checkbox(
                 label=f"Add {'another' if number else 'a third'} answer",
@@ -129,7 +164,7 @@ class Controls:
                 show_progress="hidden",
                 api_visibility="private",
             )
-            found += [wanted, context, causal, every]
+            found.append({"wanted": wanted, "context": context, "causal": causal, "every": every})
         return found
 
 

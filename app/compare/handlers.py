@@ -1,14 +1,18 @@
-"""What happens on Ask and on Stop: inputs to events, and events to what the page shows."""
+"""What happens on Ask and on Stop: inputs to events, and events to what the page shows.
+
+The viewer's state is what `app.compare.viewer.answer_viewer` takes; its value is that as JSON.
+"""
 
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
+from app.compare.inputs import Inputs
 from app.shared.engine import Engine
 from app.shared.events import (
     Answered,
@@ -23,7 +27,7 @@ from app.shared.events import (
     Waiting,
     Writing,
 )
-from app.shared.request import Variant, cache_for
+from app.shared.request import Request, Variant, cache_for
 from app.shared.stop_flag import StopFlag
 from app.shared.ui import component_json, toast
 from sinktrack.core.errors import SinkTrackError
@@ -39,6 +43,8 @@ _HINTS = {
     "sinktrack": "The answer with SinkTrack appears here.",
 }
 _NOT_NUMBERS = "The settings hold something that is not a number: load the page again."
+_UNUSABLE = (SinkTrackError, TypeError, ValueError, OverflowError)
+"""What inputs raise that cannot be used; the last three, where a number is none."""
 
 log = logging.getLogger(__name__)
 
@@ -58,47 +64,40 @@ class CompareHandlers:
         self._kept_files = kept_files
 
     def idle(self, status: str = "Ready.") -> dict[str, Any]:
-        """Return what the stage shows when nothing runs."""
+        """Return the viewer's state while nothing runs."""
         return _writing(status, self._engine.lane_titles(Variant()), busy=False)
 
-    def begin(
-        self, running: StopFlag | None, picture: str | None, question: str | None, *lanes: Any
-    ) -> Any:
-        """Refuse what is missing, or join the line.
+    def begin(self, running: StopFlag | None, inputs: Inputs) -> tuple[str, StopFlag]:
+        """Refuse what is missing, or join the queue.
+
+        Args:
+            running: Stops the answer that this visitor asked for last; None if there was none.
+            inputs: What the visitor has set.
 
         Returns:
-            The stage, and the flag that stops this answer.
+            The viewer's value, and the flag that stops this answer.
 
         Raises:
             gr.Error: If something is missing or does not fit the model.
         """
         refuse_while_answering(running)
-        if not picture:
+        if not inputs.picture:
             raise toast("There is no picture yet: upload, paste or choose one.")
-        if not (question or "").strip():
+        if not (inputs.question or "").strip():
             raise toast("The question is blank: type one.")
         try:
-            titles = self._engine.lane_titles(*_variants(lanes))
-        except SinkTrackError as error:
-            raise toast(str(error)) from error
-        except (TypeError, ValueError, OverflowError) as error:
-            raise toast(_NOT_NUMBERS) from error
-        return component_json(_writing("Waiting for a turn.", titles) | {"began": True}), StopFlag()
+            titles = self._engine.lane_titles(inputs.sinktrack.variant(), inputs.variants())
+        except _UNUSABLE as error:
+            raise toast(_sentence(error)) from error
+        state = _writing("Waiting for a turn.", titles) | {"began": True}
+        return component_json(state), StopFlag()
 
-    def answer(
-        self,
-        stop: StopFlag | None,
-        picture: str | None,
-        question: str | None,
-        max_new_tokens: Any,
-        do_sample: Any,
-        temperature: Any,
-        seed: Any,
-        window: Any,
-        sinks: Any,
-        *lanes: Any,
-    ) -> Iterator[tuple[Any, ...]]:
-        """Answer, and yield the stage and what can be downloaded.
+    def answer(self, stop: StopFlag | None, inputs: Inputs) -> Iterator[tuple[Any, ...]]:
+        """Answer, and yield the viewer's value and what can be downloaded.
+
+        Args:
+            stop: Stops this answer.
+            inputs: What the visitor has set.
 
         Raises:
             gr.Error: With a sentence for the visitor.
@@ -108,50 +107,49 @@ class CompareHandlers:
         nothing = (None,) * NUM_DOWNLOADS
         unchanged = (gr.skip(),) * NUM_DOWNLOADS
         try:
-            own, variants = _variants(lanes)
-            request = self._engine.request(
-                picture,
-                question,
-                max_new_tokens=int(max_new_tokens),
-                sinktrack=own,
-                variants=variants,
-                do_sample=bool(do_sample),
-                temperature=float(temperature),
-                seed=int(seed or 0),
-                cache=cache_for(int(window or 0), int(sinks or 0)),
-            )
-            titles = self._engine.lane_titles(own, variants)
-        except (SinkTrackError, TypeError, ValueError, OverflowError) as error:
+            request = self._request(inputs)
+            titles = self._engine.lane_titles(request.sinktrack, request.variants)
+        except _UNUSABLE as error:
             stop.set()
             yield component_json(self.idle("No answer.")), *nothing
-            known = isinstance(error, SinkTrackError)
-            raise toast(str(error) if known else _NOT_NUMBERS) from error
+            raise toast(_sentence(error)) from error
         notices = list(request.notices)
-        report: Any = None
+        report: str | None = None
         for event in self._engine.answer(request, stop):
-            if isinstance(event, Heartbeat):
-                yield gr.skip(), *unchanged  # a chance to notice that nobody listens any more
-            elif isinstance(event, Answered):
-                stage, report = self._finished(event, time.monotonic() - began, notices)
-                yield stage, *unchanged
-            elif isinstance(event, FilesReady):
-                files = [
-                    report,
-                    self._keep(event.traces, TRACES_NAME),
-                    self._keep(event.replay, REPLAY_NAME),
-                ]
-                yield (
-                    gr.skip(),
-                    *(gr.update(value=file, interactive=file is not None) for file in files),
-                )
-            elif isinstance(event, Refused | Failed):
-                yield component_json(self.idle("No answer.")), *nothing
-                raise toast(event.sentence)
-            elif isinstance(event, Stopped):
-                yield component_json(self.idle("Stopped before the answer began.")), *nothing
-            else:
-                state = _writing(_words(event), titles, event=event)
-                yield component_json(state | {"notices": notices}), *unchanged
+            match event:
+                case Heartbeat():  # a chance to notice that nobody listens any more
+                    yield gr.skip(), *unchanged
+                case Answered():
+                    value, report = self._finished(event, time.monotonic() - began, notices)
+                    yield value, *unchanged
+                case FilesReady():
+                    yield gr.skip(), *self._downloads(report, event)
+                case Refused() | Failed():
+                    yield component_json(self.idle("No answer.")), *nothing
+                    raise toast(event.sentence)
+                case Stopped():
+                    yield component_json(self.idle("Stopped before the answer began.")), *nothing
+                case _:
+                    state = _writing(_words(event), titles, event=event)
+                    yield component_json(state | {"notices": notices}), *unchanged
+
+    def _request(self, inputs: Inputs) -> Request:
+        """Return what the engine is asked.
+
+        Raises:
+            One of _UNUSABLE: If something is missing, out of range, or not a number.
+        """
+        return self._engine.request(
+            inputs.picture,
+            inputs.question,
+            max_new_tokens=int(inputs.max_new_tokens),
+            sinktrack=inputs.sinktrack.variant(),
+            variants=inputs.variants(),
+            do_sample=bool(inputs.do_sample),
+            temperature=float(inputs.temperature),
+            seed=int(inputs.seed or 0),
+            cache=cache_for(int(inputs.window or 0), int(inputs.first_tokens or 0)),
+        )
 
     def stop(self, stop: StopFlag | None) -> Any:
         """End the answer within one decode step, keep what was written, and switch Stop off."""
@@ -160,14 +158,14 @@ class CompareHandlers:
         return gr.update(interactive=False)
 
     def abandoned(self, stop: StopFlag | None) -> str:
-        """Return the stage for an answer that never came, as when the queue is full."""
+        """Return the viewer's value for an answer that never came, as when the queue is full."""
         self.stop(stop)
         return component_json(self.idle("No answer."))
 
     def _finished(
         self, event: Answered, seconds: float, notices: list[str]
     ) -> tuple[str, str | None]:
-        """Return the finished stage and the report's file."""
+        """Return the viewer's value with the answer, and the report's file."""
         data = json.loads(event.payload)
         stopped = any(lane["finish"] == "stopped" for lane in data["lanes"])
         status = f"{'Stopped' if stopped else 'Done'} after {seconds:.1f} seconds."
@@ -180,6 +178,15 @@ class CompareHandlers:
             if file is not None:  # the page fetches them token by token, layer by layer
                 lane["maps"] |= {"bytes": None, "layers": lane["layers"], "file": file}
         return _shown(status, data, notices), report
+
+    def _downloads(self, report: str | None, files: FilesReady) -> list[Any]:
+        """Return the updates of the download buttons."""
+        paths = [
+            report,
+            self._keep(files.traces, TRACES_NAME),
+            self._keep(files.replay, REPLAY_NAME),
+        ]
+        return [gr.update(value=path, interactive=path is not None) for path in paths]
 
     def _keep(self, content: bytes | None, name: str) -> str | None:
         """Write a file for the visitor, in a folder whose name nobody can guess."""
@@ -205,41 +212,27 @@ def refuse_while_answering(running: StopFlag | None) -> None:
 
 
 def stored_comparison(comparison: dict[str, Any]) -> str:
-    """Return the stage with a comparison that was made earlier."""
+    """Return the viewer's value with a comparison that was made earlier."""
     model = comparison["model"]
     status = f"Stored with this page, answered by {model}. Ask to have it answered anew."
     return _shown(status, comparison, [])
 
 
 def _shown(status: str, comparison: dict[str, Any], notices: list[str]) -> str:
-    """Return the stage with a comparison."""
+    """Return the viewer's value with a comparison."""
     payload = json.dumps(comparison, allow_nan=False)
     return component_json({"status": status, "busy": False, "notices": notices, "payload": payload})
 
 
-def _variants(values: Sequence[Any]) -> tuple[Variant, tuple[Variant, ...]]:
-    """Read the settings of SinkTrack's lane and of further ones.
-
-    Args:
-        values: Context and mask; then of each further lane whether it is wanted, its context, its
-            mask and its interval.
-
-    Raises:
-        TypeError, ValueError, OverflowError: If an interval is no number.
-    """
-    context, causal, *more = values
-    groups = [more[start : start + 4] for start in range(0, len(more), 4)]
-    return Variant(context=context or None, causal=causal), tuple(
-        Variant(context=context or None, causal=causal, every=int(every or 0))
-        for wanted, context, causal, every in groups
-        if wanted
-    )
+def _sentence(error: Exception) -> str:
+    """Say why inputs cannot be used; error is one of _UNUSABLE."""
+    return str(error) if isinstance(error, SinkTrackError) else _NOT_NUMBERS
 
 
 def _writing(
     status: str, titles: list[dict[str, str]], *, busy: bool = True, event: Progress | None = None
 ) -> dict[str, Any]:
-    """Return the stage's state with cards whose answers are not finished."""
+    """Return the viewer's state with cards whose answers are not finished."""
     written = event if isinstance(event, Writing) else None
     lanes = [
         lane

@@ -12,7 +12,7 @@ import gradio as gr
 from app.compare.controls import Controls
 from app.compare.handlers import NUM_DOWNLOADS, CompareHandlers
 from app.compare.uploads import refuse_links
-from app.compare.viewer import stage
+from app.compare.viewer import answer_viewer
 from app.shared.engine import Engine
 from app.shared.settings import Settings
 from app.shared.stop_flag import remove_stale_flags
@@ -48,15 +48,15 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
                 ]
                 report = downloads[0]
                 compare = CompareHandlers(engine, report.GRADIO_CACHE, report.temp_files)
-                shown = stage(compare.idle())
+                viewer = answer_viewer(compare.idle())
                 with gr.Row(elem_id="take"):
                     for download in downloads:
                         download.render()
-        _wire(compare, controls, shown, downloads)
+        _wire(compare, controls, viewer, downloads)
         page.load(
             partial(_arriving, engine, compare),  # seen as a generator, which no lambda is
             None,
-            [top, shown],
+            [top, viewer],
             concurrency_limit=None,
             show_progress="hidden",
             api_visibility="private",
@@ -101,20 +101,20 @@ def _header(engine: Engine, state: str = "") -> str:
 
 
 def _arriving(engine: Engine, compare: CompareHandlers) -> Iterator[tuple[Any, Any]]:
-    """Yield the page's head while the model loads, and once it is there, and the stage."""
+    """Yield the page's head while the model loads, and once it is there; and the viewer's value."""
     began = time.monotonic()
-    # Who comes while the model loads may have asked already: then the stage is the answer's.
-    stage = component_json(compare.idle()) if engine.ready else gr.skip()
+    # Who comes while the model loads may have asked already: then the viewer is the answer's.
+    shown = component_json(compare.idle()) if engine.ready else gr.skip()
     while not engine.ready:
-        yield _header(engine, f", loading: {time.monotonic() - began:.0f} seconds so far"), stage
+        yield _header(engine, f", loading: {time.monotonic() - began:.0f} seconds so far"), shown
         time.sleep(1)
-    yield _header(engine), stage
+    yield _header(engine), shown
 
 
 def _wire(
     compare: CompareHandlers,
     controls: Controls,
-    shown: gr.HTML,
+    viewer: gr.HTML,
     downloads: list[gr.DownloadButton],
 ) -> None:
     """Connect Ask, Enter, Stop and the examples."""
@@ -128,26 +128,34 @@ def _wire(
     def no_downloads() -> list[Any]:
         return [gr.update(interactive=False)] * NUM_DOWNLOADS
 
+    def begin(values: dict[Any, Any]) -> tuple[Any, ...]:
+        begun = compare.begin(values[flag], controls.read(values))
+        return *begun, *buttons(True), *no_downloads()
+
+    def answer(values: dict[Any, Any]) -> Iterator[tuple[Any, ...]]:
+        yield from compare.answer(values[flag], controls.read(values))
+
+    inputs = {flag, *controls.inputs}  # a set: the handlers get values by component
     begun = gr.on(
         [ask.click, controls.question.submit],
-        lambda *asked: (*compare.begin(*asked), *buttons(True), *no_downloads()),
-        [flag, controls.picture, controls.question, *controls.lanes],
-        [shown, flag, ask, stop, *downloads],
+        begin,
+        inputs,
+        [viewer, flag, ask, stop, *downloads],
         concurrency_limit=None,  # in the queue, where a refusal reaches the visitor as a message
         show_progress="hidden",
         api_visibility="private",
     )
     answered = begun.success(
-        compare.answer,
-        [flag, controls.picture, controls.question, *controls.decoding, *controls.lanes],
-        [shown, *downloads],
+        answer,
+        inputs,
+        [viewer, *downloads],
         concurrency_limit=None,
         show_progress="hidden",
         api_visibility="private",
     )
     answered.success(lambda: buttons(False), None, [ask, stop], **quick)
     answered.failure(
-        lambda flag: [compare.abandoned(flag), *buttons(False)], flag, [shown, ask, stop], **quick
+        lambda flag: [compare.abandoned(flag), *buttons(False)], flag, [viewer, ask, stop], **quick
     )
     stop.click(compare.stop, flag, stop, **quick)
     if controls.examples is not None:
@@ -155,6 +163,6 @@ def _wire(
         controls.examples.choose(
             controls.choose,
             flag,
-            [controls.picture, controls.question, *controls.window, shown, *downloads],
+            [controls.picture, controls.question, *controls.window, viewer, *downloads],
             **quick,
         )

@@ -11,7 +11,7 @@ import gradio as gr
 from app.shared.ui import component_json
 
 
-def stage(state: dict[str, Any]) -> gr.HTML:
+def answer_viewer(state: dict[str, Any]) -> gr.HTML:
     """Return the place where answers grow and are looked at.
 
     Args:

@@ -41,6 +41,7 @@ from app.shared.request import Request, Variant, lane_methods, lane_titles
 from app.shared.request_queue import RequestQueue
 from app.shared.settings import Settings, choose_model
 from app.shared.stop_flag import StopFlag
+from sinktrack.core.cache import Cache
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.errors import ModelError, PromptError, SinkTrackError
 from sinktrack.core.images import load_picture
@@ -53,6 +54,8 @@ from sinktrack.report.payload import payload
 _FULL = "Too many people are waiting here right now: please try again in a minute."
 _MEMORY = "The device ran out of memory: choose a smaller picture or a shorter answer."
 _UNEXPECTED = "Something went wrong while answering. The page still works: please try again."
+
+_AS_PUBLISHED = Variant()
 
 log = logging.getLogger(__name__)
 
@@ -153,13 +156,31 @@ class Engine:
         """Whether the model was trained to read what SinkTrack writes; False while it loads."""
         return self.ready and getattr(self._model.config, "sinktrack", None) is not None
 
-    def request(self, picture_path: str | None, question: str | None, **options: Any) -> Request:
+    def request(
+        self,
+        picture_path: str | None,
+        question: str | None,
+        *,
+        max_new_tokens: int = 128,
+        sinktrack: Variant = _AS_PUBLISHED,
+        variants: tuple[Variant, ...] = (),
+        do_sample: bool = False,
+        temperature: float = 1.0,
+        seed: int = 0,
+        cache: Cache = "full",
+    ) -> Request:
         """Check what a visitor gave, before any GPU is taken.
 
         Args:
             picture_path: The file as uploaded; None if there is none.
             question: The text as typed.
-            **options: The other fields of `Request`.
+            max_new_tokens: The longest answer, from 1 to the page's limit.
+            sinktrack: How SinkTrack is done in its own lane.
+            variants: How it is done in further lanes.
+            do_sample: Sample; else each token is the most likely one.
+            temperature: Above 0, at most 5; used when sampling.
+            seed: Of the sampling noise.
+            cache: What stays in view while the answers grow.
 
         Returns:
             The request.
@@ -171,17 +192,27 @@ class Engine:
         text = clean_question(question or "")
         with self._checking:  # decoded, a large one takes much memory
             notices = load_picture(picture_path).notices
-        request = Request(picture=picture_path or "", notices=notices, question=text, **options)
-        if not 1 <= request.max_new_tokens <= self.max_new_tokens:
+        if not 1 <= max_new_tokens <= self.max_new_tokens:
             raise PromptError(
                 f"The answer may have 1 to {self.max_new_tokens} tokens here, but "
-                f"{request.max_new_tokens} were asked for: choose a number in between."
+                f"{max_new_tokens} were asked for: choose a number in between."
             )
-        if request.do_sample and not 0 < request.temperature <= 5:
+        if do_sample and not 0 < temperature <= 5:
             raise PromptError(
-                f"The temperature is {request.temperature:g}, but must be above 0 and at most 5."
+                f"The temperature is {temperature:g}, but must be above 0 and at most 5."
             )
-        return request
+        return Request(
+            picture=picture_path or "",
+            question=text,
+            notices=notices,
+            max_new_tokens=max_new_tokens,
+            sinktrack=sinktrack,
+            variants=variants,
+            do_sample=do_sample,
+            temperature=temperature,
+            seed=seed,
+            cache=cache,
+        )
 
     def lane_titles(self, own: Variant, variants: Sequence[Variant] = ()) -> list[dict[str, str]]:
         """Return name, title and subtitle of each lane, as the finished comparison will.

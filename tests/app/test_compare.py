@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 from app.compare.examples import read_examples
 from app.compare.handlers import CompareHandlers
+from app.compare.inputs import Inputs, LaneInputs
 from app.compare.uploads import picture_input
 from app.shared.engine import Engine
 from app.shared.stop_flag import StopFlag
@@ -24,17 +26,9 @@ def compare(engine: Engine, tmp_path: Path) -> CompareHandlers:
     return CompareHandlers(engine, str(tmp_path / "reports"), set())
 
 
-def ask(
-    compare: CompareHandlers,
-    picture: Any,
-    question: str = "What is it?",
-    tokens: int = 4,
-    window: Any = 0,
-    sinks: Any = 1,
-) -> Any:
-    return compare.answer(
-        StopFlag(), picture, question, tokens, False, 1.0, 0, window, sinks, "image", "corrected"
-    )
+def ask(compare: CompareHandlers, picture: Any, **changes: Any) -> Any:
+    asked = Inputs(picture=picture, question="What is it?", max_new_tokens=4)
+    return compare.answer(StopFlag(), replace(asked, **changes))
 
 
 def stage(value: str) -> dict[str, Any]:
@@ -58,23 +52,29 @@ def test_a_message_is_text_and_never_html():
 )
 def test_what_is_missing_is_said_before_the_queue(compare, picture, question, words):
     with pytest.raises(gr.Error, match=words):
-        compare.begin(None, picture, question, "image", "corrected")
+        compare.begin(None, Inputs(picture=picture, question=question))
 
 
 def test_a_second_question_waits_for_the_end_of_the_first(compare):
-    running = StopFlag()
+    running, inputs = StopFlag(), Inputs(picture="a.png", question="What?")
     with pytest.raises(gr.Error, match="An answer is being written"):
-        compare.begin(running, "a.png", "What?", "image", "corrected")
+        compare.begin(running, inputs)
     running.set()
-    _, flag = compare.begin(running, "a.png", "What?", "", "corrected")
+    _, flag = compare.begin(running, inputs)
     assert not flag.is_set()
     flag.set()
 
 
 def test_two_further_answers_of_one_kind_are_refused(compare):
-    same = (True, "instruction", "corrected", 0)
+    same = (LaneInputs(context="instruction"), LaneInputs(context="instruction"))
     with pytest.raises(gr.Error, match="done in the same way"):
-        compare.begin(None, "a.png", "What?", "", "corrected", *same, *same)
+        compare.begin(None, Inputs(picture="a.png", question="What?", more_lanes=same))
+
+
+def test_a_further_answer_that_is_not_wanted_is_not_written(compare, picture):
+    lanes = (LaneInputs(context="image"), LaneInputs(wanted=False, context="instruction"))
+    payload = json.loads(finished(ask(compare, picture, more_lanes=lanes))[0]["payload"])
+    assert [lane["name"] for lane in payload["lanes"]][2:] == ["SinkTrack: picture"]
 
 
 def test_a_file_that_is_no_picture_is_refused_with_its_name_as_text(compare, tmp_path):
@@ -101,7 +101,7 @@ def test_no_tag_is_left_in_what_the_browser_gets(compare, picture):
 
 
 def test_a_window_is_kept_to_and_named(compare, picture):
-    payload = json.loads(finished(ask(compare, picture, tokens=20, window=6))[0]["payload"])
+    payload = json.loads(finished(ask(compare, picture, max_new_tokens=20, window=6))[0]["payload"])
     assert payload["settings"]["cache"] == {"sinks": 1, "window": 6}
 
 
@@ -167,21 +167,25 @@ def test_a_link_to_the_upload_folder_does_not_lead_out(uploads):
 
 
 @pytest.mark.parametrize(
-    "values", [("5 tokens", 1.0, 0), (4, None, 0), (4, 1.0, [1]), (None, 1, 1)]
+    "changes",
+    [
+        {"max_new_tokens": "5 tokens"},
+        {"max_new_tokens": None},
+        {"temperature": None},
+        {"seed": [1]},
+        {"more_lanes": (LaneInputs(every="third"),)},
+    ],
 )
-def test_settings_that_are_no_numbers_are_refused_in_a_sentence(compare, picture, values):
-    tokens, temperature, seed = values
-    answering = compare.answer(
-        None, picture, "What?", tokens, False, temperature, seed, 0, 1, "image", "corrected"
-    )
+def test_settings_that_are_no_numbers_are_refused_in_a_sentence(compare, picture, changes):
+    answering = ask(compare, picture, **changes)
     next(answering)
     with pytest.raises(gr.Error, match="not a number"):
         next(answering)
 
 
 def test_an_answer_without_a_flag_is_answered_all_the_same(compare, picture):
-    options = ("What?", 2, False, 1.0, 0, 0, 1, "image", "corrected")
-    assert "payload" in finished(compare.answer(None, picture, *options))[0]
+    inputs = Inputs(picture=picture, question="What?", max_new_tokens=2)
+    assert "payload" in finished(compare.answer(None, inputs))[0]
 
 
 def test_examples_that_cannot_be_read_are_left_out(tmp_path):
