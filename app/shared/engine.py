@@ -5,21 +5,15 @@ An answer comes as the events of `app.shared.events`. Knows nothing about gradio
 
 import json
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-if os.environ.get("SPACE_ID"):
-    try:  # before torch, so that no CUDA is initialised in the parent process
-        import spaces
-    except ImportError:
-        spaces = None
-else:
-    spaces = None
+from app.shared.zero_gpu import lends_gpu, on_lent_gpu  # before torch, see there
 
+# isort: split
 import torch
 
 import sinktrack
@@ -93,9 +87,7 @@ class Engine:
         self.name, self.bundled, self.notice = name, bundled, notice
         self.max_new_tokens = max_new_tokens
         self._chosen, self._insists = str(BUNDLED), True
-        self._on_gpu = self._events
-        if spaces is not None:
-            self._on_gpu = spaces.GPU(duration=_gpu_seconds)(_as_function(self._events))
+        self._on_gpu = on_lent_gpu(self._events, _gpu_seconds)
 
     @classmethod
     def choose(cls, settings: Settings) -> "Engine":
@@ -119,7 +111,7 @@ class Engine:
         engine._chosen, engine._insists = chosen, settings.model is not None
         if engine.bundled and not engine._insists:
             engine.notice = "This machine has no CUDA GPU of 8 GB or more."
-        if spaces is not None:
+        if lends_gpu():
             engine.load()
         return engine
 
@@ -346,12 +338,3 @@ def _gpu_seconds(request: Request, stop: StopFlag) -> int:
     """
     lanes = 2 + len(request.variants)
     return 6 + 2 * lanes + request.max_new_tokens // 16
-
-
-def _as_function(method: Callable[..., Iterator[Event]]) -> Callable[..., Iterator[Event]]:
-    """Return a bound generator method as a generator function, which spaces.GPU can wrap."""
-
-    def events(request: Request, stop: StopFlag) -> Iterator[Event]:
-        yield from method(request, stop)
-
-    return events

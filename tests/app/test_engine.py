@@ -15,6 +15,7 @@ import torch
 from paths import CHECKPOINT
 
 import app.shared.engine
+import app.shared.zero_gpu
 import sinktrack
 from app.shared.engine import Engine
 from app.shared.events import (
@@ -335,7 +336,7 @@ def test_on_a_zerogpu_space_every_answer_runs_inside_the_loan(checkpoint, pictur
 
             return wrap
 
-    monkeypatch.setattr(app.shared.engine, "spaces", Spaces)
+    monkeypatch.setattr(app.shared.zero_gpu, "spaces", Spaces)
     engine = Engine(*checkpoint, name="shapes-vl")
     for tokens in (2, 100):
         events = run(engine, engine.request(picture, QUESTION, max_new_tokens=tokens))
