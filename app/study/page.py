@@ -31,7 +31,7 @@ def serve(settings: Settings) -> gr.Blocks:
         SinkTrackError: If the folder is no study, is not prepared, or the database fails.
     """
     page = open_study(settings)
-    scripts = [_STATIC / "words.js", _STATIC / "judge.js"]
+    scripts = [_STATIC / name for name in ("words.js", "pair_form.js", "judge.js")]
     launch(page, settings, styles=[_STATIC / "judge.css"], scripts=scripts)
     return page
 

@@ -1,37 +1,11 @@
-/* A study in the browser: sign in, judge one pair after the other. Which answer is whose is not here
- * until the server says so, after the vote.
+/* A study in the browser: sign in, judge one pair after the other. Which method wrote which answer is
+ * not known here until the server says so, after the vote.
  */
 const SinkTrackJudge = (() => {
   "use strict";
 
-  const { make, choice } = SinkTrackDom;
-  const { Words } = SinkTrackWords;
-  const SIDES = [["left", "Left answer"], ["right", "Right answer"]];
-  const CHOICES = [
-    ["left", "1 · Left is better"],
-    ["right", "2 · Right is better"],
-    ["tie", "3 · Tie"],
-    ["both bad", "4 · Both bad"],
-  ];
-  const SEVERITIES = [["none", "No"], ["minor", "Minor"], ["severe", "Severe"]];
-
-  function button(text, name, onClick) {
-    const node = make("button", `sj-button ${name}`, text);
-    node.type = "button";
-    node.addEventListener("click", onClick);
-    return node;
-  }
-
-  function radios(label, options) {
-    const box = choice(label, options, () => {}, null);
-    box.classList.add("sj-choice");
-    return box;
-  }
-
-  const chosenIn = (box) => box.querySelector("input:checked")?.value ?? null;
-  const setIn = (box, value) => {
-    for (const input of box.querySelectorAll("input")) input.checked = input.value === value;
-  };
+  const { make } = SinkTrackDom;
+  const { PairForm, button } = SinkTrackPairForm;
 
   class Judge {
     /**
@@ -183,100 +157,28 @@ const SinkTrackJudge = (() => {
       }
       this.began = performance.now();
       this.voteKey = fresh();
-      this.body.replaceChildren(top, this.asked(pair), this.answers(pair), this.verdict(), this.shown);
-      if (before) this.fill(before);
-      this.verdict_.querySelector("input")?.focus({ preventScroll: true });
-    }
-
-    asked(pair) {
-      const box = make("section", "sj-card sj-asked");
-      const image = Object.assign(make("img"), { src: pair.picture, alt: "The picture" });
-      const words = make("div");
-      const question = make("p", "sj-question", pair.question);
-      question.dir = "auto";
-      words.append(make("h2", "", "Question"), question);
-      if (pair.reference) {
-        const reference = make("details");
-        reference.append(make("summary", "", "A right answer"), make("p", "", pair.reference));
-        words.append(reference);
-      }
-      words.append(this.instructions(false));
-      box.append(image, words);
-      return box;
-    }
-
-    answers(pair) {
-      const row = make("div", "sj-answers");
-      this.sides = {};
-      for (const [side, title] of SIDES) {
-        const box = make("article", "sj-card");
-        box.dataset.side = side;
-        box.append(make("h2", "", title));
-        const severity = radios("Does it hallucinate?", SEVERITIES);
-        const words = new Words(pair[side], `${title}: mark what is hallucinated`, () => {
-          const said = chosenIn(severity);
-          if (words.any && (said === null || said === "none")) setIn(severity, "minor");
-        });
-        box.append(words.box);
-        if (this.study.ask.includes("hallucination")) {
-          box.append(make("p", "sj-hint",
-            "Mark the words that are not true: click or select them; or arrow keys and space."), severity);
-        }
-        this.sides[side] = { words, severity };
-        row.append(box);
-      }
-      return row;
-    }
-
-    verdict() {
-      const box = make("section", "sj-card sj-verdict");
-      this.verdict_ = radios("Which answer is better?", CHOICES);
-      box.append(this.verdict_);
-      if (this.study.ask.includes("comment")) {
-        const label = make("label", "sj-field");
-        this.comment = Object.assign(make("textarea"), { rows: 2, maxLength: 5000 });
-        label.append(make("span", "", "Comment, if you like"), this.comment);
-        box.append(label);
-      }
-      box.append(button("Keep this vote (Enter)", "sj-main", () => this.vote()));
-      return box;
-    }
-
-    /** Put a vote that was taken back onto the page again. */
-    fill(before) {
-      setIn(this.verdict_, before.better);
-      if (this.comment) this.comment.value = before.comment;
-      for (const [side] of SIDES) {
-        const { words, severity } = this.sides[side];
-        setIn(severity, before[side]?.severity);
-        words.mark(before[side]?.spans ?? [], this.pair[side]);
-      }
+      this.form = new PairForm(pair, this.study.ask, this.instructions(false), () => this.vote());
+      this.body.replaceChildren(top, ...this.form.parts, this.shown);
+      if (before) this.form.fill(before);
+      this.form.focus();
     }
 
     async vote() {
       if (!this.pair) return;
-      const better = chosenIn(this.verdict_);
-      if (!better) {
+      if (!this.form.better) {
         this.say("Choose first: 1 left, 2 right, 3 tie, 4 both bad.", true);
         return;
-      }
-      const judged = {};
-      for (const [side] of SIDES) {
-        const { words, severity } = this.sides[side];
-        judged[side] = { severity: chosenIn(severity), spans: words.spans(this.pair[side]) };
       }
       const answer = await this.send({
         what: "vote",
         key: this.voteKey,
         place: this.pair.place,
-        better,
-        ...judged,
-        comment: this.comment?.value ?? "",
+        ...this.form.read(),
         seconds: (performance.now() - this.began) / 1000,
       });
       if (!answer) return;
       this.show(answer);
-      this.say(answer.kept ? "Kept." : "Not kept: it has a vote, or is somebody else's now. Here is the next.");
+      this.say(answer.kept ? "Kept." : "Not kept: this pair has its vote, or was given to somebody else. Here is the next.");
       this.host.scrollIntoView({ block: "start" });
     }
 
@@ -307,11 +209,9 @@ const SinkTrackJudge = (() => {
       if (!this.pair || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
       const writing = event.target.matches?.("textarea, select, input:not([type=radio])");
       if (writing || event.defaultPrevented || this.shown.contains(event.target)) return;
-      const choice_ = CHOICES[Number(event.key) - 1];
-      if (choice_) setIn(this.verdict_, choice_[0]);
-      else if (event.key === "Enter" && !event.target.matches?.("button, summary")) this.vote();
+      if (event.key === "Enter" && !event.target.matches?.("button, summary")) this.vote();
       else if (event.key.toLowerCase() === "u" && this.undoable) this.undo();
-      else return;
+      else if (!this.form.press(event.key)) return;
       event.preventDefault();
     }
   }
