@@ -89,7 +89,7 @@ class CompareHandlers:
             titles = self._engine.lane_titles(inputs.sinktrack.variant(), inputs.variants())
         except _UNUSABLE as error:
             raise toast(_sentence(error)) from error
-        state = _writing("Waiting for a turn.", titles) | {"began": True}
+        state = _writing("Waiting in the queue.", titles) | {"began": True}
         return component_json(state), StopFlag()
 
     def answer(self, stop: StopFlag | None, inputs: Inputs) -> Iterator[tuple[Any, ...]]:
@@ -117,7 +117,7 @@ class CompareHandlers:
         report: str | None = None
         for event in self._engine.answer(request, stop):
             match event:
-                case Heartbeat():  # a chance to notice that nobody listens any more
+                case Heartbeat():  # at a yield Gradio notices that the visitor has gone
                     yield gr.skip(), *unchanged
                 case Answered():
                     value, report = self._finished(event, time.monotonic() - began, notices)
@@ -189,7 +189,7 @@ class CompareHandlers:
         return [gr.update(value=path, interactive=path is not None) for path in paths]
 
     def _keep(self, content: bytes | None, name: str) -> str | None:
-        """Write a file for the visitor, in a folder whose name nobody can guess."""
+        """Write a file for the visitor, in a folder whose name cannot be guessed."""
         if content is None:
             return None
         try:
@@ -232,7 +232,7 @@ def _sentence(error: Exception) -> str:
 def _writing(
     status: str, titles: list[dict[str, str]], *, busy: bool = True, event: Progress | None = None
 ) -> dict[str, Any]:
-    """Return the viewer's state with cards whose answers are not finished."""
+    """Return the viewer's state with answers that are not finished."""
     written = event if isinstance(event, Writing) else None
     lanes = [
         lane

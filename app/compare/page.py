@@ -62,8 +62,8 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
             api_visibility="private",
         )
     refuse_links(page)
-    # Whoever waits for an answer waits in the engine's line, which says how long it is. Without
-    # api_open=False each handler also answers plain POST requests that pass the queue by.
+    # Visitors wait in the engine's queue, which tells them how many are before them. Without
+    # api_open=False each handler also answers plain POST requests that pass Gradio's queue by.
     page.queue(max_size=2 * settings.queue_size + 16, default_concurrency_limit=1, api_open=False)
     return page
 
@@ -77,17 +77,17 @@ def serve(engine: Engine, settings: Settings) -> gr.Blocks:
 
 
 def _header(engine: Engine, state: str = "") -> str:
-    """Return the page's head as HTML; everything that is not ours is escaped."""
+    """Return the page's head as HTML; all text from elsewhere is escaped."""
     banner = ""
     if engine.bundled:
         learned = (
-            " It was trained to read what SinkTrack writes into its first token, which large models"
-            " were not: it shows how the method works, and not how much it helps them. On its"
-            " sibling without that training, SinkTrack made no clear difference."
+            " It was trained to read what SinkTrack writes into its first token. Large models were"
+            " not, so it shows how the method works, and not how much it helps them. SinkTrack made"
+            " no clear difference on its sibling without that training."
         )
         banner = (
             '<aside class="st-banner"><p><strong>This is the small bundled model.</strong> It has'
-            " only ever seen coloured shapes on a grid, so ask it about pictures like the examples."
+            " only seen coloured shapes on a grid: ask it about pictures like the examples."
             f"{learned if engine.anchored else ''} {html.escape(engine.notice)}</p>"
             "<p>For real pictures, on a GPU of 8 GB or more:"
             " <code>python app.py --model Qwen/Qwen2.5-VL-3B-Instruct</code></p></aside>"
@@ -103,7 +103,7 @@ def _header(engine: Engine, state: str = "") -> str:
 def _arriving(engine: Engine, compare: CompareHandlers) -> Iterator[tuple[Any, Any]]:
     """Yield the page's head while the model loads, and once it is there; and the viewer's value."""
     began = time.monotonic()
-    # Who comes while the model loads may have asked already: then the viewer is the answer's.
+    # A visitor who came while the model loads may have asked: then the viewer shows the answer.
     shown = component_json(compare.idle()) if engine.ready else gr.skip()
     while not engine.ready:
         yield _header(engine, f", loading: {time.monotonic() - began:.0f} seconds so far"), shown

@@ -1,4 +1,4 @@
-"""What of a finished comparison leaves beside its answers. Knows nothing about models."""
+"""The files that are made of a finished comparison. Knows nothing about models."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The only part of the page that talks to the library: one model, one answer at a time.
+"""The only module of the pages that reaches models: one model, one answer at a time.
 
 An answer comes as the events of `app.shared.events`. Knows nothing about gradio.
 """
@@ -93,7 +93,7 @@ class Engine:
     def choose(cls, settings: Settings) -> "Engine":
         """Return an engine for the model that was asked for, or that suits the machine.
 
-        It is not loaded yet, see `load`; on a ZeroGPU Space it is, because there that has to
+        `load` loads it. On a ZeroGPU Space it is loaded here already, because there that has to
         happen before the page is served.
 
         Raises:
@@ -118,8 +118,8 @@ class Engine:
     def load(self) -> None:
         """Load the model, if it is not; requests wait until then.
 
-        Where nobody asked for a model and the one that suits the machine cannot be had, the
-        bundled one takes its place.
+        The bundled model takes the place of one that suits the machine and cannot be had; never of
+        one that was asked for.
 
         Raises:
             SinkTrackError: If there is no model in the end.
@@ -207,9 +207,9 @@ class Engine:
         )
 
     def lane_titles(self, own: Variant, variants: Sequence[Variant] = ()) -> list[dict[str, str]]:
-        """Return name, title and subtitle of each lane, as the finished comparison will.
+        """Return name, title and subtitle of each lane, as the finished comparison has them.
 
-        While the model loads, what will be done to it is left open.
+        The subtitles are empty while the model loads.
 
         Raises:
             MethodError: If a variant does not fit the model.
@@ -273,7 +273,7 @@ class Engine:
             if comparison is None:
                 return report(Stopped())
             if abandoned.is_set():
-                return  # nobody would look at it
+                return  # the visitor has gone
             data = json.dumps(payload(comparison), allow_nan=False)
             report(Answered(data, large_maps(comparison)))
             if not abandoned.is_set():

@@ -1,4 +1,4 @@
-"""What a machine may have in store for the page: proxies, and folders of other users."""
+"""What of a machine can get in the page's way: proxies, and folders of other users."""
 
 import getpass
 import os

@@ -26,7 +26,7 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """What makes it different, in words."""
+        """The lane's name: what is different, in words."""
         contexts = {"image": "picture", "instruction": "question", "prompt": "prompt"}
         parts = [contexts.get(self.context, "picture and question")] if self.context else []
         parts += [f"every {_ordinal(self.every)} layer"] if self.every else []
@@ -120,7 +120,7 @@ def lane_titles(model: Any, own: Variant, variants: Sequence[Variant] = ()) -> l
 
 
 def cache_for(window: int, sinks: int) -> Cache:
-    """Return what a window of that many last tokens, 0 for all, and first ones keeps in view.
+    """Return the cache that keeps the last `window` tokens (0: all) and the first `sinks`.
 
     Raises:
         MethodError: If a number is out of range.

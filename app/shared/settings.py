@@ -118,7 +118,7 @@ def _count(text: str) -> int:
 
 
 def choose_model(gpu_bytes: int | None) -> str:
-    """Return the model for a machine that nobody chose one for.
+    """Return the model that suits a machine.
 
     Args:
         gpu_bytes: Memory of the CUDA GPU; None without one.

@@ -12,7 +12,7 @@ _DAY = 24 * 60 * 60  # seconds, far longer than any answer takes
 class StopFlag:
     """Tells an answer to end.
 
-    It is a file, and down while the file exists, so that it also reaches the forked process in
+    It is a file that is removed when the flag is raised, so it also reaches the forked process in
     which a ZeroGPU Space answers.
     """
 

@@ -1,4 +1,4 @@
-"""What both pages need of Gradio: messages, values of components, the page's head, the server."""
+"""What both pages need of Gradio: messages, components' values, the page's head, the server."""
 
 import html
 import json

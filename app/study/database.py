@@ -53,7 +53,7 @@ places = sa.Table(
     sa.UniqueConstraint("study", "item", "number"),
     sa.UniqueConstraint("study", "item", "annotator"),
 )
-"""An item's places for votes: whose each is, and which lane stands on the left there."""
+"""Each item has a place for every vote it gets: who has it, and which lane stands on its left."""
 votes = sa.Table(
     "votes",
     metadata,
@@ -85,7 +85,7 @@ def insert_once(connection: sa.Connection, table: sa.Table, values: Mapping[str,
 
 
 def has_vote() -> Any:
-    """Whether a place has its vote, as a condition on `places`."""
+    """A condition on `places`: the place has its vote."""
     return sa.exists().where(votes.c.place == places.c.id, STANDING)
 
 
@@ -101,7 +101,7 @@ def select_votes(study: str, *where: Any) -> Any:
 
 
 def find_or_add_annotator(connection: sa.Connection, study: str, name: str, joined: float) -> int:
-    """Return the annotator of that name, who is made if new; case and accents' encoding are one."""
+    """Return the annotator of that name, new or known; case and accents' encoding do not count."""
     known = sa.select(annotators.c.id, annotators.c.name).where(annotators.c.study == study)
     for number, other in connection.execute(known):
         if _folded(other) == _folded(name):
@@ -118,8 +118,8 @@ def _folded(name: str) -> str:
 def restore_vote(connection: sa.Connection, study: str, row: Mapping[str, Any]) -> None:
     """Insert one row of `select_votes`, its annotator and its place, unless they are there.
 
-    A vote that stands finds a place of its own even where another one has its number, as after
-    two servers that knew nothing of each other; one that was taken back is left out then.
+    Two servers that overlapped may have given one place number twice. Then a vote that stands gets
+    a place of its own, and a vote that was taken back is left out.
     """
     annotator = find_or_add_annotator(connection, study, row["name"], row["cast"])
     of_item = sa.select(places.c.id, places.c.number, places.c.annotator).where(
@@ -155,7 +155,7 @@ def _engine(url: str) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def _immediately(connection: sa.Connection) -> None:
-        # a transaction that begins by reading could not wait for its turn to write any more
+        # a transaction that begins by reading cannot wait for another writer any more
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
@@ -180,7 +180,7 @@ def _migrate(engine: sa.Engine) -> None:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Say in a sentence what the database refuses."""
+    """Turn an error of the database into a sentence for the annotator."""
     try:
         yield
     except sa.exc.SQLAlchemyError as error:

@@ -1,7 +1,7 @@
-"""Carries votes to a dataset on the Hugging Face Hub: a Space's own disk is empty after a restart.
+"""Copies votes to a dataset on the Hugging Face Hub: a Space's own disk is empty after a restart.
 
-Each start of the page appends to a file of its own, one line for a vote as it stands after each
-change, and begins it with all votes there are. Knows nothing about databases and pages.
+Each start of the page writes a file of its own. It begins with all votes there are; then every
+change appends one line with the vote as it stands. Knows nothing about databases and pages.
 """
 
 import json
@@ -73,7 +73,7 @@ class HubVoteBackup:
     def close_when_stopped(self) -> None:
         """Upload the last votes when the process is asked to end, as a Space is; then end it.
 
-        For the main thread. Nobody is told that a vote is kept which is not uploaded then.
+        Call it in the main thread. No vote is acknowledged after the last upload.
         """
 
         def stop(number: int, _frame: Any) -> None:
@@ -87,7 +87,7 @@ class HubVoteBackup:
         signal.signal(signal.SIGTERM, stop)
 
     def _uploaded(self) -> bool:
-        """Upload; if nothing was written meanwhile, nothing is any more."""
+        """Upload; return whether that was everything, and then let nothing more be written."""
         before = self._size()
         self._scheduler.trigger().result()
         self._scheduler.lock.acquire()
@@ -101,7 +101,7 @@ class HubVoteBackup:
 
 
 def merged(files: Iterable[Path]) -> list[dict[str, Any]]:
-    """Return each vote once, as the line says that tells of its latest change; oldest first."""
+    """Return each vote once, as it stood after its latest change; oldest first."""
     latest: dict[str, dict[str, Any]] = {}
     for file in files:
         for line in filter(None, json_lines(read_text(file))):
@@ -117,7 +117,7 @@ def _changed(vote: Mapping[str, Any]) -> float:
 
 @contextmanager
 def _said(dataset: str) -> Iterator[None]:
-    """Say in a sentence why a dataset cannot be used."""
+    """Turn an error of the hub into a sentence that says why a dataset cannot be used."""
     try:
         yield
     except Exception as error:  # which errors the hub's client raises changes with its releases

@@ -1,7 +1,7 @@
 """What an annotator asks for and gets: sign in, the next pair, a vote, undo, which was which.
 
-Every request is one JSON object from a browser, and nothing in it is trusted. Which answer is whose
-stays here until the vote is kept. Knows nothing about pages.
+Every request is one JSON object from a browser, and nothing in it is trusted. Which method wrote
+which answer stays on the server until the vote is kept. Knows nothing about pages.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _LONGEST_NAME = 80
 _LONGEST_COMMENT = 5000
 _LONGEST_SECONDS = 24 * 60 * 60
 _KEPT = 64
-"""Of how many items the answers stay in memory with all of their attention."""
+"""The answers of this many items stay in memory, with all of their attention."""
 
 SIDES = ("left", "right")
 
@@ -170,17 +170,17 @@ class Judging:
     def _reveal(self, request: Mapping[str, Any]) -> dict[str, Any]:
         annotator = self._annotator(request)
         if self.study.reveal != "after vote":
-            raise Refused("This study does not say which answer was whose.")
+            raise Refused("This study does not tell which method wrote which answer.")
         place = self._store.reveal(annotator)
         if place is None:
-            raise Refused("Vote first: then you may see which answer was whose.")
+            raise Refused("Vote first: then you may see which method wrote which answer.")
         payload = self._prepared(self._items[place.item])
         titles = {lane["name"]: lane["title"] for lane in payload["lanes"]}
         sides = {side: titles[lane] for side, lane in self._lanes(place).items()}
         return {"sides": sides, "payload": payload}
 
     def _pair(self, annotator: int) -> dict[str, Any]:
-        """Return what an annotator judges next, and nothing that tells whose answers these are."""
+        """Return what an annotator judges next, and nothing that tells the methods."""
         place = self._store.next(annotator)
         progress = self._store.progress(annotator)
         found: dict[str, Any] = {

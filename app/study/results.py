@@ -1,4 +1,4 @@
-"""A study's results as figures, and a table of every vote to take away.
+"""A study's results as figures, and a table of every vote to download.
 
 Knows nothing about databases and pages: it is given the votes as `app.study.vote_store` keeps them.
 """
@@ -96,7 +96,7 @@ def as_votes(study: Study, kept: Sequence[Mapping[str, Any]]) -> list[Vote]:
 
 
 def compute_results(study: Study, votes: Sequence[Vote]) -> Results:
-    """Work everything out."""
+    """Compute all figures of a study."""
     lanes = tuple(study.lanes)
     tags = dict.fromkeys(tag for item in study.items for tag in item.tags)
     per_item = Counter(vote.item for vote in votes)

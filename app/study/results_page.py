@@ -1,4 +1,4 @@
-"""The coordinator's page of a study: how far it is, what came out, and files to take away."""
+"""The coordinator's page of a study: how far it is, what came out, and files to download."""
 
 import hmac
 from collections.abc import Mapping, Sequence
@@ -124,7 +124,7 @@ class ResultsPage:
 
 
 def _shares(found: Results) -> pd.DataFrame:
-    """Return what the plot shows."""
+    """Return what the plot shows: one row a tag and answer, as a share of 100 votes."""
     return pd.DataFrame(
         [
             {"tag": group.name, "answer": said, "share": 100 * count / max(1, group.votes)}

@@ -1,8 +1,8 @@
 """Where votes are kept: SQLite in a file, or any PostgreSQL that several servers share.
 
-Knows nothing about models and pages. What is acknowledged is on the disk: SQLite runs with a
-write-ahead log and synchronous=FULL. Whoever writes waits for the one before, so that two people
-never get the same place and no vote is taken twice.
+Knows nothing about models and pages. A vote that was acknowledged is on the disk: SQLite runs with
+a write-ahead log and synchronous=FULL. Writers wait for each other, so two annotators never get the
+same place, and no vote is kept twice.
 """
 
 import random
@@ -34,7 +34,7 @@ from sinktrack.core.errors import StoreError
 
 @dataclass(frozen=True)
 class Place:
-    """One item as one annotator meets it.
+    """One item, given to one annotator, with the sides of its two answers drawn.
 
     Args:
         id: Of the place.
@@ -203,7 +203,7 @@ class VoteStore:
         """Take an annotator's last vote back; its item is open again.
 
         Returns:
-            The place; None if there is no vote, or if they have seen which answer was whose.
+            The place; None if there is no vote, or if they have seen the methods' names.
         """
         with self._writing() as connection:
             row = connection.execute(self._last(annotator)).first()
@@ -217,7 +217,7 @@ class VoteStore:
         return Place(row.place, row.item, row.left)
 
     def reveal(self, annotator: int) -> Place | None:
-        """Note that an annotator is shown which answer of their last vote was whose.
+        """Note that an annotator is shown the methods' names of their last vote.
 
         Returns:
             The place of that vote; None if there is none.
@@ -254,7 +254,7 @@ class VoteStore:
     def restore(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Put votes back that a listener was called with and that are not here."""
         with self._writing() as connection:
-            # whose place was given on after an undo comes last
+            # votes taken back come last: their place may have been given to another annotator
             for row in sorted(rows, key=lambda row: (row["undone"] is not None, row["cast"])):
                 restore_vote(connection, self.study, row)
 

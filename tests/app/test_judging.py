@@ -172,7 +172,7 @@ def test_a_study_may_keep_the_names_to_itself(tmp_path):
     ann = judging.answer({"what": "sign in", "name": "Ann", "code": CODE})
     after = judging.answer(vote(ann))
     assert after["kept"] and after["reveal"] is False
-    assert "does not say" in judging.answer({"what": "reveal", "token": ann["token"]})["error"]
+    assert "does not tell" in judging.answer({"what": "reveal", "token": ann["token"]})["error"]
     store.close()
 
 

@@ -1,4 +1,4 @@
-"""Nothing that reaches a browser before the vote tells whose answer stands on which side."""
+"""Nothing that reaches a browser before the vote tells which method stands on which side."""
 
 import random
 import sqlite3
