@@ -32,6 +32,7 @@ check: setup  ## lint, types, and which way imports run
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/oxlint --config .oxlintrc.json
 
 # The oldest Python that is supported, where there is one.
 OLDEST_PYTHON ?= $(shell python3.10 --version >/dev/null 2>&1 && echo python3.10 || echo $(PYTHON))

@@ -45,13 +45,13 @@ const SinkTrackWords = (() => {
         else found.push([start, end]);
       });
       // JavaScript counts what lies beyond the basic plane twice
-      const count = (to) => [...text.slice(0, to)].length;
+      const count = (to) => Array.from(text.slice(0, to)).length;
       return found.map(([start, end]) => [count(start), count(end)]);
     }
 
     /** Mark what spans of characters cover. */
     mark(spans, text) {
-      const count = (to) => [...text.slice(0, to)].length;
+      const count = (to) => Array.from(text.slice(0, to)).length;
       for (const word of this.words) {
         const [start, end] = [count(word.start), count(word.end)];
         word.marked = spans.some(([from, to]) => start < to && end > from);

@@ -39,7 +39,7 @@ const SinkTrackData = (() => {
       let seen = 0;
       for (const end = i + size; i < end; i++) {
         const value = values[i];
-        if (value === value) {
+        if (!Number.isNaN(value)) {
           sum += value;
           seen += 1;
         }

@@ -17,11 +17,11 @@ const SinkTrackToken = (() => {
       this.lanes = lanes;
       const { box, bar, heading } = section(parent, "One token", "stv-one");
       this.heading = heading;
-      const pictured = picture && lanes.some((lane) => lane.maps);
-      if (pictured) bar.append(this.controls());
+      const hasMaps = picture && lanes.some((lane) => lane.maps);
+      if (hasMaps) bar.append(this.controls());
       const row = make("div", "stv-lanes");
       box.append(row);
-      this.sides = lanes.map((lane) => this.side(row, lane, pictured && lane.maps ? picture : null));
+      this.sides = lanes.map((lane) => this.side(row, lane, hasMaps && lane.maps ? picture : null));
       this.headHigh = Math.max(...lanes.map((lane) => largest(lane.everyHead))) || 1;
     }
 
