@@ -67,6 +67,14 @@ const SinkTrackData = (() => {
     return high;
   }
 
+  /** Values without some patches, what is left scaled to a sum of 1. */
+  function without(values, patches) {
+    const kept = values.slice();
+    for (const patch of patches) kept[patch] = 0;
+    const sum = kept.reduce((total, value) => total + value, 0) || 1;
+    return kept.map((value) => value / sum);
+  }
+
   class LaneData {
     constructor(lane) {
       Object.assign(this, lane);
@@ -135,6 +143,19 @@ const SinkTrackData = (() => {
     }
   }
 
+  /** From the lowest to the highest value of all lanes' tokens, so that equal colours mean equal numbers. */
+  function tokenRange(lanes, quantity) {
+    let [low, high] = [Infinity, -Infinity];
+    for (const lane of lanes) {
+      for (const value of lane.get(quantity).tokens) {
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+    }
+    if (!(low <= high)) [low, high] = [0, 1e-3];
+    return { low, high: high > low ? high : low + 1e-3 };
+  }
+
   /** Attention over the picture, token by token: from the payload, or read when it is asked for by a
    * function (from, length) => Promise<Uint8Array> that the page has put there. */
   class Maps {
@@ -172,5 +193,5 @@ const SinkTrackData = (() => {
     }
   }
 
-  return { QUANTITIES, LaneData, Maps, unpack, largest, mean };
+  return { QUANTITIES, LaneData, Maps, unpack, largest, mean, without, tokenRange };
 })();

@@ -86,5 +86,5 @@ const SinkTrackDrift = (() => {
     return `at the first token ${read(lane, 0)}; at the last ${read(lane, lane.count - 1)}.`;
   }
 
-  return { Drift };
+  return { Drift, area };
 })();

@@ -140,5 +140,5 @@ const SinkTrackSave = (() => {
     return svg;
   }
 
-  return { add, addOverlay, addSvg };
+  return { add, addOverlay, addSvg, asSvg };
 })();

@@ -4,7 +4,7 @@ const SinkTrackToken = (() => {
 
   const { make, clamp, number, figure, section } = SinkTrackDom;
   const { Heatmap } = SinkTrackHeatmap;
-  const { Maps, largest } = SinkTrackData;
+  const { Maps, largest, without } = SinkTrackData;
   const { pictured, heat, heatMap } = SinkTrackOverlay;
 
   class TokenView {
@@ -175,14 +175,6 @@ const SinkTrackToken = (() => {
     }
   }
 
-  /** Values without some patches, what is left scaled to a sum of 1. */
-  function without(values, patches) {
-    const kept = values.slice();
-    for (const patch of patches) kept[patch] = 0;
-    const sum = kept.reduce((total, value) => total + value, 0) || 1;
-    return kept.map((value) => value / sum);
-  }
-
   function readPatch({ values, maps }, event) {
     if (!values) return "";
     const box = event.currentTarget.getBoundingClientRect();
@@ -202,5 +194,5 @@ const SinkTrackToken = (() => {
     return `Highest ${number(cells[top])} at layer ${layer}, head ${top % lane.heads}`;
   }
 
-  return { TokenView };
+  return { TokenView, highest };
 })();

@@ -8,26 +8,13 @@ const SinkTrackViewer = (() => {
   "use strict";
 
   const { make, clamp, number } = SinkTrackDom;
-  const { LaneData } = SinkTrackData;
+  const { LaneData, tokenRange } = SinkTrackData;
   const { Card, card, key } = SinkTrackCard;
   const STEPS = {
     ArrowLeft: -1, ArrowRight: 1, ArrowDown: -1, ArrowUp: 1,
     PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity,
   };
   const mounted = new WeakMap(); // element -> how to undo what mount() set up
-
-  /** From the lowest to the highest value of all lanes' tokens, so that equal colours mean equal numbers. */
-  function tokenScale(lanes, quantity, map) {
-    let [low, high] = [Infinity, -Infinity];
-    for (const lane of lanes) {
-      for (const value of lane.get(quantity).tokens) {
-        if (value < low) low = value;
-        if (value > high) high = value;
-      }
-    }
-    if (!(low <= high)) [low, high] = [0, 1e-3];
-    return { low, high: high > low ? high : low + 1e-3, map };
-  }
 
   /** The colours of the page as they are now. */
   function lookOf(root) {
@@ -86,7 +73,7 @@ const SinkTrackViewer = (() => {
       for (const view of [...cards, attention, token, drift]) view.choose(chosen);
     }
     function colour(look) {
-      const scale = tokenScale(lanes, quantity, look.map);
+      const scale = { ...tokenRange(lanes, quantity), map: look.map };
       cards.forEach((each) => each.colour(quantity, scale));
       colours.show(quantity, scale);
     }

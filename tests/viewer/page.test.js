@@ -1,0 +1,85 @@
+"use strict";
+
+const assert = require("node:assert/strict");
+const test = require("node:test");
+const { FakeElement } = require("./elements.js");
+const { load } = require("./load.js");
+
+const mounted = [];
+const grown = [];
+globalThis.window = globalThis;
+globalThis.SinkTrackViewer = {
+  mount: (_, payload) => mounted.push(payload),
+  progress: (_, lanes) => grown.push(lanes),
+};
+load("colour", "dom");
+const { stage, examples } = load("page");
+
+const NOW = { status: "Writing", busy: true, notices: [], lanes: [] };
+
+/** A stage that shows a state; `next` sends another one. */
+function onStage(state) {
+  const host = new FakeElement("div");
+  const props = { value: JSON.stringify({ ...NOW, ...state }) };
+  let show;
+  stage(host, props, (_, watcher) => (show = watcher));
+  const next = (changes) => {
+    props.value = JSON.stringify({ ...NOW, ...changes });
+    show();
+  };
+  const [status, notices] = host.children;
+  const [dot, text, spoken] = status.children;
+  return { next, status, notices, dot, text, spoken };
+}
+
+test("a screen reader hears each phase once, and not every number", () => {
+  const { next, text, spoken } = onStage({ status: "Token 1 of 64" });
+  next({ status: "Token 2 of 64" });
+  assert.equal(text.textContent, "Token 2 of 64");
+  assert.equal(spoken.textContent, "Token 1 of 64");
+  next({ status: "Done", busy: false });
+  assert.equal(spoken.textContent, "Done");
+});
+
+test("answers that grow are shown as they come, and the comparison when it is there", () => {
+  const { next, status, notices } = onStage({ lanes: [{ name: "a" }], notices: ["<b>one</b>"] });
+  assert.deepEqual(grown.at(-1), [{ name: "a" }]);
+  assert.ok(status.classList.contains("st-busy"));
+  assert.deepEqual(notices.children.map((item) => item.children), [["<b>one</b>"]]);
+  next({ busy: false, payload: JSON.stringify({ lanes: [] }) });
+  assert.deepEqual(mounted.at(-1), { lanes: [] });
+  assert.ok(!status.classList.contains("st-busy"));
+});
+
+/** What a lane's maps read when the server answers with a status and ten bytes. */
+async function reading(status, bytes) {
+  onStage({ payload: JSON.stringify({ lanes: [{ maps: { file: "/tmp/a b" } }, { maps: null }, {}] }) });
+  const asked = [];
+  globalThis.fetch = async (address, { headers }) => {
+    asked.push(address, headers.Range);
+    return new Response(Uint8Array.from(bytes), { status });
+  };
+  const read = mounted.at(-1).lanes[0].maps.read(2, 3);
+  return { asked, got: [...(await read)] };
+}
+
+test("maps are fetched piece by piece, from servers with and without ranges", async () => {
+  const { asked, got } = await reading(206, [2, 3, 4]);
+  assert.deepEqual(asked, ["/gradio_api/file=/tmp/a%20b", "bytes=2-4"]);
+  assert.deepEqual(got, [2, 3, 4]);
+  assert.deepEqual((await reading(200, [0, 1, 2, 3, 4, 5])).got, [2, 3, 4]);
+  await assert.rejects(reading(404, []), /404/);
+});
+
+test("an example is a button that says which one it is", () => {
+  const host = new FakeElement("div");
+  const chosen = [];
+  const value = JSON.stringify([
+    { src: "data:,a", question: "What?", note: "" }, { src: "data:,b", question: "Why?", note: "long" },
+  ]);
+  examples(host, { value }, (data) => chosen.push(data));
+  const [first, second] = host.all("button");
+  assert.deepEqual([first.textContent, second.textContent], ["What?", "Why?long"]);
+  second.listeners.click();
+  assert.deepEqual(chosen, [{ index: 1 }]);
+});

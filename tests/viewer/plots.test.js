@@ -1,0 +1,90 @@
+"use strict";
+
+const assert = require("node:assert/strict");
+const test = require("node:test");
+require("./elements.js");
+const { load } = require("./load.js");
+
+const { css, maps } = load("colour");
+load("dom", "data");
+const { Heatmap } = load("heatmap");
+const { asSvg } = load("save");
+const { heatMap } = load("overlay");
+const { highest } = load("token");
+const { area } = load("drift");
+
+/** The corners of a path of absolute M, L and H, in order. */
+function corners(path) {
+  let y;
+  return [...path.matchAll(/([MLH])([\d.]+)(?: ([\d.]+))?/g)].map(([, , x, level]) => {
+    y = level ?? y;
+    return [Number(x), Number(y)];
+  });
+}
+
+test("a band goes along its top in steps of a token and back along its floor", () => {
+  const path = area([0, 0.25], [0.5, 1]);
+  assert.ok(path.endsWith("Z"));
+  assert.deepEqual(corners(path), [
+    [0, 1],
+    [0, 0.5], [1, 0.5], [1, 0], [2, 0], // the top, where y runs down from 1
+    [2, 0.75], [1, 0.75], [1, 1], [0, 1], // the floor
+  ]);
+});
+
+test("a band covers the shares that it was given", () => {
+  const [floor, top] = [[0.1, 0.2, 0], [0.3, 0.9, 0.5]];
+  const points = corners(area(floor, top));
+  const twice = points.reduce((sum, [x, y], i) => {
+    const [nextX, nextY] = points[(i + 1) % points.length];
+    return sum + x * nextY - nextX * y;
+  }, 0);
+  assert.ok(Math.abs(Math.abs(twice) / 2 - (0.2 + 0.7 + 0.5)) < 1e-9);
+});
+
+test("the highest head is named by layer and head", () => {
+  const lane = { heads: 2 };
+  assert.equal(highest([0.1, 0.2, 0.7, 0.3], lane), "Highest 0.700 at layer 1, head 0");
+  assert.equal(highest([NaN, 0.2, NaN, 0.3], lane), "Highest 0.300 at layer 1, head 1");
+  assert.equal(highest([NaN, NaN], lane), "BOS is out of view");
+});
+
+test("a legend of colours over a picture begins with the page", () => {
+  assert.equal(css(heatMap({ dark: false }), 0), "rgb(255 255 255)");
+  assert.equal(css(heatMap({ dark: true }), 0), "rgb(40 40 40)");
+  assert.equal(css(heatMap({ dark: true }), 254), css(heatMap({ dark: false }), 254));
+});
+
+/** A heatmap of two rows and three columns, 10 x 20 pixels a cell, its canvas at (100, 50). */
+function plot() {
+  const canvas = { getBoundingClientRect: () => ({ left: 100, top: 50 }) };
+  const sizes = { rows: 2, columns: 3, width: 10, height: 20 };
+  return Object.assign(Object.create(Heatmap.prototype), {
+    ...sizes, canvas, first: 1, values: Float32Array.of(0, 0, 1, 0.5, NaN, 0.5),
+    scale: { low: 0, high: 1, map: maps.light },
+  });
+}
+
+test("values are found by row and column", () => {
+  assert.equal(plot().value(1, 0), 0.5);
+  assert.deepEqual(plot().column(2), [1, 0.5]);
+});
+
+test("a pointer is in the cell below it, or in none", () => {
+  const at = (clientX, clientY) => plot().cellAt({ clientX, clientY });
+  assert.deepEqual(at(103, 53), { row: 0, column: 0 });
+  assert.deepEqual(at(132, 92), { row: 1, column: 2 });
+  for (const [x, y] of [[102, 60], [134, 60], [110, 52], [110, 94]]) assert.equal(at(x, y), null);
+});
+
+test("a heatmap as SVG has every cell, runs of one colour in one piece", () => {
+  const svg = asSvg(plot(), "A title");
+  const cells = svg.all("rect").map(({ attributes: { x, y, width, fill } }) => [x, y, width, fill]);
+  const [low, half, high] = [0, 127, 254].map((step) => css(maps.light, step));
+  assert.deepEqual(cells, [
+    ["40", "26", "24", low], ["64", "26", "12", high],
+    ["40", "40", "12", half], ["52", "40", "12", "rgb(128 128 128)"], ["64", "40", "12", half],
+  ]);
+  const texts = svg.all("text").map((node) => node.textContent);
+  assert.deepEqual(texts, ["A title", "0", "1", "1", "2", "3", "colours: 0.0 to 1.0"]);
+});
