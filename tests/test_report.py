@@ -117,13 +117,32 @@ def test_a_report_fetches_nothing(tmp_path):
 
 
 def test_hostile_text_is_only_ever_text():
-    page = render(payload(make_comparison([HOSTILE, "</script>"], question=HOSTILE)))
-    assert "<img src=x" not in page and "<b>marks" not in page
+    comparison = make_comparison([HOSTILE, "</script>"], question=HOSTILE)
+    told = {"model_name": HOSTILE, "settings": {HOSTILE: HOSTILE}, "versions": {HOSTILE: HOSTILE}}
+    page = render(payload(Comparison(**{**vars(comparison), **told})))
+    assert "<img src=x" not in page and "<b>marks" not in page and "<!--" not in page
     assert page.count("<script") == page.count("</script>") == 2
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
     assert data is not None
     assert json.loads(data[1])["question"] == HOSTILE
     assert json.loads(data[1])["lanes"][0]["tokens"] == [HOSTILE, "</script>"]
+
+
+def test_an_attribute_ends_where_the_template_ends_it():
+    data = payload(make_comparison(["x"])) | {"picture": 'data:," onerror="alert(1)'}
+    assert 'src="data:,&#34; onerror=&#34;alert(1)"' in render(data)
+
+
+def test_what_looks_like_a_template_is_text():
+    page = render(payload(make_comparison(["x"], question="{{ 6 * 7 }} {% raw %} {# no #}")))
+    assert '<h1 dir="auto">{{ 6 * 7 }} {% raw %} {# no #}</h1>' in page
+
+
+def test_settings_are_said_in_words():
+    data = payload(make_comparison(["x"]))
+    data |= {"settings": {"do_sample": False, "top_k": None, "sizes": {"a": 1, "b": 2}}}
+    facts = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", render(data))
+    assert facts[:3] == [("do sample", "no"), ("top k", "not set"), ("sizes", "a 1, b 2")]
 
 
 def test_a_large_picture_is_made_smaller():

@@ -5,9 +5,10 @@ Knows nothing about models and nothing about pages: `sinktrack/report/viewer` dr
 """
 
 import json
-from html import escape
 from pathlib import Path
 from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.files import whole_file
@@ -35,52 +36,35 @@ def render(data: dict[str, Any]) -> str:
     """Return what `payload` made as one HTML page.
 
     The page loads nothing: styles, script, picture and numbers are inside, and its content security
-    policy forbids the rest.
+    policy forbids the rest. The template escapes everything but this package's own style and
+    script, and the numbers, which are JSON.
     """
-    slots = {
-        "STYLE": viewer_style() + (_VIEWER / "report.css").read_text("utf-8"),
-        "SCRIPT": viewer_script(),
+    return _TEMPLATES.get_template("report.html").render(
+        data,
+        style=viewer_style() + (_VIEWER / "report.css").read_text("utf-8"),
+        script=viewer_script(),
         # A "<" could end the script element, so that it travels as its JSON escape.
-        "DATA": json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
-        "MODEL": escape(data["model"]),
-        "QUESTION": escape(data["question"]),
-        "PICTURE": _picture_html(data),
-        "ANSWERS": "".join(
-            f"<h2>{escape(lane['title'])}</h2><p>{escape(lane['text'])}</p>"
-            for lane in data["lanes"]
-        ),
-        "SETTINGS": _rows(data["settings"]),
-        "VERSIONS": _rows(data["versions"]),
-    }
-    # One pass over the template's own marks, so that marks inside the data stay as they are.
-    first, *rest = (_VIEWER / "report.html").read_text("utf-8").split("{{")
-    return first + "".join(
-        slots[name] + after for name, after in (part.split("}}", 1) for part in rest)
+        data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
     )
 
 
-def _picture_html(data: dict[str, Any]) -> str:
-    if data["picture"] is None:
-        return ""
-    notices = "".join(f"<li>{escape(notice)}</li>" for notice in data["notices"])
-    picture = f'<img src="{escape(data["picture"])}" alt="The picture that was asked about">'
-    return f"<figure>{picture}</figure>" + (
-        f'<ul class="notices">{notices}</ul>' if notices else ""
-    )
+def _words(value: Any) -> str:
+    """Return the value of a setting for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {each}" for key, each in value.items())
+    return "not set" if value is None else str(value)
 
 
-def _rows(values: dict[str, Any]) -> str:
-    def shown(value: Any) -> str:
-        if isinstance(value, bool):
-            return "yes" if value else "no"
-        if isinstance(value, dict):
-            return ", ".join(f"{key} {each}" for key, each in value.items())
-        return "not set" if value is None else str(value)
-
-    return "".join(
-        f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(shown(value))}</dd></div>"
-        for name, value in values.items()
-    )
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(_VIEWER),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+)
+_TEMPLATES.filters["words"] = _words
 
 
 def write_report(comparison: Comparison, path: str | Path) -> None:
