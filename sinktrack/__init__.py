@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sinktrack.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from sinktrack import methods
     from sinktrack.api import compare, stream
     from sinktrack.core.attach import attach
     from sinktrack.core.cache import SinkWindow
@@ -32,6 +33,7 @@ __all__ = [
     "attach",
     "compare",
     "load",
+    "methods",
     "stream",
 ]
 
@@ -44,6 +46,7 @@ _HOMES = {
     "SinkWindow": "core.cache",
     "attach": "core.attach",
     "load": "core.models",
+    "methods": "methods",
 }
 
 
@@ -51,7 +54,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name on first use."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"sinktrack.{_HOMES[name]}"), name)
+    home = import_module(f"sinktrack.{_HOMES[name]}")
+    value = home if name == "methods" else getattr(home, name)
     globals()[name] = value
     return value
 

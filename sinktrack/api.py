@@ -11,38 +11,22 @@ from sinktrack.core.cache import Cache
 from sinktrack.core.comparison import Comparison, Step
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.generate import Generator, Methods
-from sinktrack.core.images import load_picture
-from sinktrack.core.prompt import MAX_QUESTION_TOKENS, Prompt, build_prompt, tokenizer_of
+from sinktrack.core.messages import MAX_QUESTION_TOKENS
+from sinktrack.core.prompt import Prompt, build_prompt, tokenizer_of
 from sinktrack.methods.sinktrack import SinkTrack
 
 
-def compare(model: Any, processor: Any, **arguments: Any) -> Comparison:
-    """Answer a question with several methods at once.
-
-    Args:
-        model: As for `stream`.
-        processor: As for `stream`.
-        **arguments: As for `stream`.
-
-    Returns:
-        One answer a lane.
-
-    Raises:
-        SinkTrackError: As for `stream`.
-    """
-    comparison = None
-    for step in stream(model, processor, **arguments):
-        comparison = step.comparison
-    assert comparison is not None  # the last step of a stream carries it
-    return comparison
-
-
-def stream(
+def compare(
     model: Any,
     processor: Any,
     *,
-    question: str,
+    question: str | None = None,
     image: Any = None,
+    images: Sequence[Any] = (),
+    video: Any = None,
+    passage: str | None = None,
+    messages: Sequence[Any] | None = None,
+    system: str | None = None,
     methods: Methods | None = None,
     max_new_tokens: int = 128,
     do_sample: bool = False,
@@ -54,40 +38,133 @@ def stream(
     record: bool = True,
     stop: Callable[[], bool] | None = None,
     max_question_tokens: int = MAX_QUESTION_TOKENS,
+    max_passage_tokens: int | None = None,
+) -> Comparison:
+    """Answer a question with several methods at once.
+
+    Args:
+        model: As for `stream`, like all others.
+        processor: As for `stream`.
+        question: As for `stream`.
+        image: As for `stream`.
+        images: As for `stream`.
+        video: As for `stream`.
+        passage: As for `stream`.
+        messages: As for `stream`.
+        system: As for `stream`.
+        methods: As for `stream`.
+        max_new_tokens: As for `stream`.
+        do_sample: As for `stream`.
+        temperature: As for `stream`.
+        top_p: As for `stream`.
+        top_k: As for `stream`.
+        seed: As for `stream`.
+        cache: As for `stream`.
+        record: As for `stream`.
+        stop: As for `stream`.
+        max_question_tokens: As for `stream`.
+        max_passage_tokens: As for `stream`.
+
+    Returns:
+        One answer a method.
+
+    Raises:
+        SinkTrackError: As for `stream`.
+    """
+    comparison = None
+    for step in stream(
+        model,
+        processor,
+        question=question,
+        image=image,
+        images=images,
+        video=video,
+        passage=passage,
+        messages=messages,
+        system=system,
+        methods=methods,
+        max_new_tokens=max_new_tokens,
+        do_sample=do_sample,
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k,
+        seed=seed,
+        cache=cache,
+        record=record,
+        stop=stop,
+        max_question_tokens=max_question_tokens,
+        max_passage_tokens=max_passage_tokens,
+    ):
+        comparison = step.comparison
+    assert comparison is not None  # the last step of a stream carries it
+    return comparison
+
+
+def stream(
+    model: Any,
+    processor: Any,
+    *,
+    question: str | None = None,
+    image: Any = None,
+    images: Sequence[Any] = (),
+    video: Any = None,
+    passage: str | None = None,
+    messages: Sequence[Any] | None = None,
+    system: str | None = None,
+    methods: Methods | None = None,
+    max_new_tokens: int = 128,
+    do_sample: bool = False,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    top_k: int | None = None,
+    seed: int = 0,
+    cache: Cache = "full",
+    record: bool = True,
+    stop: Callable[[], bool] | None = None,
+    max_question_tokens: int = MAX_QUESTION_TOKENS,
+    max_passage_tokens: int | None = None,
 ) -> Iterator[Step]:
     """Answer a question with several methods at once, a token at a time.
 
     The model is held from the first step to the last, or until the iterator is closed; other
-    streams of the same model wait. All lanes decode the same way, and when sampling they share
-    their noise: lanes with equal distributions say equal words, so a difference is the method's.
+    streams of the same model wait. All methods decode the same way, and when sampling they share
+    their noise: methods with equal distributions say equal words, so a difference is the method's.
 
     Args:
-        model: From `sinktrack.load`, or any transformers model of a family in
-            `sinktrack.methods.sinktrack.FAMILIES`.
+        model: From `sinktrack.load`, or any transformers model of a known family.
         processor: Its processor; the tokenizer of a text-only model.
-        question: The user's text.
-        image: A path, bytes, PIL image or `Picture`, or a sequence of them; None for text models.
-        methods: Lane names to methods, None being the plain model. By default "baseline" is plain
-            and "sinktrack" follows the family's published schedule.
+        question: The user's text; after `messages` it is one more turn.
+        image: A path, bytes, PIL image or `Picture`, or a sequence of them; None for none.
+        images: More pictures, in the order in which the model sees them.
+        video: The path of a video file, or a list of frames.
+        passage: A text that the question is about; it stands before the question.
+        messages: A conversation in transformers' chat format, see
+            `sinktrack.core.messages.conversation`.
+        system: The system prompt.
+        methods: Names to methods, None being the plain model. By default "baseline" is plain and
+            "sinktrack" follows the family's published schedule, with the passage as its context
+            where there is one and no picture.
         max_new_tokens: The longest answer.
         do_sample: Sample; else each token is the most likely one.
         temperature: Above 0; by default the checkpoint's own. Like the next two for sampling alone.
         top_p: Above 0, at most 1; by default the checkpoint's own.
         top_k: 0 for no limit; by default the checkpoint's own.
         seed: Of the sampling noise.
-        cache: "full", or a `SinkWindow` that all lanes share: the first tokens and the last ones
+        cache: "full", or a `SinkWindow` that all methods share: the first tokens and the last ones
             are kept, so an answer of any length needs constant memory.
         record: Whether to record attention. It changes no token.
         stop: Asked after every step; True ends all answers there.
         max_question_tokens: The longest question.
+        max_passage_tokens: The longest passage; by default what the model's context leaves beside
+            the question and the answer.
 
     Yields:
         One step a token; the last one carries the comparison.
 
     Raises:
         MethodError: If a method or a decoding argument is out of range.
-        PictureError: If a picture cannot be used.
-        PromptError: If the question cannot be used.
+        PictureError: If a picture or video cannot be used.
+        PromptError: If a text cannot be used, or a method needs what the prompt lacks.
         DeviceMemoryError: If the device is too small for this prompt.
     """
     decoding = Decoding(
@@ -99,13 +176,19 @@ def stream(
         seed=seed,
     )
     several = isinstance(image, Sequence) and not isinstance(image, str | bytes)
-    sources = list(image) if several else [] if image is None else [image]
+    first = list(image) if several else [] if image is None else [image]
     prompt = build_prompt(
         model,
         processor,
         question,
-        [load_picture(source) for source in sources],
+        [*first, *images],
+        video=video,
+        passage=passage,
+        messages=messages,
+        system=system,
+        answer_tokens=max_new_tokens,
         max_question_tokens=max_question_tokens,
+        max_passage_tokens=max_passage_tokens,
     )
     yield from stream_prompt(
         model,
@@ -117,6 +200,20 @@ def stream(
         record=record,
         stop=stop,
     )
+
+
+def default_methods(model: Any, prompt: Prompt) -> Methods:
+    """Return the plain model and SinkTrack as published, with a context that the prompt has.
+
+    A vision-language model's published context is the picture. Where there is none, SinkTrack
+    writes the passage, or else the whole prompt as it does in text models.
+    """
+    method = SinkTrack.for_model(unwrapped(model))
+    kinds = {name.split()[0] for name in prompt.names}
+    if "image" in method.context and not kinds & {"image", "video"}:
+        context = "passage" if "passage" in kinds else "prompt"
+        method = SinkTrack.for_model(unwrapped(model), context=context)
+    return {"baseline": None, "sinktrack": method}
 
 
 def stream_prompt(
@@ -151,18 +248,16 @@ def stream_prompt(
         DeviceMemoryError: If the device is too small for this prompt.
     """
     model = unwrapped(model)
-    if methods is None:
-        methods = {"baseline": None, "sinktrack": SinkTrack.for_model(model)}
     generator = Generator(
         model,
         tokenizer,
         [prompt],
-        methods,
+        default_methods(model, prompt) if methods is None else methods,
         decoding=decoding or Decoding(),
         cache=cache,
         record=record,
     )
     for index, (tokens,) in enumerate(generator.steps(stop)):
-        texts = {lane.name: lane.text for lane in generator.lanes[0]}
+        texts = {row.name: row.text for row in generator.rows[0]}
         comparison = generator.comparisons()[0] if generator.ended else None
         yield Step(index=index, tokens=tokens, texts=texts, comparison=comparison)

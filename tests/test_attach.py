@@ -189,7 +189,7 @@ def test_a_left_padded_batch_equals_the_solo_runs(name, close):
         assert torch.equal(ids[row, -12:], alone[0, -12:])
         close(traces[row].sink, recorder.trace().sink, 1e-4)
         close(traces[row].share, recorder.trace().share, 1e-4)
-        close(traces[row].absorbed, recorder.trace().absorbed, 1e-4)
+        close(traces[row].context_attention, recorder.trace().context_attention, 1e-4)
         assert torch.equal(traces[row].prompt_ids, inputs["input_ids"][0])
         assert torch.equal(traces[row].context_positions, recorder.trace().context_positions)
 
@@ -225,8 +225,8 @@ def test_the_context_is_what_was_asked_for(context):
         "prompt": list(range(inputs["input_ids"].shape[1])),
     }[context]
     assert trace.context_positions.tolist() == expected
-    assert trace.absorbed.shape == (2, 4, len(expected))
-    torch.testing.assert_close(trace.absorbed.sum(-1), torch.ones(2, 4))
+    assert trace.context_attention.shape == (2, 4, len(expected))
+    torch.testing.assert_close(trace.context_attention.sum(-1), torch.ones(2, 4))
 
 
 def test_features_reach_the_sink_alone_and_only_through_the_residual_stream():
@@ -261,7 +261,7 @@ def test_several_images_are_one_context():
         logits_of(model, inputs)
     trace = recorder.trace()
     assert [tuple(grid.shape[2:]) for grid in trace.image_maps] == [(2, 4)] * 3
-    assert trace.absorbed.shape[-1] == 24
+    assert trace.context_attention.shape[-1] == 24
 
 
 def test_training_through_an_injection_gives_gradients():
@@ -295,7 +295,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence(arguments, error, words):
 def test_an_image_context_without_an_image_is_refused():
     model = small_model("llama")
     method = sinktrack.SinkTrack(inject_at={4}, context="image")
-    with pytest.raises(PromptError, match="no image tokens"), sinktrack.attach(model, method):
+    with pytest.raises(PromptError, match="no image"), sinktrack.attach(model, method):
         logits_of(model, small_inputs(model))
 
 
@@ -353,7 +353,7 @@ def test_a_prompt_of_one_token_has_nothing_to_write():
     model = small_model("llama")
     with sinktrack.attach(model, schedule(model)) as recorder:
         logits_of(model, {"input_ids": torch.tensor([[1]])})
-    assert recorder.trace().absorbed_layers == ()
+    assert recorder.trace().write_layers == ()
 
 
 def test_half_precision_keeps_the_promises():
@@ -399,7 +399,7 @@ def test_images_and_videos_are_one_context_with_a_map_each(name, with_generate):
             logits_of(model, inputs)
     trace = recorder.trace()
     assert [tuple(one.shape[2:]) for one in trace.image_maps] == [(2, 4), (6, 2)]
-    assert trace.absorbed.shape[-1] == 8 + 12
+    assert trace.context_attention.shape[-1] == 8 + 12
 
 
 def test_a_step_that_failed_leaves_nothing_in_the_trace():

@@ -14,7 +14,7 @@ from sinktrack.core.decoding import Decoding, Sampler
 from sinktrack.core.errors import MethodError
 from sinktrack.core.images import load_picture
 from sinktrack.core.prompt import build_prompt
-from sinktrack.core.row import Lane
+from sinktrack.core.row import Row
 from sinktrack.core.text import GrowingText, token_texts
 
 PICTURE = Image.new("RGB", (112, 112), "white")
@@ -270,7 +270,7 @@ def test_the_work_grows_with_the_answers_length_alone():
 
 def test_a_lane_decodes_its_answer_in_linear_time():
     counting = Counting(byte_tokenizer())
-    lane = Lane("x", None, counting)
+    lane = Row("x", None, counting)
     for token_id in counting.tokenizer.encode("the red circle " * 60):
         lane.take(token_id, 1.0, None, 0.0)
     assert lane.text == ("the red circle " * 60) and counting.decoded <= 40 * len(lane.ids)

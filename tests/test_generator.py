@@ -8,7 +8,7 @@ from small_models import FAMILIES, small_inputs, small_model
 import sinktrack
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import MethodError, PromptError
-from sinktrack.core.generate import Generator, answer_texts, batch_size
+from sinktrack.core.generate import Generator, answer_batch, batch_size
 from sinktrack.core.images import Picture
 from sinktrack.core.prompt import Prompt, build_prompt
 
@@ -20,10 +20,10 @@ class Letters:
         return "".join(chr(0x4E00 + i) for i in ids)
 
 
-def as_prompt(inputs):
+def as_prompt(model, inputs):
     mask = torch.zeros_like(inputs["input_ids"], dtype=torch.bool)
     mask[:, -4:] = True
-    return Prompt(inputs=inputs, instruction_mask=mask, question="?")
+    return Prompt.of_inputs(model.config, inputs, mask)
 
 
 def compared(model, prompts, methods, tokens=6, **options):
@@ -38,7 +38,7 @@ def check_equal(together, alone, close):
     for lane in alone:
         found, expected = together[lane], alone[lane]
         assert found.token_ids == expected.token_ids and found.finish == expected.finish
-        for name in ("share", "sink", "delivered", "absorbed", "image_scale"):
+        for name in ("share", "sink", "delivered", "context_attention", "image_scale"):
             close(getattr(found.trace, name), getattr(expected.trace, name), 1e-4)
         for name in ("prompt_ids", "prompt_segments", "context_positions"):
             assert torch.equal(getattr(found.trace, name), getattr(expected.trace, name)), name
@@ -48,7 +48,7 @@ def check_equal(together, alone, close):
 def test_every_row_of_a_batch_answers_as_it_does_alone(name, close):
     """Of different lengths, in three prompts, which are as many as the axes of a picture."""
     model = small_model(name)
-    prompts = [as_prompt(small_inputs(model, text_tokens=n, seed=n)) for n in (20, 9, 14)]
+    prompts = [as_prompt(model, small_inputs(model, text_tokens=n, seed=n)) for n in (20, 9, 14)]
     methods = {
         "plain": None,
         "published": sinktrack.SinkTrack.for_model(model),
@@ -65,9 +65,9 @@ def test_pictures_in_some_rows_only(name, close):
     texts = small_model("qwen2" if name == "qwen2_5_vl" else "gemma3_text")
     without = small_inputs(texts, text_tokens=12, seed=5)
     prompts = [
-        as_prompt(small_inputs(model, seed=1)),
-        as_prompt(without),
-        as_prompt(small_inputs(model, images=2, seed=2)),
+        as_prompt(model, small_inputs(model, seed=1)),
+        as_prompt(model, without),
+        as_prompt(model, small_inputs(model, images=2, seed=2)),
     ]
     methods = {"plain": None, "x": sinktrack.SinkTrack(inject_at={4}, context="prompt")}
     together = compared(model, prompts, methods)
@@ -80,7 +80,7 @@ def test_pictures_in_some_rows_only(name, close):
 @pytest.mark.parametrize("name", ["qwen2_5_vl", "llama"])
 def test_a_window_is_cut_for_every_row_as_alone(name, close):
     model = small_model(name)
-    prompts = [as_prompt(small_inputs(model, text_tokens=n, seed=n)) for n in (20, 5)]
+    prompts = [as_prompt(model, small_inputs(model, text_tokens=n, seed=n)) for n in (20, 5)]
     methods = {"plain": None, "x": sinktrack.SinkTrack.for_model(model)}
     window = sinktrack.SinkWindow(sinks=2, window=7)
     together = compared(model, prompts, methods, tokens=14, cache=window)
@@ -89,21 +89,9 @@ def test_a_window_is_cut_for_every_row_as_alone(name, close):
         check_equal(comparison, alone, close)
 
 
-def test_prompts_may_have_methods_of_their_own(close):
-    model = small_model("llama")
-    prompts = [as_prompt(small_inputs(model, text_tokens=n, seed=n)) for n in (12, 7)]
-    first, second = (
-        {"a": None, "b": sinktrack.SinkTrack(inject_at={layer}, context=context)}
-        for layer, context in ((3, "prompt"), (5, "instruction"))
-    )
-    together = compared(model, prompts, [first, second])
-    check_equal(together[0], compared(model, prompts[:1], first)[0], close)
-    check_equal(together[1], compared(model, prompts[1:], second)[0], close)
-
-
 def test_recording_changes_no_token_of_a_batch():
     model = small_model("qwen2_5_vl")
-    prompts = [as_prompt(small_inputs(model, text_tokens=n, seed=n)) for n in (12, 7)]
+    prompts = [as_prompt(model, small_inputs(model, text_tokens=n, seed=n)) for n in (12, 7)]
     methods = {"plain": None, "x": sinktrack.SinkTrack.for_model(model)}
     on, off = (compared(model, prompts, methods, record=record) for record in (True, False))
     for recorded, plain in zip(on, off, strict=True):
@@ -114,7 +102,7 @@ def test_recording_changes_no_token_of_a_batch():
 def test_sampled_rows_draw_what_they_draw_alone():
     """Each prompt gets the noise of a run of its own, so a batch changes no answer."""
     model = small_model("llama")
-    prompts = [as_prompt(small_inputs(model, text_tokens=n, seed=n)) for n in (12, 7)]
+    prompts = [as_prompt(model, small_inputs(model, text_tokens=n, seed=n)) for n in (12, 7)]
     decoding = Decoding(max_new_tokens=8, do_sample=True, temperature=1.5, seed=3)
 
     def sampled(prompts):
@@ -130,7 +118,7 @@ def test_sampled_rows_draw_what_they_draw_alone():
 def test_padding_counts_for_no_repetition_penalty():
     model = small_model("llama")
     model.generation_config.repetition_penalty = 1.8
-    prompts = [as_prompt(small_inputs(model, text_tokens=n, seed=n)) for n in (16, 5)]
+    prompts = [as_prompt(model, small_inputs(model, text_tokens=n, seed=n)) for n in (16, 5)]
     together = compared(model, prompts, {"x": None})
     for prompt, comparison in zip(prompts, together, strict=True):
         alone = compared(model, [prompt], {"x": None})[0]
@@ -143,19 +131,19 @@ def test_a_batch_equals_generate(checkpoint):
     questions = ["Describe the picture.", "Is there a red circle in the picture?", "What is it?"]
     prompts = [build_prompt(model, processor, each, [picture]) for each in questions]
     methods = {"plain": None, "x": sinktrack.SinkTrack.for_model(model)}
-    texts = answer_texts(model, processor, prompts, methods, max_new_tokens=16)
+    texts = answer_batch(model, processor, prompts, methods, max_new_tokens=16)
     for prompt, found in zip(prompts, texts, strict=True):
         for lane, method in methods.items():
             with sinktrack.attach(model, method, context_mask=prompt.instruction_mask):
                 ids = model.generate(**prompt.inputs, max_new_tokens=16, do_sample=False)
             new = ids[0, prompt.inputs["input_ids"].shape[1] :]
             expected = processor.tokenizer.decode(new, skip_special_tokens=True).strip()
-            assert found[lane] == expected
+            assert {row.name: row.whole_text for row in found}[lane] == expected
 
 
 def test_each_prompt_ends_at_its_own_end():
     model = small_model("llama")
-    prompts = [as_prompt(small_inputs(model, text_tokens=n, seed=n)) for n in (12, 7)]
+    prompts = [as_prompt(model, small_inputs(model, text_tokens=n, seed=n)) for n in (12, 7)]
     free = compared(model, prompts, {"x": None}, tokens=8)
     end = free[0]["x"].token_ids[2]
     model.generation_config.eos_token_id = end
@@ -171,7 +159,7 @@ def test_each_prompt_ends_at_its_own_end():
 def test_the_shifted_mask_is_not_lost_to_padding():
     """The public code shifts the mask without padding alone, so a batch would change the method."""
     model = small_model("llama")
-    prompts = [as_prompt(small_inputs(model, text_tokens=n, seed=n)) for n in (12, 12, 7)]
+    prompts = [as_prompt(model, small_inputs(model, text_tokens=n, seed=n)) for n in (12, 12, 7)]
     methods = {"x": sinktrack.SinkTrack.for_model(model, causal="official")}
     with pytest.raises(MethodError, match="cannot be one batch: answer them one by one"):
         compared(model, prompts, methods)
@@ -186,16 +174,16 @@ def test_a_rotation_that_stretches_is_no_other_family():
     """YaRN, as Qwen's checkpoints use it for long contexts."""
     yarn = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
     model = small_model("qwen2", rope_parameters=yarn | {"rope_theta": 1e4})
-    prompt = as_prompt(small_inputs(model))
+    prompt = as_prompt(model, small_inputs(model))
     methods = {"plain": None, "x": sinktrack.SinkTrack.for_model(model)}
     window = sinktrack.SinkWindow(window=8)
     for cache in ("full", window):
-        assert compared(model, [prompt], methods, cache=cache)[0]["x"].trace.absorbed_layers
+        assert compared(model, [prompt], methods, cache=cache)[0]["x"].trace.write_layers
 
 
-def test_a_generator_answers_once_and_every_prompt_by_the_same_lanes():
+def test_a_generator_answers_once():
     model = small_model("llama")
-    prompt = as_prompt(small_inputs(model))
+    prompt = as_prompt(model, small_inputs(model))
     generator = Generator(
         model, Letters(), [prompt], {"x": None}, decoding=Decoding(max_new_tokens=2)
     )
@@ -204,16 +192,12 @@ def test_a_generator_answers_once_and_every_prompt_by_the_same_lanes():
         next(generator.steps())
     with pytest.raises(PromptError, match="no prompt"):
         compared(model, [], {"x": None})
-    for unequal in ([{"x": None}], [{"x": None}, {"y": None}]):
-        with pytest.raises(MethodError, match="same lanes"):
-            compared(model, [prompt, prompt], unequal)
 
 
-def test_no_lanes_and_padded_prompts_are_refused():
+def test_no_methods_and_padded_prompts_are_refused():
     model = small_model("llama")
-    prompt = as_prompt(small_inputs(model))
-    for methods in ({}, [{}]):
-        with pytest.raises(MethodError, match="no lanes"):
-            compared(model, [prompt], methods)
+    prompt = as_prompt(model, small_inputs(model))
+    with pytest.raises(MethodError, match="no methods"):
+        compared(model, [prompt], {})
     with pytest.raises(PromptError, match="padding"):
-        compared(model, [as_prompt(small_inputs(model, padding=3))], {"x": None})
+        compared(model, [as_prompt(model, small_inputs(model, padding=3))], {"x": None})

@@ -94,7 +94,7 @@ def test_traces_of_lanes_equal_those_of_solo_runs(checkpoint, close):
             model.generate(**prompt.inputs, max_new_tokens=8, do_sample=False)
         alone, trace = recorder.trace(), both[lane].trace
         assert [token.id for token in trace.tokens] == [token.id for token in alone.tokens]
-        for name in ("sink", "share", "delivered", "absorbed", "image_scale"):
+        for name in ("sink", "share", "delivered", "context_attention", "image_scale"):
             close(getattr(trace, name), getattr(alone, name), 1e-5)
         assert torch.equal(trace.prompt_segments, alone.prompt_segments)
 
@@ -114,7 +114,7 @@ def test_lanes_work_for_every_family(name):
     inputs.pop("attention_mask")
     mask = torch.zeros_like(inputs["input_ids"], dtype=torch.bool)
     mask[:, -5:] = True
-    prompt = Prompt(inputs=inputs, instruction_mask=mask, question="?")
+    prompt = Prompt.of_inputs(model.config, inputs, mask)
     methods = {"baseline": None, "sinktrack": sinktrack.SinkTrack.for_model(model)}
     decoding = Decoding(max_new_tokens=10)
     *_, last = stream_prompt(model, Letters(), prompt, methods=methods, decoding=decoding)
@@ -293,7 +293,7 @@ def test_the_checkpoints_own_decoding_settings_are_kept(checkpoint):
         ({"max_new_tokens": 0}, MethodError, "max_new_tokens is 0"),
         ({"max_new_tokens": 2.5}, MethodError, "max_new_tokens is 2.5"),
         ({"do_sample": True, "seed": -1}, MethodError, "seed is -1"),
-        ({"methods": {}}, MethodError, "no lanes"),
+        ({"methods": {}}, MethodError, "no methods"),
         ({"do_sample": True, "temperature": 0.0}, MethodError, "temperature is 0.0"),
         ({"do_sample": True, "top_p": 1.5}, MethodError, "top_p is 1.5"),
         ({"do_sample": True, "top_k": -1}, MethodError, "top_k is -1"),
@@ -321,7 +321,9 @@ def test_running_out_of_memory_says_what_to_lower(checkpoint, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("sinktrack.core.generate._next_logits", full)
-        with pytest.raises(DeviceMemoryError, match=r"\d+ image tokens and 2 lanes: take a small"):
+        with pytest.raises(
+            DeviceMemoryError, match=r"\d+ image tokens and 2 methods: take a small"
+        ):
             sinktrack.compare(model, processor, **good)
     assert sinktrack.compare(model, processor, **good)
 
@@ -341,18 +343,18 @@ def test_lanes_cannot_part_where_qwen3_vl_still_adds_picture_features():
     model = small_model("qwen3_vl")
     inputs = small_inputs(model)
     mask = torch.ones_like(inputs["input_ids"], dtype=torch.bool)
-    prompt = Prompt(inputs=inputs, instruction_mask=mask, question="?", image_tokens=8)
+    prompt = Prompt.of_inputs(model.config, inputs, mask)
     early = sinktrack.SinkTrack(inject_at={1})
     with pytest.raises(MethodError, match="inject from layer 2"):
         next(stream_prompt(model, Letters(), prompt, methods={"plain": None, "early": early}))
     *_, alone = stream_prompt(model, Letters(), prompt, methods={"early": early})
-    assert alone.comparison["early"].trace.absorbed_layers == (1,)
+    assert alone.comparison["early"].trace.write_layers == (1,)
 
 
 def test_a_padded_prompt_is_refused():
     model = small_model("llama")
     inputs = small_inputs(model, padding=4)
     mask = torch.ones_like(inputs["input_ids"], dtype=torch.bool)
-    prompt = Prompt(inputs=inputs, instruction_mask=mask, question="?")
+    prompt = Prompt.of_inputs(model.config, inputs, mask)
     with pytest.raises(PromptError, match="padding"):
         next(stream_prompt(model, Letters(), prompt))

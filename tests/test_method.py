@@ -3,7 +3,7 @@
 import pytest
 from small_models import small_config
 
-from sinktrack import SinkTrack
+from sinktrack import SinkTrack, methods
 from sinktrack.core.errors import MethodError
 
 # By hand from the rules of the public code: the layers for a 28-layer model.
@@ -46,8 +46,8 @@ def test_changes_replace_published_values():
 
 def test_a_method_is_frozen_hashable_and_survives_json():
     method = SinkTrack(inject_at=[10, 5], refresh_after={5}, context="prompt", causal="official")
-    assert SinkTrack(**method.as_dict()) == method
-    assert len({method, SinkTrack(**method.as_dict())}) == 1
+    assert methods.from_dict(method.as_dict()) == method
+    assert len({method, methods.from_dict(method.as_dict())}) == 1
     with pytest.raises(AttributeError):
         method.strength = 0.5
 
@@ -60,8 +60,8 @@ def test_a_method_is_frozen_hashable_and_survives_json():
         ({"inject_at": 5}, "inject_at is 5, but must be a set"),
         ({"inject_at": {5}, "strength": "1"}, "strength is '1'"),
         ({"inject_at": {5}, "refresh_after": {"5"}}, "whole numbers"),
-        ({"inject_at": {5}, "context": "video"}, "'video'.*image, instruction"),
-        ({"inject_at": {5}, "causal": "shifted"}, "'shifted'.*corrected, official"),
+        ({"inject_at": {5}, "context": "film"}, "'film'.*instruction, image"),
+        ({"inject_at": {5}, "causal": "shifted"}, "'shifted'.*corrected or official"),
         ({"inject_at": {5}, "strength": 1.1}, "1.1"),
         ({"inject_at": {5}, "strength": float("nan")}, "nan"),
     ],

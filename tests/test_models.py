@@ -50,7 +50,7 @@ def test_a_text_model_of_gemma_3_answers(tmp_path):
         shutil.copy(CHECKPOINT / name, tmp_path)
     model, tokenizer = sinktrack.load(tmp_path, device="cpu")
     result = sinktrack.compare(model, tokenizer, question="Who?", max_new_tokens=4)
-    assert result["sinktrack"].trace.absorbed_layers == (4, 8)
+    assert result["sinktrack"].trace.write_layers == (4, 8)
 
 
 def test_an_image_token_need_not_be_called_special(copied):

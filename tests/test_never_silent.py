@@ -113,7 +113,7 @@ def swallowing(attention):
     forward = attention.forward
 
     def patched(*args, **kwargs):
-        kwargs.pop("sink_tap", None)
+        kwargs.pop("attention_tap", None)
         return forward(*args, **kwargs)
 
     return patched
@@ -181,7 +181,7 @@ def test_layers_that_swallow_keywords_are_recorded_and_written_to():
         plain = model(IDS).logits
         with sinktrack.attach(model, writing()) as recorder:
             assert (model(IDS).logits - plain).abs().max() > 1e-3
-    assert recorder.trace().absorbed_layers == (1, 2)
+    assert recorder.trace().write_layers == (1, 2)
 
 
 @pytest.mark.parametrize(

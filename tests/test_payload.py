@@ -127,4 +127,4 @@ def test_what_was_written_into_the_sink(comparison, data):
         [1 - share for share in both["picture_share"]], abs=0.05
     )
     places = unpack(both["picture"], count, both["rows"] * both["cols"])
-    assert (places - trace.absorbed.mean(1)[:, : places.shape[1]]).abs().max() < 0.01
+    assert (places - trace.context_attention.mean(1)[:, : places.shape[1]]).abs().max() < 0.01

@@ -10,9 +10,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from sinktrack.core.errors import PromptError
-from sinktrack.core.generate import stacked
+from sinktrack.core.generate import left_pad
 from sinktrack.core.images import Picture
-from sinktrack.core.prompt import build_prompt, clean_question
+from sinktrack.core.messages import clean_question
+from sinktrack.core.prompt import build_prompt
 
 PICTURE = Picture(Image.new("RGB", (112, 112), "white"))
 
@@ -92,7 +93,7 @@ def test_a_blank_question_is_refused(checkpoint, question):
 
 
 def test_a_question_that_is_no_text_is_refused(checkpoint):
-    with pytest.raises(PromptError, match="NoneType"):
+    with pytest.raises(PromptError, match="no question"):
         built(checkpoint, None)
 
 
@@ -215,7 +216,7 @@ def test_a_batch_may_have_pictures_in_some_rows_only(checkpoint):
     two = build_prompt(model, processor, "Compare.", [PICTURE, PICTURE])
     without = build_prompt(model, processor, "Count from one to ten.", needs_picture=False)
     for batch in ((with_picture, without), (without, with_picture, two, without)):
-        inputs, _ = stacked(batch)
+        inputs, _ = left_pad(batch)
         rows = model.generate(**inputs, **options)[:, inputs["input_ids"].shape[1] :]
         for prompt, row in zip(batch, rows, strict=True):
             alone = model.generate(**prompt.inputs, **options)
@@ -226,8 +227,12 @@ def test_a_batch_may_have_pictures_in_some_rows_only(checkpoint):
 @pytest.mark.parametrize(
     ("template", "question", "words"),
     [
-        ("{{ messages[0]['content'] }}{{ messages[0]['content'] }}", "Hi", "writes the question 2"),
-        ("nothing", "Hi", "writes the question 0"),
+        (
+            "{{ messages[0]['content'] }}{{ messages[0]['content'] }}",
+            "Hi",
+            "writes 2 texts where 1",
+        ),
+        ("nothing", "Hi", "writes 0 texts where 1"),
         ("{{ messages[0]['content'] | upper }}", "Hi", "changes this question"),
         ("{{ messages[0]['content'] | tojson }}", 'say "hi"', "changes this question"),
         ("{{ messages[0]['content'].split('</t>')[-1] }}", "a</t>b", "changes this question"),

@@ -35,7 +35,7 @@ def make_trace(texts: list[str], layers: int = 3, heads: int = 2) -> AttentionTr
         image_maps=(),
         image_scale=torch.zeros(count),
         absorbed=torch.zeros(0, heads, 0),
-        absorbed_layers=(),
+        write_layers=(),
         context_positions=torch.zeros(0, dtype=torch.int64),
         prompt_ids=torch.zeros(0, dtype=torch.int64),
         prompt_segments=torch.zeros(0, dtype=torch.uint8),

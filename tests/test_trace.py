@@ -6,7 +6,6 @@ from small_models import IMAGE_TOKEN, small_inputs, small_model
 
 import sinktrack
 from sinktrack.core.errors import TraceError
-from sinktrack.core.trace import GENERATED, IMAGE, INSTRUCTION, PROMPT_REST, SINK
 from sinktrack.core.upstream import cache_of
 
 NEW_TOKENS = 8
@@ -45,10 +44,10 @@ def test_shares_equal_eager_attention(family, close):
         for layer, row in enumerate(layers):
             prompt_part = row[:, :length]
             close(trace.sink[t, layer], row[:, 0], 1e-5)
-            close(trace.share[t, layer, :, IMAGE], prompt_part[:, image].sum(-1), 1e-5)
-            close(trace.share[t, layer, :, INSTRUCTION], prompt_part[:, mask[0]].sum(-1), 1e-5)
-            close(trace.share[t, layer, :, PROMPT_REST], prompt_part[:, rest].sum(-1), 1e-5)
-            close(trace.share[t, layer, :, GENERATED], row[:, length:].sum(-1), 1e-5)
+            close(trace.on("image")[t, layer], prompt_part[:, image].sum(-1), 1e-5)
+            close(trace.on("instruction")[t, layer], prompt_part[:, mask[0]].sum(-1), 1e-5)
+            close(trace.on("rest")[t, layer], prompt_part[:, rest].sum(-1), 1e-5)
+            close(trace.on("generated")[t, layer], row[:, length:].sum(-1), 1e-5)
 
 
 def test_the_image_map_equals_eager_attention_within_its_quantisation(close):
@@ -67,9 +66,9 @@ def test_shares_sum_to_one_with_and_without_a_method(family, close):
     model, prompt = family
     for method in (None, sinktrack.SinkTrack.for_model(model)):
         trace, _ = recorded(model, prompt(), method)
-        assert trace.share.shape == (NEW_TOKENS, 12, 4, 5)
+        assert trace.share.shape == (NEW_TOKENS, 12, 4, len(trace.segments))
         close(trace.share.sum(-1), torch.ones(NEW_TOKENS, 12, 4), 1e-4)
-        assert torch.equal(trace.sink, trace.share[..., SINK])
+        assert torch.equal(trace.sink, trace.share[..., 0])
 
 
 def test_the_delivered_share_is_that_of_the_values(close):
@@ -110,7 +109,7 @@ def test_a_shifted_query_does_not_see_itself():
     method = sinktrack.SinkTrack.for_model(model, causal="official")
     trace, _ = recorded(model, inputs, method, mask)
     injected = [layer in method.inject_at for layer in range(12)]
-    own = trace.share[0, :, :, INSTRUCTION]
+    own = trace.on("instruction")[0]
     assert own[injected].max() == 0
     assert own[[not one for one in injected]].min() > 0
 
@@ -169,8 +168,8 @@ def test_saving_and_loading_gives_the_same_trace(tmp_path):
     trace, _ = recorded(model, small_inputs(model, images=2), method)
     trace.save(tmp_path / "one.safetensors")
     loaded = sinktrack.AttentionTrace.load(tmp_path / "one.safetensors")
-    assert sinktrack.SinkTrack(**loaded.method) == method
-    assert loaded.tokens == trace.tokens and loaded.absorbed_layers == trace.absorbed_layers
+    assert sinktrack.methods.from_dict(loaded.method) == method
+    assert loaded.tokens == trace.tokens and loaded.write_layers == trace.write_layers
     assert len(loaded.image_maps) == 2
     for name, value in vars(trace).items():
         if isinstance(value, torch.Tensor):

@@ -8,7 +8,6 @@ from small_models import small_inputs, small_model, stacked
 
 import sinktrack
 from sinktrack.core.errors import AttachError, MethodError
-from sinktrack.core.trace import GENERATED, IMAGE
 from sinktrack.core.upstream import cache_argument, cache_of
 
 ROTARY = ["qwen2_5_vl", "qwen2_vl", "qwen3_vl", "qwen2", "llama"]
@@ -101,10 +100,10 @@ def test_the_trace_follows_what_is_left(close):
     assert not trace.sink.isnan().any()
     close(trace.sink, trace.share[..., 0], 0)
     # of the prompt, whose last tokens are the text, nothing but the sink is left in the end
-    assert trace.share[1, ..., IMAGE].sum() > 0
-    assert trace.share[-1, ..., 1:GENERATED].sum() == 0
+    assert trace.on("image")[1].sum() > 0
+    assert trace.share[-1, ..., 1:-1].sum() == 0
     maps = trace.image_maps[0].float() * trace.image_scale[:, None, None, None] / 255
-    close(maps.sum((2, 3))[1:], trace.share[1:, ..., IMAGE].mean(-1), 2e-2)
+    close(maps.sum((2, 3))[1:], trace.on("image")[1:].mean(-1), 2e-2)
 
 
 def test_without_sinks_there_is_no_attention_to_one():

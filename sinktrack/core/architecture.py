@@ -10,11 +10,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from sinktrack.core.errors import AttachError, MethodError
-from sinktrack.methods.sinktrack import SinkTrack
-
-_UNDERSTOOD = {"q_proj", "k_proj", "v_proj", "o_proj", "q_norm", "k_norm", "rotary_emb"}
-"""The parts of an attention module that `sink_over_context` reproduces or need not know."""
+from sinktrack.core.errors import AttachError
 
 
 def unwrapped(model: Any) -> PreTrainedModel:
@@ -97,34 +93,6 @@ def decoder_layers(model: Any) -> nn.ModuleList:
                 "place of the first token: SinkTrack cannot be attached to it."
             )
     return layers
-
-
-def check_method(layers: nn.ModuleList, method: SinkTrack) -> None:
-    """Refuse a method where context keys or values would not be what the layer makes of its input.
-
-    Raises:
-        MethodError: With the layer and the part of it that is not understood.
-    """
-    for index in method.layers:
-        layer = layers[index]
-        attention: Any = layer.self_attn
-        name = type(layer).__name__
-        strange = sorted({part for part, _ in attention.named_children()} - _UNDERSTOOD)
-        norm = getattr(getattr(attention, "k_norm", None), "weight", None)
-        if norm is not None and norm.shape[-1] != attention.head_dim:
-            strange.append("k_norm over all heads at once")
-        if getattr(getattr(attention, "config", None), "clip_qkv", None) is not None:
-            strange.append("clip_qkv")
-        if strange:
-            raise MethodError(
-                f"The attention of layer {index} ({name}) has {', '.join(strange)}, which "
-                "SinkTrack cannot apply to its context: attach without a method to record."
-            )
-        if method.normalize_context and not hasattr(layer, "input_layernorm"):
-            raise MethodError(
-                f"Layer {index} ({name}) has no input norm for normalize_context=True: leave it "
-                "out."
-            )
 
 
 def set_decoder_attention(model: Any, name: str) -> None:

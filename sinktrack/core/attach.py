@@ -1,36 +1,33 @@
-"""Plug SinkTrack and recording into a transformers model for the length of a `with` block.
+"""Plug methods and recording into a transformers model for the length of a `with` block.
 
-Inside the block the decoder runs on the attention function of `sinktrack.core.attention`. A hook
-before each decoder layer reads the context features; a hook before its attention module tells that
-function, by a keyword argument, where to write and what to record. After every forward pass each
-layer must have reported, so nothing is ever the plain model without a word. On leaving, everything
-is as it was.
+Inside the block the decoder runs on the attention function of `sinktrack.core.attention`. Hooks
+stand only where a method or the recorder asked for them, in the prompt and in later steps. While
+the prompt is read each layer must report, so nothing is ever the plain model without a word. On
+leaving, everything is as it was.
 """
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
-from sinktrack.core.architecture import (
-    check_method,
-    decoder_layers,
-    set_decoder_attention,
-    unwrapped,
-)
-from sinktrack.core.attention import IMPLEMENTATION, Injection, SinkTap
+from sinktrack.core.architecture import decoder_layers, set_decoder_attention, unwrapped
+from sinktrack.core.attention import IMPLEMENTATION, AttentionTap
 from sinktrack.core.cache import Cache, CacheColumns, WindowedCache, check_cache
+from sinktrack.core.columns import KeyParts
 from sinktrack.core.errors import AttachError, MethodError, PromptError
-from sinktrack.core.lock import hold
-from sinktrack.core.parts import PADDING, PromptSegments, attended_positions
+from sinktrack.core.intervention import Intervention
+from sinktrack.core.lock import model_lock
+from sinktrack.core.parts import PromptParts, attended_positions
 from sinktrack.core.recorder import Recorder
+from sinktrack.core.running import Running, start_all
+from sinktrack.core.sinks import massive
 from sinktrack.core.upstream import cache_of
-from sinktrack.methods.sinktrack import SinkTrack
 
-Methods = SinkTrack | None | Sequence[SinkTrack | None]
+Methods = Intervention | None | Sequence[Intervention | None]
 
 
 @contextmanager
@@ -42,7 +39,7 @@ def attach(
     cache: Cache = "full",
     record: bool = True,
 ) -> Iterator[Recorder]:
-    """Run a model's own `generate` or `forward` with SinkTrack, and record its attention.
+    """Run a model's own `generate` or `forward` with a method, and record its attention.
 
     Works for batches, with left padding, and for text-only models. One block at a time holds a
     model: another thread waits for its turn, because models keep state between the steps of a
@@ -53,6 +50,7 @@ def attach(
         model: A transformers model whose decoder calls transformers' AttentionInterface, or a PEFT
             model around one.
         method: The method for every row, None for the plain model, or a sequence with one a row.
+            A method with rows of its own answers through `compare` and `stream` alone.
         context_mask: bool (B, T) or (1, T), True on the instruction; needed by methods whose
             context holds it. `sinktrack.core.prompt` makes it.
         cache: "full", or a `SinkWindow` to which the model's own cache is cut before each step.
@@ -67,6 +65,12 @@ def attach(
             From `generate` or `forward`, if a layer passed the method or the recording by.
         PromptError: From `generate` or `forward`, if a prompt lacks the context.
     """
+    for one in method if isinstance(method, Sequence) else [method]:
+        if isinstance(one, Intervention) and one.rows_of_its_own:
+            raise MethodError(
+                f"{one.kind} needs rows of its own beside each prompt's, which only "
+                "sinktrack.compare and sinktrack.stream make: use one of them."
+            )
     attachment = Attachment(model, method, context_mask=context_mask, cache=cache, record=record)
     with attachment.active():
         yield attachment.recorder
@@ -77,13 +81,14 @@ class Attachment:
 
     Args:
         model: As for `attach`.
-        method: As for `attach`.
+        method: As for `attach`; with `rows_of` a sequence with one a row of the batch.
         context_mask: As for `attach`.
         cache: As for `attach`.
         record: As for `attach`.
-        rows_a_prompt: Read each prompt once for so many methods: it stays one row up to the first
-            layer where any method injects, and is one row a method from there. `method` then names
-            one for each row, prompt by prompt. 0 for a batch as it is.
+        prompts: The parts of the rows that the model is given; None to tell them by its inputs.
+        rows_of: For each row of the batch which row given to the model it begins as. Up to the
+            first layer that any method changes, rows that begin alike are one row.
+        each: How many rows a prompt has, by method; 1 where it is not named.
     """
 
     def __init__(
@@ -94,35 +99,39 @@ class Attachment:
         context_mask: torch.Tensor | None = None,
         cache: Cache = "full",
         record: bool = True,
-        rows_a_prompt: int = 0,
+        prompts: PromptParts | None = None,
+        rows_of: Sequence[int] | None = None,
+        each: Mapping[Intervention, int] | None = None,
     ) -> None:
         """Check that the methods fit the model; nothing is changed yet."""
         model = unwrapped(model)
         self.model = model
         self.layers = decoder_layers(model)
-        self.methods = method
-        self.context_mask = context_mask
-        self.rows_a_prompt = rows_a_prompt
         chosen = list(method) if isinstance(method, Sequence) else [method]
         for one in chosen:
-            if one is not None:
-                if not isinstance(one, SinkTrack):
-                    raise MethodError(
-                        f"{one!r} is not a method: give a SinkTrack, or None for the plain model."
-                    )
-                one.check_fits(len(self.layers))
-                check_method(self.layers, one)
-        injecting = [layer for one in chosen if one is not None for layer in one.layers]
-        self.fork_layer = min(injecting, default=len(self.layers))
+            if one is not None and not isinstance(one, Intervention):
+                raise MethodError(
+                    f"{one!r} is not a method: give one of sinktrack.methods, or None for the "
+                    "plain model."
+                )
+        fitted = [None if one is None else one.fitted(model) for one in chosen]
+        self.methods = fitted if isinstance(method, Sequence) else fitted[0]
+        self._each, self._given, self._mask = each or {}, prompts, context_mask
+        self._rows_of = None if rows_of is None else torch.tensor(rows_of)
+        self.fork_layer = min(
+            (one.first_layer(len(self.layers)) for one in fitted if one is not None),
+            default=len(self.layers),
+        )
         self.recorder = Recorder(len(self.layers), enabled=record, eos_ids=_eos_ids(model))
         kept = check_cache(cache)
-        several = rows_a_prompt > 0 and len(chosen) > rows_a_prompt
+        several = rows_of is not None and len(set(rows_of)) > 1
         self._columns: CacheColumns | None = CacheColumns() if several else None
         if kept is not None:
             self._columns = WindowedCache(kept, model.get_decoder())
         self._signature = inspect.signature(model.forward)
-        self._prefill: _Prefill | None = None
-        self._in_forward = False
+        self._in_forward = self._prefill = False
+        self._hooks: dict[tuple[str, int], Any] = {}
+        self._running: list[Running] = []
         self._last_prompt: torch.Tensor | None = None  # int64 (B, T), while its cache may be used
         self._reported: set[int] = set()
         self._turned: set[int] = set()
@@ -132,17 +141,10 @@ class Attachment:
     def active(self) -> Iterator[None]:
         """Hold the model and keep the hooks on it until the block ends."""
         with ExitStack() as undo:
-            undo.enter_context(hold(self.model))
+            undo.enter_context(model_lock(self.model))
             undo.enter_context(_implementation(self.model))
+            undo.callback(self._remove_hooks)
             hooks = [self.model.register_forward_pre_hook(self._before_model, with_kwargs=True)]
-            for index, layer in enumerate(self.layers):
-                attention: Any = layer.self_attn
-                hooks += [
-                    layer.register_forward_pre_hook(self._before_layer(index), with_kwargs=True),
-                    attention.register_forward_pre_hook(
-                        self._before_attention(index), with_kwargs=True
-                    ),
-                ]
             hooks.append(self.model.register_forward_hook(self._after_model, always_call=True))
             if self._columns is not None:
                 decoder = self.model.get_decoder()
@@ -151,16 +153,40 @@ class Attachment:
                 )
             for hook in hooks:
                 undo.callback(hook.remove)
+            self._prefill = True  # so that a part of the model called by itself is refused
+            self._place_hooks()
             yield
+
+    def distributions(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the logits that choose the next tokens.
+
+        Args:
+            logits: (B, V), of every row of the batch.
+
+        Returns:
+            (B, V); where a method gives a distribution, it stands in all rows of its prompt.
+        """
+        for running in self._running:
+            if running.hooks.overrides("logits"):
+                rows = running.rows.to(logits.device)
+                new = running.distribution(logits[rows]).repeat_interleave(running.each, dim=0)
+                logits = logits.float().index_copy(0, rows, new)
+        return logits
+
+    def running_of(self, row: int) -> Running | None:
+        """Return the method at work on a row of the batch."""
+        return next((each for each in self._running if row in each.rows.tolist()), None)
+
+    # What happens around one forward pass of the model.
 
     def _before_model(self, _: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
         call = self._signature.bind_partial(*args, **kwargs).arguments
         call |= call.pop("kwargs", {})
         cache, input_ids = cache_of(call), call.get("input_ids")
-        self._prefill = None
-        if cache is None or cache.get_seq_length() == 0:
+        self._prefill = cache is None or cache.get_seq_length() == 0
+        if self._prefill:
             self._refuse_no_cache(call, cache, input_ids)
-            self._prefill = self._start(call, input_ids)
+            self._start(call, input_ids)
             self._last_prompt = input_ids
         elif (
             self._last_prompt is None
@@ -173,9 +199,14 @@ class Attachment:
                 "time: leave out a cache from before, several caches in turn (guidance_scale), "
                 "prefill_chunk_size and assisted generation."
             )
+        else:
+            self._keys.grow()
         self._cache = cache
+        for running in self._running:
+            running.begin_step()
         if self.recorder.enabled:
             self.recorder.begin_step(None if self._prefill else input_ids)
+        self._place_hooks()
         self._reported.clear()
         self._in_forward = True
 
@@ -197,58 +228,160 @@ class Attachment:
                 "told apart: pass use_cache=True, or set model.generation_config.use_cache = True."
             )
 
-    def _start(self, call: dict[str, Any], input_ids: torch.Tensor | None) -> "_Prefill":
+    def _start(self, call: dict[str, Any], input_ids: torch.Tensor | None) -> None:
+        """Tell the prompts' parts and start the methods."""
         if input_ids is None:
             raise AttachError(
                 "The model was called without input_ids, so the image tokens cannot be found: pass "
                 "input_ids instead of inputs_embeds."
             )
-        methods = self._methods_for(len(input_ids))
-        prompt = PromptSegments.of(
+        given = self._given or PromptParts.of(
             self.model.config,
             input_ids,
             attended=attended_positions(call.get("attention_mask"), input_ids),
-            instruction=self.context_mask,
+            instruction=self._mask,
             image_grid_thw=call.get("image_grid_thw"),
             video_grid_thw=call.get("video_grid_thw"),
             position_ids=call.get("position_ids"),
         )
-        if self.recorder.enabled and (prompt.labels[:, -1] == PADDING).any():
+        if self.recorder.enabled and not given.attended[:, -1].all():
             raise PromptError(
                 "There is padding on the right, so the last query of a prompt would be padding: "
                 'set padding_side="left", or attach with record=False.'
             )
-        if self.rows_a_prompt:
-            prompt = prompt.repeated(self.rows_a_prompt)
+        prompts = given if self._rows_of is None else given.select(self._rows_of)
+        methods = self._methods_for(len(prompts.input_ids))
+        self._keys_given, self._keys = KeyParts(given), KeyParts(prompts)
+        self._running = start_all(methods, self._each, prompts, self.model)
+        self._forked: dict[int, tuple[Any, Any]] = {}
         if self.recorder.enabled:
-            self.recorder.start(prompt, methods)
-        return _Prefill(prompt, methods)
+            self.recorder.start(self._keys, methods, self._running, self._rows_of)
 
-    @property
-    def _windowed(self) -> bool:
-        return isinstance(self._columns, WindowedCache)
-
-    def _methods_for(self, rows: int) -> list[SinkTrack | None]:
+    def _methods_for(self, rows: int) -> list[Intervention | None]:
         if not isinstance(self.methods, Sequence):
             return [self.methods] * rows
-        if len(self.methods) == rows * (self.rows_a_prompt or 1):
+        if len(self.methods) == rows:
             return list(self.methods)
         raise MethodError(
             f"There are {len(self.methods)} methods for a batch of {rows} rows: give one method "
             "for all rows, or one a row."
         )
 
+    @property
+    def _windowed(self) -> bool:
+        return isinstance(self._columns, WindowedCache)
+
+    def _after_model(self, _: nn.Module, args: Any, output: Any) -> Any:
+        begun, prefill = self._in_forward, self._prefill
+        self._in_forward = self._prefill = False
+        if not begun:
+            return None
+        if self._cache is None and isinstance(output, Mapping):
+            self._cache = cache_of(output)
+        tapped = {layer for hook, layer in self._hooks if hook == "attention"}
+        passed_by = sorted(tapped - self._reported)
+        failed = output is None or bool(passed_by)
+        if failed and not prefill:
+            self._keys.take_back()
+        if self.recorder.enabled and failed:
+            self.recorder.abandon_step()
+        if output is None:
+            return None
+        if passed_by:
+            raise AttachError(
+                f"Decoder layer {passed_by[0]} ({type(self.layers[passed_by[0]]).__name__}) passed "
+                "SinkTrack's attention function by, so its output would be the plain model's: "
+                "this model, or something that wraps its layers, cannot be used with it."
+            )
+        logits = getattr(output, "logits", None)
+        changes = self._rows_of is None and any(
+            running.hooks.overrides("logits") for running in self._running
+        )
+        if changes and logits is not None:
+            chosen = self.distributions(logits[:, -1])[:, None].to(logits.dtype)
+            output.logits = logits = torch.cat([logits[:, :-1], chosen], dim=1)
+        if self.recorder.enabled:
+            self.recorder.end_step(logits)
+        return output if changes else None
+
+    # Which layers are watched, and by whom.
+
+    def _place_hooks(self) -> None:
+        """Put hooks where this forward pass needs them, and take the others away."""
+        wanted = set(self._wanted())
+        for place in [place for place in self._hooks if place not in wanted]:
+            self._hooks.pop(place).remove()
+        for hook, index in sorted(wanted - self._hooks.keys()):
+            layer: Any = self.layers[index]
+            if hook == "layer":
+                handle = layer.register_forward_pre_hook(
+                    self._before_layer(index), with_kwargs=True
+                )
+            elif hook == "mlp":
+                handle = layer.mlp.register_forward_hook(self._after_mlp(index))
+            else:
+                handle = layer.self_attn.register_forward_pre_hook(
+                    self._before_attention(index), with_kwargs=True
+                )
+            self._hooks[hook, index] = handle
+        tapped = any(hook == "attention" for hook, _ in self._hooks)
+        _use_implementation(self.model, IMPLEMENTATION if tapped else "sdpa")
+
+    def _wanted(self) -> Iterator[tuple[str, int]]:
+        """Yield which hooks this forward pass needs, as kind and layer."""
+        prefill = self._prefill
+        unseen = self._windowed and len(self._turned) < len(self.layers)
+        middle = self._middle if prefill and self.recorder.enabled else -1
+        for index, layer in enumerate(self.layers):
+            forked = prefill and self._rows_of is not None and index >= self.fork_layer
+            if forked or index == middle or any(self._reads(run, index) for run in self._running):
+                yield "layer", index
+            if any(run.wants("after_mlp", index, prefill) for run in self._running):
+                if not hasattr(layer, "mlp"):
+                    raise AttachError(
+                        f"Layer {index} of {type(self.model).__name__} has no part named mlp, "
+                        "which a method wants to change: choose another method."
+                    )
+                yield "mlp", index
+            acting = any(
+                run.wants(hook, index, prefill)
+                for run in self._running
+                for hook in ("values", "scores", "attention")
+            )
+            if prefill or self.recorder.enabled or acting or unseen:
+                yield "attention", index
+
+    @property
+    def _middle(self) -> int:
+        """The layer before which the prompt's sinks are looked for."""
+        return len(self.layers) // 2
+
+    def _reads(self, running: Running, index: int) -> bool:
+        return running.wants("residual", index, self._prefill) or running.lens_after(index - 1)
+
+    def _remove_hooks(self) -> None:
+        for hook in self._hooks.values():
+            hook.remove()
+        self._hooks.clear()
+
+    def _is_forked(self, index: int) -> bool:
+        """Whether every row is its own when a layer is entered."""
+        return self._rows_of is None or not self._prefill or index >= self.fork_layer
+
+    # The hooks themselves.
+
     def _before_decoder(self, _: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
         """Cut the cache to its window; the next token then stands right behind what is kept."""
         if not self._in_forward or self._columns is None:
             return None
-        if self._prefill is not None:
-            self._columns.start(self._prefill.attended, kwargs.get("position_ids"))
+        if self._prefill:
+            attended = self._keys.prompts.attended
+            self._columns.start(attended, kwargs.get("position_ids"), self._rows_of)
             return None
         if isinstance(self._columns, WindowedCache):
             kept = self._columns.cut(cache_of(kwargs))
-            if kept is not None and self.recorder.enabled:
-                self.recorder.keep(kept)
+            if kept is not None:
+                self._keys.keep(kept)
         position_ids, mask = self._columns.next_token()
         entering = kwargs.get("inputs_embeds")
         device = position_ids.device if entering is None else entering.device
@@ -256,25 +389,58 @@ class Attachment:
         kwargs["attention_mask"] = None if mask is None else mask.to(device)
         return args, kwargs
 
-    def _before_layer(self, index: int) -> Any:
+    def _before_layer(self, index: int) -> Callable[..., Any]:
         def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            if self._prefill is None:
+            if not self._in_forward:
                 return None
             if not args:
                 raise AttachError(
                     f"Decoder layer {index} of {type(self.model).__name__} takes its hidden states "
                     "by keyword, so they cannot be read: SinkTrack cannot be attached to it."
                 )
-            if self.rows_a_prompt and index >= self.fork_layer:
+            hidden = args[0]
+            if self._prefill and self._rows_of is not None and index >= self.fork_layer:
                 if index == self.fork_layer:
-                    args = (args[0].repeat_interleave(self.rows_a_prompt, dim=0), *args[1:])
-                kwargs = self._prefill.forked(kwargs, self.rows_a_prompt)
-            self._prefill.read_features(index, args[0])
-            return args, kwargs
+                    hidden = hidden[self._rows_of.to(hidden.device)]
+                kwargs = self._forked_arguments(kwargs)
+            if self._prefill and self.recorder.enabled and index == self._middle:
+                forked = self._is_forked(index)
+                keys = self._keys if forked else self._keys_given
+                self.recorder.found_sinks(massive(hidden, keys.prompts.attended))
+            return (self._changed(index, hidden), *args[1:]), kwargs
 
         return hook
 
-    def _before_attention(self, index: int) -> Any:
+    def _changed(self, index: int, hidden: torch.Tensor) -> torch.Tensor:
+        """Let the methods read or change the residual stream before a layer."""
+        for running in self._running:
+            if not self._reads(running, index):
+                continue
+            rows = running.rows
+            if not self._is_forked(index):
+                assert self._rows_of is not None
+                rows = self._rows_of[rows]
+            own = hidden if len(rows) == len(hidden) else hidden[rows.to(hidden.device)]
+            if running.lens_after(index - 1):
+                running.keep_lens(index - 1, own)
+            if running.wants("residual", index, self._prefill):
+                new = running.change_residual(index, own, self._prefill)
+                if new is not own:
+                    hidden = hidden.index_copy(0, rows.to(hidden.device), new)
+        return hidden
+
+    def _after_mlp(self, index: int) -> Callable[..., Any]:
+        def hook(_: nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
+            for running in self._running:
+                if running.wants("after_mlp", index, self._prefill):
+                    rows = running.rows.to(output.device)
+                    new = running.change_mlp(index, output[rows], self._prefill)
+                    output = output.index_copy(0, rows, new)
+            return output
+
+        return hook
+
+    def _before_attention(self, index: int) -> Callable[..., Any]:
         input_norm = getattr(self.layers[index], "input_layernorm", None)
 
         def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -284,19 +450,26 @@ class Attachment:
                     "nothing would be written or recorded: inside the block call the model "
                     "itself and not a part of it, without gradient checkpointing."
                 )
-            injections = self._prefill.injections(index) if self._prefill is not None else []
-            recorder = self.recorder if self.recorder.enabled else None
-            rotary = kwargs.get("position_embeddings")
+            acting = [
+                running
+                for running in self._running
+                if any(
+                    running.wants(hook, index, self._prefill)
+                    for hook in ("values", "scores", "attention")
+                )
+            ]
             entering = kwargs.get("hidden_states", args[0] if args else None)
-            checked = bool(injections) or (self._windowed and index not in self._turned)
-            kwargs["sink_tap"] = SinkTap(
-                index,
-                injections,
-                input_norm,
-                rotary,
-                recorder,
-                self._reported,
-                entering if checked else None,
+            kwargs["attention_tap"] = AttentionTap(
+                layer_idx=index,
+                prefill=self._prefill,
+                keys=self._keys if self._is_forked(index) else self._keys_given,
+                running=acting,
+                input_norm=input_norm,
+                rotary=kwargs.get("position_embeddings"),
+                recorder=self.recorder if self.recorder.enabled else None,
+                reported=self._reported,
+                entering=entering,
+                checked=self._windowed and index not in self._turned,
             )
             if entering is not None and entering.shape[1] > 1:
                 self._turned.add(index)  # its rotation is known once a later position was seen
@@ -304,85 +477,40 @@ class Attachment:
 
         return hook
 
-    def _after_model(self, _: nn.Module, args: Any, output: Any) -> None:
-        begun, self._in_forward, self._prefill = self._in_forward, False, None
-        if not begun:
-            return
-        if self._cache is None and isinstance(output, Mapping):
-            self._cache = cache_of(output)
-        complete = len(self._reported) == len(self.layers)
-        if output is None or not complete:
-            if self.recorder.enabled:
-                self.recorder.abandon_step()
-        elif self.recorder.enabled:
-            self.recorder.end_step(getattr(output, "logits", None))
-        if output is not None and not complete:
-            passed_by = next(i for i in range(len(self.layers)) if i not in self._reported)
-            raise AttachError(
-                f"Decoder layer {passed_by} ({type(self.layers[passed_by]).__name__}) passed "
-                "SinkTrack's attention function by, so its output would be the plain model's: "
-                "this model, or something that wraps its layers, cannot be used with it."
-            )
-
-
-class _Prefill:
-    """The context features of every row while the prompt is read."""
-
-    def __init__(self, prompt: PromptSegments, methods: list[SinkTrack | None]) -> None:
-        self.methods = methods
-        self.attended = prompt.labels != PADDING
-        self._forked: dict[int, tuple[Any, Any]] = {}
-        self._sinks: list[int] = prompt.sinks.tolist()
-        self._features: dict[int, torch.Tensor] = {}
-        # A prompt of a single token has nothing to write but itself.
-        self._writing = {
-            row: (method, prompt.context_positions(method, row))
-            for row, method in enumerate(methods)
-            if method is not None and method.layers and prompt.input_ids.shape[1] > 1
-        }
-
-    def read_features(self, layer_idx: int, hidden_states: torch.Tensor) -> None:
-        """Take the rows' features from the residual stream (B or 1, T, D) entering a layer."""
-        for row, (method, positions) in self._writing.items():
-            if layer_idx == 0 or layer_idx - 1 in method.refresh_after:
-                states = hidden_states[row * len(hidden_states) // len(self.methods)]
-                self._features[row] = states[positions.to(states.device)]
-
-    def forked(self, kwargs: dict[str, Any], rows_a_prompt: int) -> dict[str, Any]:
-        """Return a layer's arguments with each prompt's masks and positions once a method."""
-        prompts = len(self.methods) // rows_a_prompt
-        if prompts == 1:  # a single row serves any number
+    def _forked_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Return a layer's arguments with masks and positions for every row of the batch."""
+        assert self._rows_of is not None
+        given, rows_of = len(self._keys_given.labels), self._rows_of
+        if given == 1:  # a single row serves any number
             return kwargs
 
-        def repeated(value: Any, axes: int) -> Any:
+        def forked(value: Any, axes: int) -> Any:
             """Repeat the rows of a tensor; some have the axes of a picture in front of them."""
             if isinstance(value, tuple):
-                return tuple(repeated(each, axes) for each in value)
-            if not isinstance(value, torch.Tensor) or value.shape[value.ndim - axes] != prompts:
+                return tuple(forked(each, axes) for each in value)
+            if not isinstance(value, torch.Tensor) or value.shape[value.ndim - axes] != given:
                 return value
             if id(value) not in self._forked:  # all layers are handed the same ones
-                more = value.repeat_interleave(rows_a_prompt, dim=value.ndim - axes)
+                more = value.index_select(value.ndim - axes, rows_of.to(value.device))
                 self._forked[id(value)] = value, more
             return self._forked[id(value)][1]
 
         axes = {"attention_mask": 4, "position_ids": 2, "position_embeddings": 3}
         return kwargs | {
-            name: repeated(kwargs[name], count) for name, count in axes.items() if name in kwargs
+            name: forked(kwargs[name], count) for name, count in axes.items() if name in kwargs
         }
-
-    def injections(self, layer_idx: int) -> list[Injection]:
-        """Return what the rows write at a layer."""
-        return [
-            Injection(row, self._sinks[row], self._features[row], method)
-            for row, (method, _) in self._writing.items()
-            if layer_idx in method.inject_at
-        ]
 
 
 def _eos_ids(model: Any) -> list[int]:
     """Return the ids that end an answer by the model's generation config."""
     eos = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     return [] if eos is None else torch.as_tensor(eos).reshape(-1).tolist()
+
+
+def _use_implementation(model: Any, name: str) -> None:
+    """Switch the decoder's attention function, unless it is that already."""
+    if model.config.get_text_config()._attn_implementation != name:
+        set_decoder_attention(model, name)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import torch
 from transformers.cache_utils import DynamicLayer
 
 from sinktrack.core.errors import AttachError, MethodError
+from sinktrack.core.keys import rotated_back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +82,19 @@ class CacheColumns:
     _first: torch.Tensor
     _last: torch.Tensor
 
-    def start(self, attended: torch.Tensor, positions: torch.Tensor | None) -> None:
+    def start(
+        self,
+        attended: torch.Tensor,
+        positions: torch.Tensor | None,
+        rows_of: torch.Tensor | None = None,
+    ) -> None:
         """Begin with a prompt.
 
         Args:
             attended: bool (B, T), False where there is padding.
-            positions: int64 (B, T) or (axes, B, T), rotary positions; None for 0 to T - 1.
+            positions: int64 (B', T) or (axes, B', T), rotary positions of the rows that the model
+                was given, or of one for all; None for 0 to T - 1.
+            rows_of: int64 (B,), which of these each row is; None where they are the same.
         """
         self._attended = attended
         if positions is None:
@@ -95,7 +103,9 @@ class CacheColumns:
             positions = positions.reshape(1, -1, attended.shape[1])
         positions = positions[-3:]  # transformers puts the place in the row before the three axes
         positions = positions.to(attended.device)
-        positions = positions.repeat_interleave(len(attended) // positions.shape[1], dim=1)
+        if rows_of is not None and positions.shape[1] > 1:
+            positions = positions[:, rows_of.to(positions.device)]
+        positions = positions.expand(-1, len(attended), -1)
         self._first, self._last = positions.amin(0), positions.amax(0)
 
     def next_token(self) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -195,13 +205,6 @@ class WindowedCache(CacheColumns):
         return torch.cat(
             [keys[:, :, :sinks], torch.cat([turned, still], dim=-1).to(keys.dtype)], dim=2
         )
-
-
-def rotated_back(vectors: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Undo a rotary embedding whose two halves turn together; all arguments (..., r)."""
-    first, second = vectors.chunk(2, dim=-1)
-    across = torch.cat([-second, first], dim=-1)
-    return vectors * cos - across * sin
 
 
 def _columns(states: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

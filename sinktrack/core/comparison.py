@@ -1,55 +1,70 @@
-"""The answers of several lanes to one question, as values.
+"""The answers of several methods to one question, as values.
 
-Knows nothing about how they came about; `sinktrack.api` makes them.
+Knows nothing about how they came about; `sinktrack.core.generate` makes them.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sinktrack.core.images import Picture
+from sinktrack.core.intervention import Intervention
+from sinktrack.core.messages import Conversation, Text
 from sinktrack.core.trace import AttentionTrace, Token
-from sinktrack.methods.sinktrack import SinkTrack
+from sinktrack.core.video import Video
 
 Finish = Literal["eos", "length", "stopped"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What one lane answered.
+    """What one method answered.
 
     Args:
-        name: The lane's name.
+        name: What the method was called in `methods`.
         text: The answer without special tokens.
         token_ids: The generated ids, the one that ended the answer included.
-        method: The lane's method; None is the plain model.
+        method: The method that ran, fitted to the model; None is the plain model.
         finish: Why it ended: "eos", the model ended it, by a token or a stop string; "length", the
             limit; or "stopped" from outside.
         trace: Its attention; None if recording was off.
         seconds_to_first_token: From the start of the prefill, in seconds.
         tokens_per_second: After the first token; 0.0 for a single one.
-        probabilities: The model's own probability of each token, before temperature and the like.
+        probabilities: The probability of each token in the distribution that the method chose
+            from, before temperature and the like.
+        moved: The most that the method moved anything in the whole answer, by what it moved, see
+            `sinktrack.core.running.MOVED`; empty for the plain model.
     """
 
     name: str
     text: str
     token_ids: tuple[int, ...]
-    method: SinkTrack | None
+    method: Intervention | None
     finish: Finish
     trace: AttentionTrace | None
     seconds_to_first_token: float
     tokens_per_second: float
     probabilities: tuple[float, ...] = ()
+    moved: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def notice(self) -> str | None:
+        """A sentence that says that the method moved nothing in this answer, if that is so."""
+        if self.method is None or any(self.moved.values()):
+            return None
+        return (
+            f"{self.name} moved nothing in this answer, so it is the plain model's: its settings "
+            "switch it off, or what it looks for was not in the prompt."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison(Mapping[str, Answer]):
-    """The answers of all lanes to one question; `comparison["sinktrack"]` is one of them.
+    """The answers of all methods to one question; `comparison["sinktrack"]` is one of them.
 
     Args:
-        answers: By lane, in the order in which the methods were given.
-        question: As the model read it.
-        pictures: As the model saw them.
+        answers: By name, in the order in which the methods were given.
+        turns: The conversation as the model read it; the last turn is the question's.
         settings: How it was decoded, as JSON values.
         model_name: Where the model was loaded from.
         versions: Of the packages that the numbers depend on.
@@ -57,38 +72,63 @@ class Comparison(Mapping[str, Answer]):
     """
 
     answers: dict[str, Answer]
-    question: str
-    pictures: tuple[Picture, ...]
+    turns: Conversation
     settings: dict[str, Any]
     model_name: str
     versions: dict[str, str]
     prompt: tuple[Token, ...] = ()
 
     @property
-    def picture(self) -> Picture | None:
-        """The first picture, or None for a text-only model."""
-        return self.pictures[0] if self.pictures else None
+    def question(self) -> str:
+        """The last text of the user, as the model read it."""
+        return self.turns[-1].text if self.turns else ""
 
-    def __getitem__(self, lane: str) -> Answer:
-        """Return the answer of `lane`."""
-        return self.answers[lane]
+    @property
+    def passage(self) -> str:
+        """The passages, as the model read them; "" without one."""
+        texts = (each for each in self._content if isinstance(each, Text))
+        return "\n\n".join(each.text for each in texts if each.kind == "passage")
+
+    @property
+    def visuals(self) -> tuple[Picture | Video, ...]:
+        """The pictures and videos as the model saw them, in order."""
+        return tuple(each for each in self._content if not isinstance(each, Text))
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The pictures alone."""
+        return tuple(each for each in self.visuals if isinstance(each, Picture))
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Sentences for a person: what became of pictures, and which methods did nothing."""
+        said = [notice for each in self.visuals for notice in each.notices]
+        return (*said, *(each.notice for each in self.answers.values() if each.notice))
+
+    @property
+    def _content(self) -> list[Any]:
+        return [each for turn in self.turns for each in turn.content]
+
+    def __getitem__(self, name: str) -> Answer:
+        """Return the answer of a method."""
+        return self.answers[name]
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the lanes' names."""
+        """Iterate over the methods' names."""
         return iter(self.answers)
 
     def __len__(self) -> int:
-        """Return the number of lanes."""
+        """Return the number of answers."""
         return len(self.answers)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One decode step of all lanes.
+    """One decode step of all methods.
 
     Args:
         index: 0 for the first token.
-        tokens: What each lane wrote; a lane that has ended is absent.
+        tokens: What each method wrote; one whose answer has ended is absent.
         texts: The answers so far, without special tokens.
         comparison: The result, with the last step alone.
     """

@@ -1,9 +1,9 @@
 """The one decode loop: several prompts answered by several methods, as rows of one batch.
 
-Rows stand prompt by prompt, and within a prompt method by method. Pictures are encoded once and
-prompts read once: up to the first layer where any method injects, the rows of a prompt are one row.
-From there on each is its own, and every decode step serves them all. Knows nothing about files,
-pages, tasks or how a method works.
+Rows stand prompt by prompt, within a prompt method by method, and a method may have several.
+Pictures are encoded once and prompts read once: up to the first layer that any method changes, rows
+with the same prompt are one row. From there on each is its own, and every decode step serves them
+all. Knows nothing about files, pages, tasks or how a method works.
 """
 
 import time
@@ -21,16 +21,17 @@ from sinktrack.core.cache import Cache, cache_as_json
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.decoding import Decoding, Sampler
 from sinktrack.core.errors import DeviceMemoryError, MethodError, PromptError
+from sinktrack.core.intervention import Intervention
 from sinktrack.core.models import model_name
+from sinktrack.core.parts import PromptParts
 from sinktrack.core.prompt import Prompt, tokenizer_of
-from sinktrack.core.row import Lane
+from sinktrack.core.row import Row
 from sinktrack.core.text import token_texts
 from sinktrack.core.trace import Token
 from sinktrack.core.upstream import cache_argument
-from sinktrack.methods.sinktrack import SinkTrack
 from sinktrack.version import VERSION
 
-Methods = Mapping[str, SinkTrack | None]
+Methods = Mapping[str, Intervention | None]
 
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "alloc_failed")
 """What devices say in lower case."""
@@ -46,18 +47,17 @@ class Generator:
         model: A transformers model of a known family.
         tokenizer: Turns its ids into text.
         prompts: From `sinktrack.core.prompt`; of any lengths, with pictures or without.
-        methods: Lane names to methods, None being the plain model; for all prompts, or one mapping
-            each, of equal names.
+        methods: Names to methods, None being the plain model.
         decoding: How long answers may be and how their tokens are chosen.
         cache: "full", or a `SinkWindow` that all rows share.
         record: Whether to record attention. It changes no token.
 
     Attributes:
-        lanes: What each method has written so far, one list of lanes a prompt.
+        rows: What each method has written so far, one list a prompt.
 
     Raises:
         MethodError: If a method does not fit the model, or its generation config asks for more.
-        PromptError: If a prompt has padding of its own.
+        PromptError: If a prompt has padding of its own, or lacks what a method needs.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Generator:
         model: Any,
         tokenizer: Any,
         prompts: Sequence[Prompt],
-        methods: Methods | Sequence[Methods],
+        methods: Methods,
         *,
         decoding: Decoding,
         cache: Cache = "full",
@@ -73,35 +73,44 @@ class Generator:
     ) -> None:
         """Check that everything fits; nothing is read yet."""
         self._model, self._tokenizer = unwrapped(model), tokenizer
-        self._prompts, self._cache = prompts, cache
-        each = [methods] * len(prompts) if isinstance(methods, Mapping) else list(methods)
+        self._prompts, self._cache, self._decoding = prompts, cache, decoding
         if not prompts:
             raise PromptError("There is no prompt: give at least one.")
-        if not each or not all(each):
-            raise MethodError("There are no lanes: name at least one method.")
-        if len(each) != len(prompts) or any(list(own) != list(each[0]) for own in each):
-            raise MethodError("Each prompt needs the same lanes, in the same order.")
-        self.lanes = [[Lane(name, one, tokenizer) for name, one in own.items()] for own in each]
-        self._rows = [lane for lanes in self.lanes for lane in lanes]
-        self._decoding = decoding
-        inputs, instructions = stacked(prompts)
-        shifted = any(_shifts_the_mask(lane.method) for lane in self._rows)
-        if shifted and not inputs["attention_mask"].all():
-            raise MethodError(
-                'causal="official" is what the public code does without padding, so prompts of '
-                "different lengths cannot be one batch: answer them one by one (--batch 1)."
-            )
+        if not methods:
+            raise MethodError("There are no methods: name at least one.")
+        for name, one in methods.items():
+            if one is not None and not isinstance(one, Intervention):
+                raise MethodError(
+                    f"{name} is {one!r}, which is not a method: give one of sinktrack.methods, or "
+                    "None for the plain model."
+                )
+        fitted = {
+            name: None if one is None else one.fitted(self._model) for name, one in methods.items()
+        }
+        self.rows = [[Row(name, one, tokenizer) for name, one in fitted.items()] for _ in prompts]
+        self._main_rows = [row for rows in self.rows for row in rows]
+        self._layout = _Layout(prompts, fitted)
+        inputs, parts = left_pad(self._layout.given)
+        padded = not inputs["attention_mask"].all()
+        for one in fitted.values():
+            if padded and one is not None and one.needs_no_padding:
+                raise MethodError(
+                    'causal="official" is what the public code does without padding, so prompts '
+                    "of different lengths cannot be one batch: answer them one by one (--batch 1)."
+                )
         device = input_device(self._model)
         self._inputs = {name: value.to(device) for name, value in inputs.items()}
         self._attachment = Attachment(
             self._model,
-            [lane.method for lane in self._rows],
-            context_mask=instructions,
+            self._layout.methods,
             cache=cache,
             record=record,
-            rows_a_prompt=len(self.lanes[0]),
+            prompts=parts,
+            rows_of=self._layout.rows_of,
+            each=self._layout.each,
         )
-        if len(self.lanes[0]) > 1 and any(prompt.image_tokens for prompt in prompts):
+        shared = len(self._layout.rows_of) > len(self._layout.given)
+        if shared and any(prompt.image_tokens for prompt in prompts):
             _check_fork(self._model, self._attachment.fork_layer)
 
     def steps(self, stop: Callable[[], bool] | None = None) -> Iterator[list[dict[str, Token]]]:
@@ -113,26 +122,24 @@ class Generator:
             stop: Asked after every step; True ends all answers there.
 
         Yields:
-            What each lane of each prompt wrote; a lane that has ended is absent.
+            What each method wrote for each prompt; one whose answer has ended is absent.
 
         Raises:
-            PromptError: If a prompt lacks a method's context.
             DeviceMemoryError: If the device is too small.
         """
-        if any(lane.ids for lane in self._rows):
+        if any(row.ids for row in self._main_rows):
             raise PromptError("These answers were written already: make another Generator.")
         with self._attachment.active(), _fresh_positions(self._model), self._memory_sentence():
-            lanes = len(self.lanes[0])
             ids, mask = (
-                self._inputs[name].repeat_interleave(lanes, dim=0)
+                self._inputs[name][self._layout.main_given.to(self._inputs[name].device)]
                 for name in ("input_ids", "attention_mask")
             )
             # Only now, because a limit of time counts from here.
             self._sampler = Sampler(self._decoding, self._model, self._tokenizer, ids, mask)
             for written in self._decode(ids):
                 if stop is not None and stop():
-                    for lane in self._rows:
-                        lane.end("stopped")
+                    for row in self._main_rows:
+                        row.end("stopped")
                 yield written
                 if self.ended:
                     return
@@ -145,31 +152,34 @@ class Generator:
     @property
     def ended(self) -> bool:
         """Whether every answer has ended."""
-        return all(lane.finish for lane in self._rows)
+        return all(row.finish for row in self._main_rows)
 
     def comparisons(self) -> list[Comparison]:
         """Return the answers to each prompt, once they have ended."""
-        found, row = [], 0
         settings = self._sampler.settings | {
             "cache": cache_as_json(self._cache),
             "device": str(input_device(self._model)),
             "dtype": str(self._model.dtype).removeprefix("torch."),
         }
-        for prompt, lanes in zip(self._prompts, self.lanes, strict=True):
+        places = iter(self._layout.main.tolist())
+        found = []
+        for prompt, rows in zip(self._prompts, self.rows, strict=True):
             ids = prompt.inputs["input_ids"][0].tolist()
-            recorder = self._attachment.recorder
-            answers = [lane.answer(recorder, row + at) for at, lane in enumerate(lanes)]
-            row += len(lanes)
+            answers = []
+            for row in rows:
+                place = next(places)
+                running = self._attachment.running_of(place)
+                moved = {} if running is None else running.most_moved(place)
+                answers.append(row.answer(self._attachment.recorder, place, moved))
             comparison = Comparison(
                 answers={answer.name: answer for answer in answers},
-                question=prompt.question,
-                pictures=prompt.pictures,
+                turns=prompt.turns,
                 settings=settings,
                 model_name=model_name(self._model),
                 versions={
                     "sinktrack": VERSION,
-                    "torch": str(torch.__version__),
-                    "transformers": str(transformers.__version__),
+                    "torch": torch.__version__,
+                    "transformers": transformers.__version__,
                 },
                 prompt=tuple(map(Token, ids, token_texts(self._tokenizer, ids))),
             )
@@ -179,8 +189,7 @@ class Generator:
     def _decode(self, ids: torch.Tensor) -> Iterator[list[dict[str, Token]]]:
         """Read the prompts, then yield what the rows of `ids` write, step by step, without end."""
         started = time.perf_counter()
-        model, fork, inputs = self._model, self._attachment.fork_layer, dict(self._inputs)
-        lanes = len(self.lanes[0])
+        model, layout, inputs = self._model, self._layout, dict(self._inputs)
         mask = inputs.pop("attention_mask")
         if not mask.all():
             inputs["attention_mask"] = mask
@@ -190,24 +199,45 @@ class Generator:
         cache: Any = DynamicCache(config=model.config.get_text_config())
         cached = {cache_argument(model): cache, "use_cache": True}
         logits = _next_logits(model, **inputs, **cached)
-        for layer in cache.layers[:fork]:
-            layer.batch_repeat_interleave(lanes)  # up to here a prompt's rows were one
-        logits = logits.repeat_interleave(len(self._rows) // len(logits), dim=0)
+        rows_of = torch.tensor(layout.rows_of, device=ids.device)
+        fork = self._attachment.fork_layer
+        for layer in cache.layers[:fork]:  # up to here rows with the same prompt were one
+            layer.batch_select_indices(rows_of.to(layer.keys.device))
+        if fork >= len(cache.layers):
+            logits = logits[rows_of.to(logits.device)]
+        _repeat_positions(model, rows_of)
+        main, main_of = layout.main.to(logits.device), layout.main_of.to(ids.device)
         while True:
-            chosen = self._sampler(ids, logits)
-            own = logits.float().log_softmax(-1).gather(1, chosen[:, None])[:, 0].exp()
+            scores = self._attachment.distributions(logits)[main]
+            chosen = self._sampler(ids, scores)
+            own = scores.float().log_softmax(-1).gather(1, chosen[:, None])[:, 0].exp()
             ids = torch.cat([ids, chosen[:, None]], dim=1)
-            seconds = time.perf_counter() - started
-            told = zip(chosen.tolist(), own.tolist(), self._sampler.ended(ids), strict=True)
-            written: list[dict[str, Token]] = [{} for _ in self.lanes]
-            for row, (lane, (token_id, probability, finish)) in enumerate(
-                zip(self._rows, told, strict=True)
-            ):
-                if lane.finish is None:
-                    token = lane.take(token_id, probability, finish, seconds)
-                    written[row // lanes][lane.name] = token
-            yield written
-            logits = _next_logits(model, input_ids=ids[:, -1:], **cached)
+            yield self._written(
+                chosen.tolist(),
+                own.tolist(),
+                self._sampler.ended(ids),
+                time.perf_counter() - started,
+            )
+            logits = _next_logits(model, input_ids=ids[main_of, -1:], **cached)
+
+    def _written(
+        self,
+        chosen: list[int],
+        probabilities: list[float],
+        ends: Sequence[Any],
+        seconds: float,
+    ) -> list[dict[str, Token]]:
+        """Give every row its token; return what the rows that still write wrote."""
+        written: list[dict[str, Token]] = []
+        told = zip(chosen, probabilities, ends, strict=True)
+        for rows in self.rows:
+            own = {}
+            for row in rows:
+                token_id, probability, finish = next(told)
+                if row.finish is None:
+                    own[row.name] = row.take(token_id, probability, finish, seconds)
+            written.append(own)
+        return written
 
     @contextmanager
     def _memory_sentence(self) -> Iterator[None]:
@@ -219,24 +249,71 @@ class Generator:
             if not said and not isinstance(error, torch.OutOfMemoryError):
                 raise
             tokens = sum(prompt.image_tokens for prompt in self._prompts)
-            lanes, several = len(self.lanes[0]), len(self._prompts) > 1
-            where = f"{len(self._prompts)} prompts in {lanes}" if several else f"{lanes}"
+            methods, several = len(self.rows[0]), len(self._prompts) > 1
+            where = f"{len(self._prompts)} prompts for {methods}" if several else f"{methods}"
             smaller = "a smaller batch, " if several else ""
             raise DeviceMemoryError(
-                f"The device ran out of memory on {tokens} image tokens and {where} lanes: take "
-                f"{smaller}a smaller picture, fewer new tokens or fewer lanes."
+                f"The device ran out of memory on {tokens} image tokens and {where} methods: take "
+                f"{smaller}a smaller picture, fewer new tokens or fewer methods."
             ) from error
 
 
-def answer_texts(
+class _Layout:
+    """Which row is what: those that the model is given, all of the batch, and those that write.
+
+    Args:
+        prompts: P prompts.
+        methods: Names to methods.
+
+    Attributes:
+        given: The prompts that the model reads, each once.
+        methods: The method of every row of the batch.
+        rows_of: For each row of the batch the index of its prompt among `given`.
+        each: How many rows a prompt has, by method.
+        main: int64 (M,), for each answer the row of the batch that writes it.
+        main_of: int64 (B,), for each row of the batch the answer whose tokens it reads.
+        main_given: int64 (M,), for each answer the index of its prompt among `given`.
+    """
+
+    def __init__(self, prompts: Sequence[Prompt], methods: Methods) -> None:
+        """Lay the rows out."""
+        self.given: list[Prompt] = []
+        self.methods: list[Intervention | None] = []
+        self.rows_of: list[int] = []
+        self.each: dict[Intervention, int] = {}
+        main: list[int] = []
+        main_of: list[int] = []
+        for number, prompt in enumerate(prompts):
+            own: list[int] = []  # where the prompts of this one are among those given
+            for name, method in methods.items():
+                if method is not None and method.needs is not None:
+                    prompt.check_has(method.needs, name, number)
+                wanted = [prompt] if method is None else method.prompts(prompt)
+                if method is not None:
+                    self.each[method] = len(wanted)
+                main.append(len(self.rows_of))
+                for each in wanted:
+                    place = next((at for at in own if self.given[at] is each), None)
+                    if place is None:
+                        place = len(self.given)
+                        self.given.append(each)
+                        own.append(place)
+                    self.rows_of.append(place)
+                    self.methods.append(method)
+                    main_of.append(len(main) - 1)
+        self.main, self.main_of = torch.tensor(main), torch.tensor(main_of)
+        self.main_given = torch.tensor(self.rows_of)[self.main]
+
+
+def answer_batch(
     model: Any,
     processor: Any,
     prompts: Sequence[Prompt],
-    methods: Methods | Sequence[Methods],
+    methods: Methods,
     *,
     cache: Cache = "full",
     max_new_tokens: int = 128,
-) -> list[dict[str, str]]:
+) -> list[list[Row]]:
     """Answer prompts greedily as one batch, without recording.
 
     Args:
@@ -248,7 +325,7 @@ def answer_texts(
         max_new_tokens: The longest answer.
 
     Returns:
-        The texts by lane, one mapping a prompt.
+        What was written, one list of rows a prompt, in the order of the methods.
     """
     generator = Generator(
         model,
@@ -260,20 +337,20 @@ def answer_texts(
         record=False,
     )
     generator.run()
-    return [{lane.name: lane.whole_text for lane in lanes} for lanes in generator.lanes]
+    return generator.rows
 
 
-def stacked(prompts: Sequence[Prompt]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+def left_pad(prompts: Sequence[Prompt]) -> tuple[dict[str, torch.Tensor], PromptParts]:
     """Put prompts below each other, padded on the left.
 
     Each is padded with its own first token, which is hidden: so a penalty on what was said meets no
     token that the prompt alone does not have.
 
     Args:
-        prompts: From `sinktrack.core.prompt.build_prompt`.
+        prompts: From `sinktrack.core.prompt`.
 
     Returns:
-        The model's inputs, and the instruction mask, bool (B, T).
+        The model's inputs, and the parts of every row.
 
     Raises:
         PromptError: If a prompt has padding already.
@@ -287,7 +364,7 @@ def stacked(prompts: Sequence[Prompt]) -> tuple[dict[str, torch.Tensor], torch.T
     for prompt in prompts:
         mask = prompt.inputs.get("attention_mask", torch.ones_like(prompt.inputs["input_ids"]))
         if not mask.all():
-            raise PromptError("The prompt has padding, which lanes do not need: leave it out.")
+            raise PromptError("The prompt has padding, which rows do not need: leave it out.")
         rows.append({**prompt.inputs, "attention_mask": mask})
     inputs = {}
     for name in dict.fromkeys(name for row in rows for name in row):
@@ -300,17 +377,20 @@ def stacked(prompts: Sequence[Prompt]) -> tuple[dict[str, torch.Tensor], torch.T
                 padded(row.get(name, missing), int(row[name][0, 0]) if ids else 0) for row in rows
             ]
         inputs[name] = torch.cat(found)
-    mask = torch.cat([padded(prompt.instruction_mask.int(), 0) for prompt in prompts]).bool()
-    return inputs, mask
+    parts = PromptParts(
+        input_ids=inputs["input_ids"],
+        attended=inputs["attention_mask"].bool(),
+        parts=torch.cat([padded(prompt.parts[None], 0) for prompt in prompts]),
+        names=[prompt.names for prompt in prompts],
+        grids=[prompt.grids for prompt in prompts],
+    )
+    return inputs, parts
 
 
 def batch_size(methods: Methods, wanted: int) -> int:
     """Return how many prompts of different lengths these methods can answer at once."""
-    return 1 if any(map(_shifts_the_mask, methods.values())) else wanted
-
-
-def _shifts_the_mask(method: SinkTrack | None) -> bool:
-    return method is not None and method.causal == "official"
+    alone = any(method is not None and method.needs_no_padding for method in methods.values())
+    return 1 if alone else wanted
 
 
 @contextmanager
@@ -331,15 +411,23 @@ def _fresh_positions(model: Any) -> Iterator[None]:
             module.rope_deltas = kept
 
 
+def _repeat_positions(model: Any, rows_of: torch.Tensor) -> None:
+    """Give every row what the model keeps of the positions of the prompt it began as."""
+    for module in model.modules():
+        kept = getattr(module, "rope_deltas", None)
+        if kept is not None and len(kept) > 1:
+            module.rope_deltas = kept[rows_of.to(kept.device)]
+
+
 def _check_fork(model: Any, fork_layer: int) -> None:
-    """Refuse lanes that part while the model still adds picture features between its layers."""
+    """Refuse rows that part while the model still adds picture features between its layers."""
     vision = getattr(model.config, "vision_config", None)
     deep = len(getattr(vision, "deepstack_visual_indexes", None) or ())
     if fork_layer < deep:
         raise MethodError(
             f"A method injects at layer {fork_layer}, but {type(model).__name__} adds picture "
-            f"features after each of its first {deep} layers, while a prompt's lanes are still one "
-            f"row: inject from layer {deep} on, or answer with one lane at a time."
+            f"features after each of its first {deep} layers, while a prompt's rows are still one "
+            f"row: inject from layer {deep} on, or answer with one method at a time."
         )
 
 

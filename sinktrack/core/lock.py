@@ -22,7 +22,7 @@ _HOLDERS_LOCK = threading.Lock()
 
 
 @contextmanager
-def hold(model: Any) -> Iterator[None]:
+def model_lock(model: Any) -> Iterator[None]:
     """Let one block at a time use a model; others wait, but the same thread would wait for ever."""
     with _HOLDERS_LOCK:
         holder = _HOLDERS.setdefault(model, _Holder())

@@ -17,7 +17,6 @@ from sinktrack.core.architecture import decoder_layers
 from sinktrack.core.errors import ModelError, reason
 from sinktrack.core.names import check_name
 from sinktrack.core.prompt import reads_pictures
-from sinktrack.methods.sinktrack import FAMILIES
 
 
 def load(
@@ -81,6 +80,12 @@ def load(
         model = _to_device(model, name, place)
     return model.eval(), reader
 
+
+# By config.model_type: those whose attention was compared with what is made of a context here.
+FAMILIES = (
+    *("qwen2_5_vl", "gemma3", "qwen2", "llama"),
+    *("qwen2_vl", "qwen3_vl", "gemma3_text"),
+)
 
 # Families whose attention has a learned sink logit; only the loaded weights would show it.
 _LEARNED_SINKS = {

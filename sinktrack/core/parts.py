@@ -1,17 +1,23 @@
-"""Which prompt position is what: sink, image, instruction, rest, padding.
+"""Which prompt token belongs to which part: system, passage, instruction, each picture, and so on.
 
-Knows nothing about attention; works on token ids alone.
+Everything that is drawn, injected, masked or counted by part asks here. Knows nothing about
+attention.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from sinktrack.core.errors import AttachError, PromptError
-from sinktrack.core.trace import IMAGE, INSTRUCTION, PROMPT_REST, SINK
-from sinktrack.methods.sinktrack import SinkTrack
+
+SINK = "sink"
+GENERATED = "generated"
+KINDS = ("system", "history", "passage", "instruction", "image", "video", "rest")
+"""What parts of a prompt can be: the system prompt; earlier turns; the text that a question is
+about; the last text of the user; pictures; videos; and what the chat template writes itself."""
 
 PADDING = -1
 
@@ -19,25 +25,135 @@ PADDING = -1
 HIDDEN = -1e4
 
 
+class Grid(NamedTuple):
+    """How the tokens of a picture or video lie: frames, rows and columns, in reading order."""
+
+    frames: int
+    rows: int
+    columns: int
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens there are."""
+        return self.frames * self.rows * self.columns
+
+
+def kind_of(name: str) -> str:
+    """Return the kind of a part: "image" for "image 2"."""
+    return name.split()[0]
+
+
+def is_of(name: str, kind: str) -> bool:
+    """Tell whether a part is of a kind; videos are images too."""
+    return kind_of(name) == kind or (kind == "image" and kind_of(name) == "video")
+
+
+def numbered(kinds: Sequence[str]) -> list[str]:
+    """Name parts of these kinds: "image" where there is one of a kind, else "image 1" and so on."""
+    seen: dict[str, int] = {}
+    names = []
+    for kind in kinds:
+        seen[kind] = seen.get(kind, 0) + 1
+        names.append(kind if kinds.count(kind) == 1 else f"{kind} {seen[kind]}")
+    return names
+
+
+def kinds_of_context(context: str) -> tuple[str, ...]:
+    """Return the kinds in a context such as "image+instruction"; all of them for "prompt".
+
+    Raises:
+        ValueError: If it names something else.
+    """
+    if context == "prompt":
+        return KINDS
+    kinds = tuple(context.split("+"))
+    if len(set(kinds)) < len(kinds) or not set(kinds) <= set(KINDS):
+        raise ValueError(context)
+    return kinds
+
+
 @dataclass(frozen=True, kw_only=True)
-class PromptSegments:
+class PromptParts:
     """The parts of a batch of B prompts of T positions each, padding included.
 
     Args:
         input_ids: int64 (B, T).
-        sinks: int64 (B,), each row's first attended position.
-        labels: int64 (B, T), an index into `sinktrack.core.trace.SEGMENTS`, or `PADDING`.
-        instruction: bool (B, T), or None when the caller did not point it out.
-        grids: One list a row with the (rows, cols) of each image or video in reading order. The
-            frames of a video stand below one another, or are grids of their own where the prompt
-            has time stamps between them (Qwen3-VL).
+        attended: bool (B, T), False where there is padding.
+        parts: int64 (B, T), the part of each token as an index into its row's names. The first
+            token has a part as well, though attention to it is counted as attention to the sink.
+        names: For each row the names of its parts, "sink" in front and "generated" at the end.
+        grids: For each row the pictures and videos in order.
     """
 
     input_ids: torch.Tensor
-    sinks: torch.Tensor
-    labels: torch.Tensor
-    instruction: torch.Tensor | None
-    grids: list[list[tuple[int, int]]]
+    attended: torch.Tensor
+    parts: torch.Tensor
+    names: Sequence[tuple[str, ...]]
+    grids: Sequence[Sequence[Grid]]
+
+    @property
+    def sinks(self) -> torch.Tensor:
+        """Each row's first attended position, int64 (B,)."""
+        return self.attended.int().argmax(1)
+
+    @property
+    def labels(self) -> torch.Tensor:
+        """The parts with 0 at the sink and `PADDING` where there is padding, int64 (B, T)."""
+        labels = self.parts.masked_fill(~self.attended, PADDING)
+        labels[torch.arange(len(labels), device=labels.device), self.sinks] = 0
+        return labels
+
+    def select(self, rows: torch.Tensor) -> "PromptParts":
+        """Return these rows, int64 (R,), each as often as it is named."""
+        rows = rows.to(self.parts.device)
+        return PromptParts(
+            input_ids=self.input_ids[rows],
+            attended=self.attended[rows],
+            parts=self.parts[rows],
+            names=[self.names[row] for row in rows.tolist()],
+            grids=[self.grids[row] for row in rows.tolist()],
+        )
+
+    def positions(self, row: int, context: str) -> torch.Tensor:
+        """Return where the tokens of a context stand, int64 (N,).
+
+        Args:
+            row: The row.
+            context: Kinds of parts joined by "+", or "prompt" for every token.
+
+        Raises:
+            PromptError: If the row has no part of a kind that is asked for.
+        """
+        if context == "prompt":
+            return self.attended[row].nonzero()[:, 0]
+        chosen = torch.zeros_like(self.attended[row])
+        for kind in kinds_of_context(context):
+            found = self.of_kind(kind)[row]
+            if not found.any():
+                have = ", ".join(self.names[row][1:-1])
+                hint = (
+                    "nothing says which tokens are the instruction: pass context_mask=, a bool for "
+                    "each token"
+                    if kind == "instruction"
+                    else f"its parts are {have}: give the prompt one, or choose another context"
+                )
+                raise PromptError(
+                    f"The method's context is {context!r}, but prompt {row} has no {kind}; {hint}."
+                )
+            chosen |= found
+        return chosen.nonzero()[:, 0]
+
+    def of_kind(self, kind: str) -> torch.Tensor:
+        """Return which tokens belong to parts of a kind, bool (B, T); padding to none."""
+        known = max(map(len, self.names))
+        is_kind = torch.tensor(
+            [
+                [at < len(names) and is_of(names[at], kind) for at in range(known)]
+                for names in self.names
+            ],
+            device=self.parts.device,
+        )
+        return is_kind.gather(1, self.parts) & self.attended
 
     @classmethod
     def of(
@@ -50,8 +166,8 @@ class PromptSegments:
         image_grid_thw: torch.Tensor | None = None,
         video_grid_thw: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
-    ) -> "PromptSegments":
-        """Label the prompts of one call.
+    ) -> "PromptParts":
+        """Tell the parts of prompts of which only a model's inputs are known.
 
         Args:
             config: The model's config; names the image and video token ids, if it has any.
@@ -69,84 +185,53 @@ class PromptSegments:
                 padding alone.
             AttachError: If a picture is there in part.
         """
-        if instruction is not None:
-            if not isinstance(instruction, torch.Tensor):
-                raise PromptError("context_mask must be a tensor with one bool a prompt token.")
-            if instruction.shape not in (input_ids.shape, (1, input_ids.shape[1])):
-                raise PromptError(
-                    f"context_mask has the shape {tuple(instruction.shape)}, but the prompt has "
-                    f"{tuple(input_ids.shape)}: give one bool for each prompt token."
-                )
-            instruction = instruction.to(input_ids.device, torch.bool).expand_as(input_ids)
         if attended is None:
             attended = torch.ones_like(input_ids, dtype=torch.bool)
         if not attended.any(1).all():
             raise PromptError("A row of the batch is padding alone: give every row a prompt.")
-
+        instruction = _checked_mask(instruction, input_ids) & attended
         visual = torch.zeros_like(attended)
-        for token_id in _visual_token_ids(config):
-            if token_id is not None:
-                visual |= input_ids == token_id
-        labels = torch.full_like(input_ids, PROMPT_REST)
-        if instruction is not None:
-            labels[instruction] = INSTRUCTION
-        labels[visual] = IMAGE
-        labels[~attended] = PADDING
-        sinks = attended.int().argmax(1)
-        labels[torch.arange(len(sinks), device=sinks.device), sinks] = SINK
-        return cls(
-            input_ids=input_ids,
-            sinks=sinks,
-            labels=labels,
-            instruction=instruction,
-            grids=_image_grids(
-                config, input_ids, labels, (image_grid_thw, video_grid_thw), position_ids
-            ),
+        for token_id in _visual_token_ids(config).values():
+            visual |= (input_ids == token_id) & attended
+        found = _visuals(config, input_ids, visual, (image_grid_thw, video_grid_thw), position_ids)
+        parts = torch.zeros_like(input_ids)
+        names, grids = [], []
+        for row, visuals in enumerate(found):
+            masked = bool(instruction[row].any())
+            kinds = ["instruction"] * masked + [kind for kind, _ in visuals]
+            own = ("rest", *numbered(kinds))
+            labels = torch.ones_like(input_ids[row])
+            if masked:
+                labels[instruction[row]] = 2
+            labels[visual[row]] = _owners([grid for _, grid in visuals], 2 + masked, labels.device)
+            used = sorted({int(label) for label in labels.unique()})
+            # The template's own tokens come last, as in prompts that are built here.
+            order = [label for label in used if label != 1] + [1]
+            names.append((SINK, *(own[label - 1] for label in order), GENERATED))
+            for new, label in enumerate(order, start=1):
+                parts[row][labels == label] = new
+            grids.append([grid for _, grid in visuals])
+        return cls(input_ids=input_ids, attended=attended, parts=parts, names=names, grids=grids)
+
+
+def _owners(grids: Sequence[Grid], first: int, device: torch.device) -> torch.Tensor:
+    """Return for each visual token which picture or video it is of, counted from `first`."""
+    sizes = torch.tensor([grid.tokens for grid in grids], dtype=torch.long, device=device)
+    return torch.arange(first, first + len(grids), device=device).repeat_interleave(sizes)
+
+
+def _checked_mask(instruction: Any, input_ids: torch.Tensor) -> torch.Tensor:
+    """Return a mask of the instruction for every row, all False where it is not known."""
+    if instruction is None:
+        return torch.zeros_like(input_ids, dtype=torch.bool)
+    if not isinstance(instruction, torch.Tensor):
+        raise PromptError("context_mask must be a tensor with one bool a prompt token.")
+    if instruction.shape not in (input_ids.shape, (1, input_ids.shape[1])):
+        raise PromptError(
+            f"context_mask has the shape {tuple(instruction.shape)}, but the prompt has "
+            f"{tuple(input_ids.shape)}: give one bool for each prompt token."
         )
-
-    def repeated(self, rows: int) -> "PromptSegments":
-        """Return each prompt as `rows` equal rows."""
-
-        def each(values: torch.Tensor) -> torch.Tensor:
-            return values.repeat_interleave(rows, dim=0)
-
-        return PromptSegments(
-            input_ids=each(self.input_ids),
-            sinks=each(self.sinks),
-            labels=each(self.labels),
-            instruction=None if self.instruction is None else each(self.instruction),
-            grids=[grids for grids in self.grids for _ in range(rows)],
-        )
-
-    def image_positions(self, row: int) -> torch.Tensor:
-        """Return the positions of the row's image tokens, int64 (N,)."""
-        return (self.labels[row] == IMAGE).nonzero()[:, 0]
-
-    def context_positions(self, method: SinkTrack, row: int) -> torch.Tensor:
-        """Return the positions that `method` reads in `row`, int64 (N,).
-
-        Raises:
-            PromptError: If the row has none.
-        """
-        labels = self.labels[row]
-        if method.context == "prompt":
-            return (labels != PADDING).nonzero()[:, 0]
-        chosen = torch.zeros_like(labels, dtype=torch.bool)
-        if method.reads_image:
-            chosen |= labels == IMAGE
-            if not chosen.any():
-                raise PromptError(
-                    f"The method's context is {method.context!r}, but prompt {row} has no image "
-                    "tokens: give a picture or choose the context 'instruction' or 'prompt'."
-                )
-        if method.reads_instruction:
-            if self.instruction is None or not self.instruction[row].any():
-                raise PromptError(
-                    f"The method's context is {method.context!r}, but nothing says which tokens of "
-                    f"prompt {row} are the instruction: pass context_mask=, a bool for each token."
-                )
-            chosen |= self.instruction[row] & (labels != PADDING)
-        return chosen.nonzero()[:, 0]
+    return instruction.to(input_ids.device, torch.bool).expand_as(input_ids)
 
 
 def attended_positions(attention_mask: Any, input_ids: torch.Tensor) -> torch.Tensor | None:
@@ -172,70 +257,76 @@ def attended_positions(attention_mask: Any, input_ids: torch.Tensor) -> torch.Te
     return attention_mask.to(input_ids.device, torch.bool)  # type: ignore[no-any-return]
 
 
-def _visual_token_ids(config: Any) -> list[int | None]:
+def _visual_token_ids(config: Any) -> dict[str, int]:
     """Return the ids that stand for image and video features, where the model has them."""
-    return [getattr(config, name, None) for name in ("image_token_id", "video_token_id")]
+    found = {kind: getattr(config, f"{kind}_token_id", None) for kind in ("image", "video")}
+    return {kind: token_id for kind, token_id in found.items() if token_id is not None}
 
 
-def _image_grids(
+def _visuals(
     config: Any,
     input_ids: torch.Tensor,
-    labels: torch.Tensor,
+    visual: torch.Tensor,
     grids_thw: tuple[torch.Tensor | None, torch.Tensor | None],
     position_ids: torch.Tensor | None,
-) -> list[list[tuple[int, int]]]:
-    """Return every row's image grids, from whichever of the sources a call carries.
+) -> list[list[tuple[str, Grid]]]:
+    """Return kind and grid of every row's pictures and videos.
 
-    `generate` encodes pictures before it calls the model and hands over multimodal position ids
-    (3 or 4, B, T) instead of grids; their last axis counts columns.
+    They come from whichever of the sources a call carries. `generate` encodes pictures before it
+    calls the model and hands over multimodal position ids (3 or 4, B, T) instead of grids; their
+    last axis counts columns.
     """
+    token_ids = _visual_token_ids(config)
+    kinds = {token_id: kind for kind, token_id in token_ids.items()}
     known = {
-        token_id: iter(_columns(config, grid_thw))
-        for token_id, grid_thw in zip(_visual_token_ids(config), grids_thw, strict=True)
-        if grid_thw is not None
+        token_ids[kind]: iter(_merged(config, grid_thw))
+        for kind, grid_thw in zip(("image", "video"), grids_thw, strict=True)
+        if grid_thw is not None and kind in token_ids
     }
-    left_of: dict[int, tuple[int, int]] = {}  # tokens and columns left of a grid begun before
-    grids: list[list[tuple[int, int]]] = []
-    for row, row_labels in enumerate(labels):
-        positions = (row_labels == IMAGE).nonzero()[:, 0]
-        found: list[tuple[int, int]] = []
+    found: list[list[tuple[str, Grid]]] = []
+    for row, mask in enumerate(visual):
+        positions = mask.nonzero()[:, 0]
+        own: list[tuple[str, Grid]] = []
+        left = 0  # of a video whose frames have time stamps between them
         # Consecutive tokens are one image or video, or one frame where time stamps stand between.
         for run in positions.tensor_split((positions.diff() > 1).nonzero()[:, 0].cpu() + 1):
             tokens = len(run)
             while tokens > 0:
                 token_id = int(input_ids[row, run[0]])
+                if left:
+                    taken = min(left, tokens)
+                    left, tokens = left - taken, tokens - taken
+                    continue
                 if token_id in known:
-                    begun = left_of.pop(token_id) if token_id in left_of else None
-                    left, columns = begun or next(known[token_id], (0, 1))
-                    size = (min(left, tokens) // columns, columns)
-                    if left > tokens:
-                        left_of[token_id] = (left - tokens, columns)
+                    grid = next(known[token_id], Grid(1, 1, tokens))
                 elif position_ids is not None and position_ids.ndim == 3:
                     columns = len(position_ids[-1, row, run].unique())
-                    size = (tokens // columns, columns)
+                    grid = Grid(1, tokens // columns, columns)
                 else:
-                    size = _square(tokens)
-                if size[0] == 0:
-                    raise AttachError(
-                        f"Prompt {row} ends inside a picture, but inside the block a prompt must "
-                        "be read in one piece: leave out prefill_chunk_size."
-                    )
-                found.append(size)
-                tokens -= size[0] * size[1]
-        grids.append(found)
-    return grids
+                    grid = _square(tokens)
+                own.append((kinds[token_id], grid))
+                if not grid.tokens:
+                    left = tokens
+                    break
+                left, tokens = max(grid.tokens - tokens, 0), tokens - grid.tokens
+        if left:
+            raise AttachError(
+                f"Prompt {row} ends inside a picture, but inside the block a prompt must be read "
+                "in one piece: leave out prefill_chunk_size."
+            )
+        found.append(own)
+    return found
 
 
-def _columns(config: Any, grid_thw: torch.Tensor) -> list[tuple[int, int]]:
-    """Return the tokens and columns of each image or video after merging."""
+def _merged(config: Any, grid_thw: torch.Tensor) -> list[Grid]:
+    """Return the grids of images or videos after patches were merged."""
     merge = config.vision_config.spatial_merge_size
     return [
-        (frames * (rows // merge) * (columns // merge), columns // merge)
-        for frames, rows, columns in grid_thw.tolist()
+        Grid(frames, rows // merge, columns // merge) for frames, rows, columns in grid_thw.tolist()
     ]
 
 
-def _square(tokens: int) -> tuple[int, int]:
+def _square(tokens: int) -> Grid:
     """Return a square grid of `tokens` cells where there is one, else a single row."""
     side = math.isqrt(tokens)
-    return (side, side) if side * side == tokens else (1, tokens)
+    return Grid(1, side, side) if side * side == tokens else Grid(1, 1, tokens)

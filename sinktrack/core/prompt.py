@@ -1,34 +1,48 @@
-"""A picture and a question to a model's inputs, with the user's text made safe.
+"""A conversation to a model's inputs, in which every token knows its part.
 
-The chat template is rendered around a placeholder, the user's text is put in its place, and all is
-encoded at once: so the ids are those of the tokenizer's own chat template. Control tokens in the
-user's text, such as `<|im_end|>` or `<|image_pad|>`, are broken by an invisible character before,
-so they are plain text to the model. Offsets tell which tokens are the instruction.
+The chat template is rendered around placeholders, the users' texts are put in their places, and all
+is encoded at once: so the ids are those of the tokenizer's own chat template. Control tokens in a
+text, such as `<|im_end|>` or `<|image_pad|>`, are broken by an invisible character before, so they
+are plain text to the model. Offsets tell which tokens are which text.
 """
 
+import difflib
 import re
 import threading
-import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from sinktrack.core.errors import PromptError, reason
 from sinktrack.core.images import Picture
-
-MAX_QUESTION_TOKENS = 2000
-# No tokenizer packs more into a token on average; counting the tokens of megabytes takes minutes.
-MAX_QUESTION_CHARACTERS = 20 * MAX_QUESTION_TOKENS
+from sinktrack.core.messages import (
+    MAX_QUESTION_TOKENS,
+    ZERO_WIDTH_SPACE,
+    Content,
+    Conversation,
+    Text,
+    conversation,
+    without,
+)
+from sinktrack.core.parts import (
+    GENERATED,
+    KINDS,
+    SINK,
+    Grid,
+    PromptParts,
+    is_of,
+    kind_of,
+    kinds_of_context,
+)
+from sinktrack.core.video import Video
 
 # Tokenizers keep settings of the call under way, and threads may share one.
 _TOKENIZING = threading.Lock()
 
-_PLACEHOLDER = "PLACEHOLDER-FOR-THE-QUESTION"
-_ZERO_WIDTH_SPACE = "\u200b"
-# Marks that reorder or hide neighbouring text when shown, beside Unicode's control characters.
-_BIDI = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+_PLACEHOLDER = "PLACEHOLDER-{}-FOR-A-TEXT"
+_BETWEEN = "\n\n"  # what stands between two texts of one turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,17 +51,117 @@ class Prompt:
 
     Args:
         inputs: Keyword arguments of the model's forward, batch size 1; input_ids is int64 (1, T).
-        instruction_mask: bool (1, T), True on the user's text: `attach`'s context_mask.
-        question: The user's text as the model reads it.
-        image_tokens: How many tokens the pictures take.
-        pictures: As the model sees them.
+        parts: int64 (T,), the part of each token as an index into `names`.
+        names: The parts, "sink" in front and "generated" at the end; see `sinktrack.core.parts`.
+        grids: How the tokens of each picture and video lie, pictures first.
+        turns: The conversation as the model reads it.
+        builder: What made it, so that a method can make one that lacks a part.
     """
 
     inputs: dict[str, torch.Tensor]
-    instruction_mask: torch.Tensor
-    question: str
-    image_tokens: int = 0
-    pictures: tuple[Picture, ...] = ()
+    parts: torch.Tensor
+    names: tuple[str, ...]
+    grids: tuple[Grid, ...] = ()
+    turns: Conversation = ()
+    builder: "PromptBuilder | None" = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def of_inputs(
+        cls,
+        config: Any,
+        inputs: dict[str, torch.Tensor],
+        instruction: torch.Tensor | None = None,
+    ) -> "Prompt":
+        """Return a prompt of inputs that were made elsewhere; its parts are told from the ids.
+
+        Args:
+            config: The model's config.
+            inputs: Keyword arguments of its forward, batch size 1.
+            instruction: bool (1, T), True on the user's text; None if it is not known.
+        """
+        parts = PromptParts.of(
+            config,
+            inputs["input_ids"],
+            instruction=instruction,
+            image_grid_thw=inputs.get("image_grid_thw"),
+            video_grid_thw=inputs.get("video_grid_thw"),
+        )
+        return cls(
+            inputs=inputs,
+            parts=parts.parts[0],
+            names=parts.names[0],
+            grids=tuple(parts.grids[0]),
+        )
+
+    @property
+    def question(self) -> str:
+        """The last text of the user, as the model reads it."""
+        return self.turns[-1].text if self.turns else ""
+
+    @property
+    def passage(self) -> str:
+        """The passages, as the model reads them; "" without one."""
+        return _BETWEEN.join(each.text for each in self._all(Text) if each.kind == "passage")
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The pictures as the model sees them, in order."""
+        return tuple(self._all(Picture))
+
+    @property
+    def videos(self) -> tuple[Video, ...]:
+        """The videos as the model sees them, in order."""
+        return tuple(self._all(Video))
+
+    @property
+    def image_tokens(self) -> int:
+        """How many tokens pictures and videos take."""
+        return sum(grid.tokens for grid in self.grids)
+
+    @property
+    def instruction_mask(self) -> torch.Tensor:
+        """True on the user's last text, bool (1, T): `attach`'s context_mask."""
+        return (self.parts == self.names.index("instruction"))[None]
+
+    def check_has(self, context: str, who: str, number: int = 0) -> None:
+        """Refuse a context that the prompt lacks.
+
+        Args:
+            context: Kinds of parts joined by "+", or "prompt" for every token.
+            who: The method that needs it.
+            number: Which prompt of several this is.
+
+        Raises:
+            PromptError: With what is missing and what is there.
+        """
+        for kind in [] if context == "prompt" else kinds_of_context(context):
+            if not any(is_of(name, kind) for name in self.names[1:-1]):
+                raise PromptError(
+                    f"{who} needs the context {context!r}, but prompt {number} has no {kind}; its "
+                    f"parts are {', '.join(self.names[1:-1])}: give it one, or choose another "
+                    "context or method."
+                )
+
+    def without(self, kind: str) -> "Prompt":
+        """Return the prompt of the same conversation without its parts of a kind.
+
+        Args:
+            kind: Such as "passage", "image" or "system".
+
+        Raises:
+            PromptError: If it has none, or was not made by a builder.
+        """
+        left = without(self.turns, kind)
+        if left == self.turns or self.builder is None:
+            have = ", ".join(self.names[1:-1])
+            raise PromptError(
+                f"The prompt has no {kind} that could be left out; its parts are {have}: give one, "
+                "or choose another method."
+            )
+        return self.builder.build(left, needs_picture=False)
+
+    def _all(self, kind: type) -> list[Any]:
+        return [each for turn in self.turns for each in turn.content if isinstance(each, kind)]
 
 
 def reads_pictures(config: Any) -> bool:
@@ -60,120 +174,259 @@ def tokenizer_of(processor: Any) -> Any:
     return getattr(processor, "tokenizer", processor)
 
 
-def clean_question(text: str) -> str:
-    """Return `text` without control characters, lone surrogates and marks that reorder it.
-
-    Raises:
-        PromptError: If nothing is left, or it is far too long.
-    """
-    if not isinstance(text, str):
-        raise PromptError(f"The question is a {type(text).__name__}: give it as text.")
-    if len(text) > MAX_QUESTION_CHARACTERS:
-        raise PromptError(
-            f"The question has {len(text)} characters; the limit is {MAX_QUESTION_CHARACTERS}: "
-            "shorten it."
-        )
-    kept = (
-        char
-        for char in text.replace("\r\n", "\n").replace("\r", "\n")
-        if char in "\n\t" or (unicodedata.category(char) not in ("Cc", "Cs") and char not in _BIDI)
-    )
-    cleaned = "".join(kept).strip()
-    if not cleaned.replace(_ZERO_WIDTH_SPACE, "").strip():
-        raise PromptError("The question is blank: type one.")
-    return cleaned
-
-
 def build_prompt(
     model: Any,
     processor: Any,
-    question: str,
-    pictures: Sequence[Picture] = (),
+    question: str | None = None,
+    pictures: Sequence[Any] = (),
     *,
+    video: Any = None,
+    passage: str | None = None,
+    messages: Sequence[Any] | None = None,
+    system: str | None = None,
+    answer_tokens: int = 0,
     max_question_tokens: int = MAX_QUESTION_TOKENS,
+    max_passage_tokens: int | None = None,
     needs_picture: bool = True,
 ) -> Prompt:
-    """Turn a question and its pictures into one model prompt.
+    """Turn what is asked into one model prompt.
 
     Args:
         model: Tells whether pictures are understood, and which token ids stand for them.
         processor: The model's processor, or the tokenizer of a text-only model.
-        question: Any text; it is cleaned, and control tokens in it lose their meaning.
-        pictures: The pictures, in the order in which the model sees them; a text-only model takes
-            none.
+        question: As for `sinktrack.core.messages.conversation`, like the next five.
+        pictures: The pictures, in the order in which the model sees them.
+        video: A video.
+        passage: The text that the question is about.
+        messages: A conversation in transformers' chat format.
+        system: The system prompt.
+        answer_tokens: How many tokens of the model's context are kept for the answer.
         max_question_tokens: The longest question.
-        needs_picture: Refuse a prompt without a picture for a vision-language model, which a person
-            has more likely forgotten than left out.
+        max_passage_tokens: The longest passages, together; by default what the model's context
+            leaves.
+        needs_picture: Refuse a bare question to a vision-language model, where a person has more
+            likely forgotten the picture than left it out.
 
     Returns:
         The prompt on the CPU.
 
     Raises:
-        PromptError: If the question is blank or too long, or pictures and model do not go together.
+        PromptError: If a text is blank or too long, or pictures and model do not go together.
+        PictureError: If a picture or video cannot be used.
     """
-    question = clean_question(question)
-    sees = reads_pictures(model.config)
-    if sees and needs_picture and not pictures:
-        raise PromptError("There is no picture: give one with the question.")
-    if pictures and not sees:
-        raise PromptError(
-            f"The model type {model.config.model_type!r} reads text only: leave the picture out or "
-            "choose a vision-language model."
-        )
-    with _TOKENIZING:
-        return _build(model, processor, question, pictures, max_question_tokens)
-
-
-def _build(
-    model: Any,
-    processor: Any,
-    question: str,
-    pictures: Sequence[Picture],
-    max_question_tokens: int,
-) -> Prompt:
-    """Encode a clean question inside the chat template."""
-    tokenizer = tokenizer_of(processor)
-    parts = _rendered(processor, tokenizer, _PLACEHOLDER, len(pictures)).split(_PLACEHOLDER)
-    if len(parts) != 2:
-        raise PromptError(
-            f"The model's chat template writes the question {len(parts) - 1} times or changes it, "
-            "so its tokens cannot be told: give the model another chat template."
-        )
-    before, after = parts
-    controls = control_tokens(model.config, tokenizer, before + after)
-    question = without_control_tokens(question, controls)
-    text = before + question + after
-    if _rendered(processor, tokenizer, question, len(pictures)) != text:
-        raise PromptError(
-            "The model's chat template changes this question, so its tokens cannot be told: take "
-            "unusual words such as '</think>' out of it, or give another chat template."
-        )
-    count, tail = _instruction_tokens(tokenizer, text, len(before), len(question))
-    if count > max_question_tokens:
-        raise PromptError(
-            f"The question has {count} tokens; the limit is {max_question_tokens}: shorten it."
-        )
-    inputs = _encoded(processor, text, pictures)
-    ids = inputs["input_ids"]
-    start = ids.shape[1] - len(tail)
-    # Pictures come before the question, so the encodings with and without them end alike. A
-    # character that the tokenizer does not know may become its token for such.
-    forged = (set(tail[:count]) & set(controls.values())) - {tokenizer.unk_token_id}
-    if ids[0, start:].tolist() != tail or forged:
-        raise PromptError(
-            "The question cannot be told from the chat template's own tokens here: take unusual "
-            "characters out of it."
-        )
-    mask = torch.zeros_like(ids, dtype=torch.bool)
-    mask[:, start : start + count] = True
-    image_token = getattr(model.config, "image_token_id", -1)
-    return Prompt(
-        inputs=inputs,
-        instruction_mask=mask,
+    turns = conversation(
         question=question,
-        image_tokens=int((inputs["input_ids"] == image_token).sum()),
-        pictures=tuple(pictures),
+        images=pictures,
+        video=video,
+        passage=passage,
+        messages=messages,
+        system=system,
     )
+    builder = PromptBuilder(
+        model.config,
+        processor,
+        answer_tokens=answer_tokens,
+        max_question_tokens=max_question_tokens,
+        max_passage_tokens=max_passage_tokens,
+    )
+    return builder.build(turns, needs_picture=needs_picture)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Span:
+    """A user's text inside the prompt: characters `begin` to `end`, as a part of a kind."""
+
+    begin: int
+    end: int
+    kind: str
+
+
+class PromptBuilder:
+    """Makes prompts for one model.
+
+    Args:
+        config: The model's config.
+        processor: Its processor, or the tokenizer of a text-only model.
+        answer_tokens: As for `build_prompt`.
+        max_question_tokens: As for `build_prompt`.
+        max_passage_tokens: As for `build_prompt`.
+    """
+
+    def __init__(
+        self,
+        config: Any,
+        processor: Any,
+        *,
+        answer_tokens: int = 0,
+        max_question_tokens: int = MAX_QUESTION_TOKENS,
+        max_passage_tokens: int | None = None,
+    ) -> None:
+        self._config, self._processor = config, processor
+        self._tokenizer = tokenizer_of(processor)
+        self._answer_tokens = answer_tokens
+        self._limits = {"instruction": max_question_tokens, "passage": max_passage_tokens}
+
+    def build(self, turns: Conversation, *, needs_picture: bool = True) -> Prompt:
+        """Encode a conversation.
+
+        Raises:
+            PromptError: As `build_prompt`.
+        """
+        seen = [each for turn in turns for each in turn.content if not isinstance(each, Text)]
+        sees = reads_pictures(self._config)
+        bare = not seen and all(len(turn.content) == 1 for turn in turns) and len(turns) < 3
+        if sees and needs_picture and bare:
+            raise PromptError("There is no picture: give one with the question.")
+        if seen and not sees:
+            raise PromptError(
+                f"The model type {self._config.model_type!r} reads text only: leave the picture "
+                "out or choose a vision-language model."
+            )
+        with _TOKENIZING:
+            return self._build(turns)
+
+    def _build(self, turns: Conversation) -> Prompt:
+        texts = [each for turn in turns for each in turn.content if isinstance(each, Text)]
+        holders = [_PLACEHOLDER.format(number) for number in range(len(texts))]
+        literals = re.split("|".join(map(re.escape, holders)), self._render(turns, holders))
+        if len(literals) != len(texts) + 1:
+            raise PromptError(
+                f"The model's chat template writes {len(literals) - 1} texts where {len(texts)} "
+                "were given, so their tokens cannot be told: give the model another chat template."
+            )
+        controls = control_tokens(self._config, self._tokenizer, "".join(literals))
+        broken = [without_control_tokens(each.text, controls) for each in texts]
+        text, spans = literals[0], []
+        for each, own, literal in zip(texts, broken, literals[1:], strict=True):
+            spans.append(_Span(begin=len(text), end=len(text) + len(own), kind=each.kind))
+            text += own + literal
+        if self._render(turns, broken) != text:
+            raise PromptError(
+                "The model's chat template changes this question, so its tokens cannot be told: "
+                "take unusual words such as '</think>' out of it, or give another chat template."
+            )
+        turns = _with_texts(turns, broken)
+        return self._labelled(turns, text, spans, set(controls.values()))
+
+    def _labelled(
+        self, turns: Conversation, text: str, spans: Sequence[_Span], controls: set[int]
+    ) -> Prompt:
+        """Encode a rendered text and tell the part of each token."""
+        found = _tokens_of(self._tokenizer, text, spans)
+        for kind, limit in self._limits.items():
+            count = sum(
+                len(inside)
+                for span, inside in zip(spans, found.inside, strict=True)
+                if span.kind == kind
+            )
+            if limit is not None and count > limit:
+                what = "question" if kind == "instruction" else kind
+                raise PromptError(
+                    f"The {what} has {count} tokens; the limit is {limit}: shorten it."
+                )
+        inputs = self._encoded(text, turns)
+        ids = inputs["input_ids"]
+        whole = PromptParts.of(
+            self._config,
+            ids,
+            image_grid_thw=inputs.get("image_grid_thw"),
+            video_grid_thw=inputs.get("video_grid_thw"),
+        )
+        self._check_context(spans, found, ids.shape[1])
+        kinds = [KINDS.index(kind_of(name)) for name in whole.names[0][1:-1]]
+        kind_at = torch.tensor([KINDS.index("rest"), *kinds])[whole.parts[0]]
+        where = _places(found.ids, ids[0].tolist(), kind_at != KINDS.index("rest"))
+        for span, inside in zip(spans, found.inside, strict=True):
+            places = [where.get(at) for at in inside]
+            forged = {found.ids[at] for at in inside} & controls - {self._tokenizer.unk_token_id}
+            whole_run = None not in places and places == list(
+                range(places[0] or 0, (places[0] or 0) + len(places))
+            )
+            if not whole_run or forged:
+                raise PromptError(
+                    "The question cannot be told from the chat template's own tokens here: take "
+                    "unusual characters out of it."
+                )
+            kind_at[places] = KINDS.index(span.kind)
+        parts, names = _named(kind_at, whole)
+        return Prompt(
+            inputs=inputs,
+            parts=parts,
+            names=names,
+            grids=tuple(whole.grids[0]),
+            turns=turns,
+            builder=self,
+        )
+
+    def _check_context(self, spans: Sequence[_Span], found: "_Found", length: int) -> None:
+        """Refuse a prompt that, with its answer, is longer than the model's context."""
+        decoder = self._config.get_text_config()
+        context = getattr(decoder, "max_position_embeddings", None)
+        if context is None or length + self._answer_tokens <= context:
+            return
+        passage = sum(
+            len(inside)
+            for span, inside in zip(spans, found.inside, strict=True)
+            if span.kind == "passage"
+        )
+        room = context - self._answer_tokens - (length - passage)
+        if passage and room > 0:
+            raise PromptError(
+                f"The passage has {passage} tokens; beside the question and an answer of "
+                f"{self._answer_tokens} the model's context of {context} leaves room for {room}: "
+                "shorten it."
+            )
+        raise PromptError(
+            f"The prompt has {length} tokens and the answer may have {self._answer_tokens}, but "
+            f"the model's context holds {context}: ask with less."
+        )
+
+    def _render(self, turns: Conversation, texts: Sequence[str]) -> str:
+        """Return the chat template's text around a conversation with other texts."""
+        template = getattr(self._processor, "chat_template", None) or self._tokenizer.chat_template
+        if not template:
+            if len(turns) > 1:
+                raise PromptError(
+                    "The model has no chat template, so it reads one text alone: leave the system "
+                    "prompt and earlier turns out, or choose a model with a chat template."
+                )
+            return str(self._tokenizer.bos_token or "") + _BETWEEN.join(texts)
+        messages = [
+            {"role": turn.role, "content": _as_template_content(turn.content)}
+            for turn in _with_texts(turns, texts)
+        ]
+        try:
+            text = self._processor.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True
+            )
+        except Exception as error:  # a template is a program, which fails as it likes
+            raise PromptError(f"The model's chat template fails: {reason(error)}.") from error
+        return str(text)
+
+    def _encoded(self, text: str, turns: Conversation) -> dict[str, torch.Tensor]:
+        """Return the processor's inputs for a prompt."""
+        # The template has written the first token already where the tokenizer would add one.
+        options: dict[str, Any] = {"add_special_tokens": False, "return_tensors": "pt"}
+        seen = [each for turn in turns for each in turn.content]
+        images = [each.image for each in seen if isinstance(each, Picture)]
+        videos = [each for each in seen if isinstance(each, Video)]
+        if images:
+            options["images"] = images
+        if videos:
+            if getattr(self._processor, "video_processor", None) is None:
+                raise PromptError(
+                    f"The model type {self._config.model_type!r} reads no videos: give pictures."
+                )
+            options |= {
+                "videos": [each.pixels() for each in videos],
+                "do_sample_frames": False,
+                "video_metadata": [each.metadata() for each in videos],
+            }
+        return {
+            name: value
+            for name, value in self._processor(text=[text], **options).items()
+            if isinstance(value, torch.Tensor)
+        }
 
 
 def control_tokens(config: Any, tokenizer: Any, template: str) -> dict[str, int]:
@@ -185,7 +438,7 @@ def control_tokens(config: Any, tokenizer: Any, template: str) -> dict[str, int]
     Args:
         config: The model's config; names the ids that stand for pictures.
         tokenizer: The tokenizer.
-        template: What the chat template writes around a question.
+        template: What the chat template writes around the texts.
     """
     special = set(tokenizer.all_special_ids)
     special |= {at for at, token in tokenizer.added_tokens_decoder.items() if token.special}
@@ -201,13 +454,6 @@ def control_tokens(config: Any, tokenizer: Any, template: str) -> dict[str, int]
     }
 
 
-def same_question(one: Any, other: str) -> bool:
-    """Tell whether two questions differ in nothing but how control tokens in them are broken."""
-    return isinstance(one, str) and (
-        one.replace(_ZERO_WIDTH_SPACE, "") == other.replace(_ZERO_WIDTH_SPACE, "")
-    )
-
-
 def without_control_tokens(text: str, controls: Iterable[str]) -> str:
     """Return a text in which an invisible character breaks every control token."""
     longest_first = sorted(controls, key=len, reverse=True)
@@ -215,62 +461,111 @@ def without_control_tokens(text: str, controls: Iterable[str]) -> str:
         return text
     found = re.compile("|".join(map(re.escape, longest_first)))
     while found.search(text):
-        broken = found.sub(lambda token: token[0][0] + _ZERO_WIDTH_SPACE + token[0][1:], text)
+        broken = found.sub(lambda token: token[0][0] + ZERO_WIDTH_SPACE + token[0][1:], text)
         if len(broken) == len(text):
             break
         text = broken
     return text
 
 
-def _instruction_tokens(
-    tokenizer: Any, text: str, start: int, length: int
-) -> tuple[int, list[int]]:
-    """Find a question's tokens in the encoding of the whole text.
+@dataclass(frozen=True)
+class _Found:
+    """The ids of a rendered text, and for each span the indices of its tokens."""
 
-    Args:
-        tokenizer: The tokenizer.
-        text: The whole prompt.
-        start: Where the question begins, in characters.
-        length: How many characters it has.
+    ids: list[int]
+    inside: list[list[int]]
 
-    Returns:
-        How many tokens hold some of it, and the ids from its first token to the text's end.
-    """
+
+def _tokens_of(tokenizer: Any, text: str, spans: Sequence[_Span]) -> _Found:
+    """Find the tokens that hold some of each span."""
     if not tokenizer.is_fast:
         raise PromptError(
             f"{type(tokenizer).__name__} does not tell which tokens a text became: load a fast "
             "tokenizer (tokenizer.json)."
         )
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    inside = [
-        at
-        for at, (begin, end) in enumerate(encoded["offset_mapping"])
-        if begin < start + length and end > start and end > begin
+    offsets = encoded["offset_mapping"]
+    inside, at = [], 0
+    for span in spans:
+        own = []
+        while at < len(offsets) and offsets[at][0] < span.end:
+            begin, end = offsets[at]
+            if end > span.begin and end > begin:
+                own.append(at)
+            at += 1
+        inside.append(own)
+    return _Found(encoded["input_ids"], inside)
+
+
+def _places(written: Sequence[int], read: Sequence[int], visual: torch.Tensor) -> dict[int, int]:
+    """Tell where the tokens of a text stand among those that the processor made of it.
+
+    A processor puts many tokens in the place of a picture, and some put marks around them.
+
+    Args:
+        written: The text's own ids, one for a picture.
+        read: The processor's ids.
+        visual: bool (len(read),), which of them stand for pictures and videos.
+
+    Returns:
+        Indices into `written` to indices into `read`, of tokens that are in both.
+    """
+    kept = [at for at, is_visual in enumerate(visual.tolist()) if not is_visual]
+    visual_ids = {read[at] for at in range(len(read))} - {read[at] for at in kept}
+    words = [at for at, token_id in enumerate(written) if token_id not in visual_ids]
+    ours, theirs = [written[at] for at in words], [read[at] for at in kept]
+    if ours == theirs:
+        return dict(zip(words, kept, strict=True))
+    matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
+    return {
+        words[block.a + step]: kept[block.b + step]
+        for block in matcher.get_matching_blocks()
+        for step in range(block.size)
+    }
+
+
+def _named(kind_at: torch.Tensor, whole: PromptParts) -> tuple[torch.Tensor, tuple[str, ...]]:
+    """Return parts and names from the kind of each token and the parts known by ids alone."""
+    visual = [
+        (at, name) for at, name in enumerate(whole.names[0]) if kind_of(name) in ("image", "video")
     ]
-    return len(inside), encoded["input_ids"][inside[0] :] if inside else []
+    texts = [
+        kind
+        for kind in KINDS
+        if kind not in ("image", "video", "rest") and (kind_at == KINDS.index(kind)).any()
+    ]
+    names = (SINK, *texts, *(name for _, name in visual), "rest", GENERATED)
+    parts = torch.full_like(kind_at, names.index("rest"))
+    for kind in texts:
+        parts[kind_at == KINDS.index(kind)] = names.index(kind)
+    for at, name in visual:
+        parts[whole.parts[0] == at] = names.index(name)
+    return parts, names
 
 
-def _rendered(processor: Any, tokenizer: Any, question: str, pictures: int) -> str:
-    """Return the chat template's text around a question."""
-    content: Any = question
-    if pictures:
-        content = [{"type": "image"}] * pictures + [{"type": "text", "text": question}]
-    if not (getattr(processor, "chat_template", None) or tokenizer.chat_template):
-        return str(tokenizer.bos_token or "") + question
-    messages = [{"role": "user", "content": content}]
-    try:
-        text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    except Exception as error:  # a template is a program, which fails as it likes
-        raise PromptError(f"The model's chat template fails: {reason(error)}.") from error
-    return str(text)
+def _with_texts(turns: Conversation, texts: Sequence[str]) -> Conversation:
+    """Return a conversation whose texts are replaced, one after the other."""
+    new = iter(texts)
+    return tuple(
+        type(turn)(
+            turn.role,
+            tuple(
+                Text(next(new), each.kind) if isinstance(each, Text) else each
+                for each in turn.content
+            ),
+        )
+        for turn in turns
+    )
 
 
-def _encoded(processor: Any, text: str, pictures: Sequence[Picture]) -> dict[str, torch.Tensor]:
-    """Return the processor's inputs for a prompt."""
-    # The template has written the first token already where the tokenizer would add one.
-    options = {"add_special_tokens": False, "return_tensors": "pt"}
-    if pictures:
-        encoded = processor(text=[text], images=[one.image for one in pictures], **options)
-    else:
-        encoded = processor(text=[text], **options)
-    return dict(encoded)
+def _as_template_content(content: Sequence[Content]) -> Any:
+    """Return a turn's content as chat templates take it: a text, or parts if it has pictures."""
+    items: list[dict[str, str]] = []
+    for each in content:
+        if not isinstance(each, Text):
+            items.append({"type": "image" if isinstance(each, Picture) else "video"})
+        elif items and items[-1]["type"] == "text":
+            items[-1] = {"type": "text", "text": items[-1]["text"] + _BETWEEN + each.text}
+        else:
+            items.append({"type": "text", "text": each.text})
+    return items[0]["text"] if len(items) == 1 and items[0]["type"] == "text" else items

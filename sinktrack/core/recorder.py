@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
 from sinktrack.core.attention import LastQuery
+from sinktrack.core.columns import KeyParts
 from sinktrack.core.errors import TraceError
-from sinktrack.core.parts import PADDING, PromptSegments
+from sinktrack.core.intervention import Intervention, Write
+from sinktrack.core.parts import PADDING
+from sinktrack.core.running import Running
 from sinktrack.core.text import token_texts
-from sinktrack.core.trace import GENERATED, SEGMENTS, SINK, AttentionTrace, Token
-from sinktrack.methods.sinktrack import SinkTrack
+from sinktrack.core.trace import AttentionTrace, Token
 
 
 class Recorder:
@@ -32,98 +33,82 @@ class Recorder:
         self.enabled = enabled
         self._num_layers = num_layers
         self.eos_ids = frozenset(eos_ids)
-        self._prompt: PromptSegments | None = None
+        self._keys: KeyParts | None = None
 
-    def start(self, prompt: PromptSegments, methods: Sequence[SinkTrack | None]) -> None:
-        """Forget the last generation and begin one with B rows."""
-        self._prompt = prompt
-        self._methods = list(methods)
-        self._one_hot = _one_hot(prompt.labels)
-        self._sinks = prompt.sinks
-        self._origins: torch.Tensor | None = None
-        positions = [prompt.image_positions(row) for row in range(len(self._methods))]
-        self._image = torch.nn.utils.rnn.pad_sequence(positions, batch_first=True)  # (B, N)
+    def start(
+        self,
+        keys: KeyParts,
+        methods: Sequence[Intervention | None],
+        running: Sequence[Running],
+        rows_of: torch.Tensor | None = None,
+    ) -> None:
+        """Forget the last generation and begin one.
+
+        Args:
+            keys: The parts of all keys of B rows, which grow with the answers.
+            methods: One a row.
+            running: The methods at work.
+            rows_of: int64 (B,), which measured row each row is while rows are still together.
+        """
+        self._keys, self._methods, self._running = keys, list(methods), running
+        self._rows_of = rows_of
+        prompts = keys.prompts
+        visual = prompts.of_kind("image")
+        positions = [row.nonzero()[:, 0] for row in visual]
+        self._visual = torch.nn.utils.rnn.pad_sequence(positions, batch_first=True)  # (B, N)
+        self._seen = visual.new_zeros(self._visual.shape)
+        for row, own in enumerate(positions):
+            self._seen[row, : len(own)] = True
+        self._sinks: torch.Tensor | None = None
         self._ids: list[torch.Tensor] = []
         self._steps: list[_Step] = []
-        self._absorbed: dict[tuple[int, int], torch.Tensor] = {}
         self._last_logits: torch.Tensor | None = None
 
     def begin_step(self, input_ids: torch.Tensor | None) -> None:
         """Begin a forward pass; `input_ids` (B, Q) are the tokens it adds, None in the prefill."""
         if input_ids is not None:
             self._ids.append(input_ids[:, -1])
-            added = torch.full_like(input_ids, GENERATED)
-            self._one_hot = torch.cat([self._one_hot, _one_hot(added)], dim=1)
-            if self._origins is not None:
-                self._origins = nn.functional.pad(self._origins, (0, 1), value=self._prompt_length)
         self._steps.append(_Step())
-
-    def keep(self, columns: torch.Tensor) -> None:
-        """Forget the keys that the cache has forgotten, for the step begun last and those to come.
-
-        Args:
-            columns: int64 (B, K), the columns that are left of those before this step's token.
-        """
-        if self._origins is None:
-            origins = torch.arange(self._one_hot.shape[1], device=columns.device)
-            self._origins = origins.clamp(max=self._prompt_length).expand(len(columns), -1)
-        now = torch.full_like(columns[:, :1], self._one_hot.shape[1] - 1)
-        columns = torch.cat([columns, now], dim=1)
-        self._one_hot = torch.take_along_dim(self._one_hot, columns[..., None], dim=1)
-        self._origins = torch.take_along_dim(self._origins, columns, dim=1)
-        found = columns == self._sinks[:, None]
-        self._sinks = found.int().argmax(1).masked_fill(~found.any(1), -1)
 
     def end_step(self, logits: torch.Tensor | None) -> None:
         """End a forward pass that gave `logits` (B, Q, V)."""
         self._last_logits = None if logits is None else logits[:, -1]
-        self._steps[-1].pack_image()
+        self._steps[-1].pack_visual()
 
     def abandon_step(self) -> None:
         """Forget a forward pass that failed."""
         self._steps.pop()
         if self._steps:
             self._ids.pop()
-            self._one_hot = self._one_hot[:, :-1]
-            self._origins = self._origins[:, :-1] if self._origins is not None else None
         else:
-            self._prompt = None
+            self._keys = None
 
-    def segments(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return float32 (B, K, 5), one-hot segments of the keys that are left, and the sinks.
-
-        The sinks are int64 (B,), their columns, or -1 where the cache has forgotten them.
-        """
-        if self._prompt is None:
-            raise TraceError("Nothing is being recorded.")
-        return self._one_hot.to(device), self._sinks.to(device)
+    def found_sinks(self, found: torch.Tensor) -> None:
+        """Take which prompt positions are sinks, bool (B, T)."""
+        self._sinks = self._of_all_rows(found)
 
     def attended(self, layer_idx: int, last_query: LastQuery) -> None:
         """Take where the last query of a layer looked; until rows part, one stands for several."""
-        rows, heads = len(self._methods), last_query.share.shape[1]
-        step = self._steps[-1]
-        if step.share is None or step.delivered is None or step.image is None:
-            step.share = last_query.share.new_empty(self._num_layers, rows, heads, len(SEGMENTS))
-            step.delivered = last_query.delivered.new_empty(self._num_layers, rows, heads)
-            step.image = last_query.keys.new_empty(self._num_layers, rows, self._image.shape[1])
-        share, delivered, keys = (
-            measured.to(step.share.device).repeat_interleave(rows // len(measured), dim=0)
-            for measured in (last_query.share, last_query.delivered, last_query.keys)
+        assert self._keys is not None
+        share, delivered, keys = map(
+            self._of_all_rows, (last_query.share, last_query.delivered, last_query.keys)
         )
-        step.share[layer_idx], step.delivered[layer_idx] = share, delivered
-        if self._origins is not None:  # back to where they stood in the prompt
-            columns = self._origins.to(keys.device)
-            keys = keys.new_zeros(rows, self._prompt_length + 1).scatter_add(1, columns, keys)
-        step.image[layer_idx] = keys.gather(1, self._image.to(keys.device))
+        step = self._steps[-1]
+        if step.share is None or step.delivered is None or step.visual is None:
+            step.share = share.new_empty(self._num_layers, *share.shape)
+            step.delivered = delivered.new_empty(self._num_layers, *delivered.shape)
+            step.visual = keys.new_empty(self._num_layers, *self._visual.shape)
+        step.share[layer_idx] = share.to(step.share.device)
+        step.delivered[layer_idx] = delivered.to(step.share.device)
+        keys = self._keys.at_prompt(keys.to(step.share.device))
+        visual = keys.gather(1, self._visual.to(keys.device))
+        step.visual[layer_idx] = visual.masked_fill(~self._seen.to(keys.device), 0.0)
 
-    @property
-    def _prompt_length(self) -> int:
-        assert self._prompt is not None
-        return self._prompt.labels.shape[1]
-
-    def absorbed(self, layer_idx: int, row: int, probabilities: torch.Tensor) -> None:
-        """Take float32 (H, N), what a row's sink drew from its context at a layer."""
-        self._absorbed[row, layer_idx] = probabilities
+    def _of_all_rows(self, measured: torch.Tensor) -> torch.Tensor:
+        """Return what was measured for each row of the batch."""
+        if len(measured) == len(self._methods) or self._rows_of is None:
+            return measured
+        return measured[self._rows_of.to(measured.device)]
 
     def trace(
         self, row: int = 0, *, token_ids: Sequence[int] | None = None, tokenizer: Any = None
@@ -143,7 +128,7 @@ class Recorder:
         """
         if not self.enabled:
             raise TraceError("Recording is off: attach with record=True to get a trace.")
-        if self._prompt is None or not self._steps or self._steps[0].share is None:
+        if self._keys is None or not self._steps or self._steps[0].share is None:
             raise TraceError(
                 "Nothing was recorded: run generate or forward inside the block first."
             )
@@ -154,37 +139,78 @@ class Recorder:
         read = torch.stack(self._ids)[:, row].tolist() if self._ids else []
         ids = self._generated_ids(row, read) if token_ids is None else _checked(token_ids, read)
         steps = self._steps[: len(ids)]
+        prompts = self._keys.prompts
+        segments = prompts.names[row]
         share = torch.stack([step.share[:, row] for step in steps if step.share is not None])
         delivered = torch.stack(
             [step.delivered[:, row] for step in steps if step.delivered is not None]
         )
-        share, delivered = share.cpu(), delivered.cpu()
+        share, delivered = share[..., : len(segments)].cpu(), delivered.cpu()
+        labels = prompts.labels[row].cpu()
+        real = labels != PADDING
         method = self._methods[row]
-        layers = tuple(layer for absorbed_row, layer in self._absorbed if absorbed_row == row)
-        prompt_labels = self._prompt.labels[row].cpu()
-        real = prompt_labels != PADDING
-        context = torch.empty(0, dtype=torch.long)
-        if method is not None and layers:
-            padded = self._prompt.context_positions(method, row).cpu()
-            context = (real.cumsum(0) - 1)[padded]
-        heads = share.shape[2]
+        running = next((each for each in self._running if row in each.rows.tolist()), None)
         image_maps, image_scale = self._image_maps(row, steps)
         return AttentionTrace(
             tokens=tuple(map(Token, ids, token_texts(tokenizer, ids))),
-            sink=share[..., SINK].masked_fill(delivered.isnan(), float("nan")),
+            segments=segments,
+            sink=share[..., 0].masked_fill(delivered.isnan(), float("nan")),
             share=share,
             delivered=delivered,
             image_maps=image_maps,
             image_scale=image_scale,
-            absorbed=torch.stack([self._absorbed[row, layer].cpu() for layer in layers])
-            if layers
-            else torch.empty(0, heads, 0),
-            absorbed_layers=layers,
-            context_positions=context,
-            prompt_ids=self._prompt.input_ids[row].cpu()[real],
-            prompt_segments=prompt_labels[real].to(torch.uint8),
+            frames=tuple(grid.frames for grid in prompts.grids[row]),
+            sinks=self._sink_positions(row, real),
+            moved={} if running is None else running.moved(row, len(ids)),
+            prompt_ids=prompts.input_ids[row].cpu()[real],
+            prompt_segments=labels[real].to(torch.uint8),
             method=method.as_dict() if method is not None else None,
+            **self._writes(row, running, real, share.shape[2]),
         )
+
+    def _sink_positions(self, row: int, real: torch.Tensor) -> torch.Tensor:
+        """Return the prompt's sinks without its padding, int64."""
+        if self._sinks is None:
+            return torch.zeros(1, dtype=torch.long)
+        return self._sinks[row].cpu()[real].nonzero()[:, 0]
+
+    def _writes(
+        self, row: int, running: Running | None, real: torch.Tensor, heads: int
+    ) -> dict[str, Any]:
+        """Return what the row's method wrote into its first sink, and what that was made of."""
+        assert self._keys is not None
+        writes: list[Write] = [] if running is None else running.hooks.writes
+        first = int(self._keys.prompts.sinks[row])
+        own = [write for write in writes if write.row == row and write.sink == first]
+        sources = len(self._keys.prompts.names[row]) + 1
+        if not own:
+            return {
+                "context_attention": torch.empty(0, heads, 0),
+                "write_layers": (),
+                "context_positions": torch.empty(0, dtype=torch.long),
+                "write_sources": torch.empty(0, sources),
+                "write_norm": torch.empty(0),
+            }
+        weights = torch.stack([write.weights.cpu() for write in own])  # (I, H, N)
+        padded = own[0].positions.cpu()
+        return {
+            "context_attention": weights,
+            "write_layers": tuple(write.layer for write in own),
+            "context_positions": (real.cumsum(0) - 1)[padded],
+            "write_sources": self._sources(row, padded, weights.mean(1)),
+            "write_norm": torch.stack([write.norm.float().cpu() for write in own]),
+        }
+
+    def _sources(self, row: int, padded: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Return from where writes (I, N) came: the sink, other sinks, the parts; (I, S + 1)."""
+        assert self._keys is not None
+        prompts = self._keys.prompts
+        source = prompts.labels[row].cpu()[padded] + 1  # the part that each context token is of
+        if self._sinks is not None:
+            source[self._sinks[row].cpu()[padded]] = 1
+        source[padded == int(prompts.sinks[row])] = 0
+        found = weights.new_zeros(len(weights), len(prompts.names[row]) + 1)
+        return found.index_add(1, source, weights)
 
     def _generated_ids(self, row: int, read: Sequence[int]) -> list[int]:
         """Return the ids that the forward passes read and the likeliest next one, up to an end."""
@@ -199,37 +225,39 @@ class Recorder:
     def _image_maps(
         self, row: int, steps: Sequence["_Step"]
     ) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
-        """Return uint8 (T, L, rows, cols) for each image of a row, and the scales float32 (T,)."""
-        assert self._prompt is not None
+        """Return uint8 (T, L, rows, cols) for each picture or video, and scales float32 (T,)."""
+        assert self._keys is not None
         packed = [step.packed for step in steps if step.packed is not None]
         flat = torch.stack([weights[:, row] for weights, _ in packed]).cpu()  # (T, L, N)
         scale = torch.stack([scales[row] for _, scales in packed]).cpu()
+        prompts = self._keys.prompts
+        # Positions are in the prompt's order, and so are the grids.
         maps, start = [], 0
-        for rows, cols in self._prompt.grids[row]:
-            cells = flat[..., start : start + rows * cols]
-            maps.append(cells.reshape(*cells.shape[:2], rows, cols))
-            start += rows * cols
+        for grid in prompts.grids[row]:
+            cells = flat[..., start : start + grid.tokens]
+            maps.append(cells.reshape(*cells.shape[:2], grid.frames * grid.rows, grid.columns))
+            start += grid.tokens
         return tuple(maps), scale
 
 
 class _Step:
-    """One forward pass: share (L, B, H, 5), delivered (L, B, H), image (L, B, N), all float32."""
+    """One forward pass: share (L, B, H, S), delivered (L, B, H), visual (L, B, N), all float32."""
 
     def __init__(self) -> None:
         self.share: torch.Tensor | None = None
         self.delivered: torch.Tensor | None = None
-        self.image: torch.Tensor | None = None
+        self.visual: torch.Tensor | None = None
         self.packed: tuple[torch.Tensor, torch.Tensor] | None = None
 
-    def pack_image(self) -> None:
-        """Replace image by uint8 (L, B, N) in units of scale / 255, with scale float32 (B,)."""
-        if self.image is None:
+    def pack_visual(self) -> None:
+        """Replace visual by uint8 (L, B, N) in units of scale / 255, with scale float32 (B,)."""
+        if self.visual is None:
             return
-        layers, rows, cells = self.image.shape
-        scale = self.image.amax((0, 2)) if cells else self.image.new_zeros(rows)
-        units = self.image * (255 / scale.clamp(min=1e-12))[None, :, None]
+        layers, rows, cells = self.visual.shape
+        scale = self.visual.amax((0, 2)) if cells else self.visual.new_zeros(rows)
+        units = self.visual * (255 / scale.clamp(min=1e-12))[None, :, None]
         self.packed = units.round().to(torch.uint8), scale
-        self.image = None
+        self.visual = None
 
 
 def _checked(token_ids: Sequence[int], read: Sequence[int]) -> list[int]:
@@ -246,9 +274,3 @@ def _checked(token_ids: Sequence[int], read: Sequence[int]) -> list[int]:
             "give the generated ids alone, without the prompt, and of this row."
         )
     return ids
-
-
-def _one_hot(labels: torch.Tensor) -> torch.Tensor:
-    """Return float32 (B, K, 5) for labels (B, K); padding, which nothing looks at, is all zero."""
-    classes = torch.arange(len(SEGMENTS), device=labels.device)
-    return (labels[..., None] == classes).float()

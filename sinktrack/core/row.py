@@ -1,24 +1,24 @@
-"""One lane of a comparison while it is being answered."""
+"""One answer while it is being written."""
 
 from typing import Any
 
 from sinktrack.core.comparison import Answer, Finish
+from sinktrack.core.intervention import Intervention
 from sinktrack.core.recorder import Recorder
 from sinktrack.core.text import GrowingText
 from sinktrack.core.trace import Token
-from sinktrack.methods.sinktrack import SinkTrack
 
 
-class Lane:
+class Row:
     """What one method has written so far.
 
     Args:
-        name: The lane's name.
-        method: Its method, None for the plain model.
+        name: What the method was called.
+        method: The method, None for the plain model.
         tokenizer: Turns ids into text.
     """
 
-    def __init__(self, name: str, method: SinkTrack | None, tokenizer: Any) -> None:
+    def __init__(self, name: str, method: Intervention | None, tokenizer: Any) -> None:
         """Start with nothing written."""
         self.name = name
         self.method = method
@@ -37,7 +37,7 @@ class Lane:
 
         Args:
             token_id: The token.
-            probability: The model's own.
+            probability: In the distribution that the method chose from.
             finish: Why the answer ends with it; None if it goes on.
             seconds: Since the start of the prefill.
         """
@@ -61,8 +61,8 @@ class Lane:
             text = text.rstrip("\ufffd")  # a character whose other bytes did not come
         return text.strip()
 
-    def answer(self, recorder: Recorder, row: int) -> Answer:
-        """Return the finished answer with its trace."""
+    def answer(self, recorder: Recorder, row: int, moved: dict[str, float]) -> Answer:
+        """Return the finished answer with its trace; it is this row of the batch."""
         assert self.finish is not None
         later = self.last_at - self.first_at
         return Answer(
@@ -77,4 +77,5 @@ class Lane:
             seconds_to_first_token=self.first_at,
             tokens_per_second=(len(self.ids) - 1) / later if later > 0 else 0.0,
             probabilities=tuple(self.probabilities),
+            moved=moved,
         )

@@ -1,31 +1,53 @@
-"""SinkTrack as data: which layers write into the attention sink, what they write, and how.
+"""SinkTrack: write context into the attention sink while the prompt is read.
 
-Knows nothing about tensors. `sinktrack.core.attention` does the writing, `sinktrack.core.attach`
-decides when.
+Source: SinkTrack (ICLR 2026, https://arxiv.org/abs/2604.10027), public code 67L1/SinkTrack.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal
 
+import torch
+
+from sinktrack.core.architecture import decoder_layers
+from sinktrack.core.attention import AttentionCall
 from sinktrack.core.errors import MethodError
+from sinktrack.core.intervention import Hooks, Intervention, Write, parameter
+from sinktrack.core.keys import at_position_zero, context_keys
+from sinktrack.core.parts import KINDS, PromptParts, kinds_of_context
+from sinktrack.core.sinks import massive
 
-Context = Literal["image", "instruction", "image+instruction", "prompt"]
 Causal = Literal["corrected", "official"]
+CONTEXTS = ("image", "instruction", "image+instruction", "passage", "prompt")
+"""The contexts that people choose from; any kinds of parts can be joined by "+"."""
+
+
+def _check_context(value: Any) -> str | None:
+    try:
+        kinds_of_context(value)
+    except (ValueError, AttributeError):
+        return f"must be prompt, or one or more of {', '.join(KINDS)} joined by +"
+    return None
+
+
+def _check_sinks(value: Any) -> str | None:
+    if value in ("first", "all"):
+        return None
+    good = isinstance(value, Collection) and not isinstance(value, str) and len(value) > 0
+    if good and all(isinstance(at, int) and not isinstance(at, bool) and at >= 0 for at in value):
+        return None
+    return "must be first, all, or positions of the prompt, counted from 0"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SinkTrack:
-    """Write context features into the attention sink while the prompt is read.
-
-    Source: SinkTrack (ICLR 2026, https://arxiv.org/abs/2604.10027), public code 67L1/SinkTrack.
+class SinkTrack(Intervention):
+    """Writes context into the first token, where attention gathers.
 
     Args:
-        inject_at: Indices of the decoder layers whose attention output at the sink is replaced.
-        refresh_after: Indices of the decoder layers after which the context features are read anew
-            from the residual stream. Before the first of them they are the input embeddings.
-        context: Whose features are written: the image tokens, the instruction (the user's text),
-            both, or every token of the prompt.
+        inject_at: The decoder layers at which it writes.
+        refresh_after: The decoder layers after which the context features are read anew from the
+            residual stream. Before the first of them they are the input embeddings.
+        context: Kinds of parts joined by "+", such as "image+instruction"; "prompt" for all tokens.
         causal: "corrected" keeps ordinary causal attention at every other position. "official"
             reproduces the public code run with its defaults, where at injected layers a token sees
             the keys before it but not its own. That happens only where transformers hands over no
@@ -33,60 +55,113 @@ class SinkTrack:
         strength: From 0.0 (the plain model, bit for bit) to 1.0 (as published).
         normalize_context: Pass the features through the layer's input norm before the key and value
             projections, as the layer does with its own input. The published method does not.
+        sinks: "first" (published), "all" for every sink found in the prompt, or positions.
+        exclude_sinks: Leave the prompt's sinks out of the context.
+        write: "output" (published) replaces the sink's attention output, so that context joins its
+            residual stream. "value" replaces the sink's cached value by the context's mean value,
+            which every head that parks its attention on the sink then reads.
+        value_norm: The length of that value over the median length of the prompt's values there.
 
     Raises:
         MethodError: If an argument is outside its range.
     """
 
-    inject_at: Collection[int]
-    refresh_after: Collection[int] = frozenset()
-    context: Context = "image"
-    causal: Causal = "corrected"
-    strength: float = 1.0
-    normalize_context: bool = False
+    kind: ClassVar[str] = "sinktrack"
+    title: ClassVar[str] = "SinkTrack"
+
+    inject_at: Collection[int] = parameter(
+        frozenset(), "The layers at which it writes.", layers=True
+    )
+    refresh_after: Collection[int] = parameter(
+        frozenset(), "The layers after which the context is read anew.", layers=True
+    )
+    context: str = parameter(
+        "image",
+        "What is written into the sink.",
+        check=_check_context,
+        takes=f"prompt, or one or more of {', '.join(KINDS)} joined by +",
+    )
+    causal: Causal = parameter(
+        "corrected",
+        "The mask of the other tokens; official is that of the public code.",
+        choices=("corrected", "official"),
+    )
+    strength: float = parameter(1.0, "How much of the sink is replaced.", low=0.0, high=1.0)
+    normalize_context: bool = parameter(
+        False, "Whether the context passes through the layer's input norm."
+    )
+    sinks: Any = parameter(
+        "first",
+        "Which sinks are written to.",
+        check=_check_sinks,
+        takes="first, all, or positions such as 0+4",
+    )
+    exclude_sinks: bool = parameter(False, "Whether the context leaves the prompt's sinks out.")
+    write: Literal["output", "value"] = parameter(
+        "output",
+        "Whether it replaces what the sink attends to, or its cached value.",
+        choices=("output", "value"),
+    )
+    value_norm: float = parameter(
+        1.0, "The length of a written value over the layer's median.", low=0.0, high=100.0
+    )
 
     def __post_init__(self) -> None:
         """Check every argument."""
-        for name in ("inject_at", "refresh_after"):
-            layers = getattr(self, name)
-            if not isinstance(layers, Collection) or any(
-                isinstance(layer, bool) or not isinstance(layer, int) or layer < 0
-                for layer in layers
-            ):
-                raise MethodError(
-                    f"{name} is {layers!r}, but must be a set of layers, counted from 0: give "
-                    "whole numbers of 0 or more."
-                )
-            object.__setattr__(self, name, frozenset(layers))
-        for name, choices in (("context", get_args(Context)), ("causal", get_args(Causal))):
-            if getattr(self, name) not in choices:
-                raise MethodError(
-                    f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(choices)}."
-                )
-        if not isinstance(self.normalize_context, bool):
-            raise MethodError(
-                f"normalize_context is {self.normalize_context!r}, but must be True or False."
-            )
-        if not isinstance(self.strength, int | float) or not 0.0 <= self.strength <= 1.0:
-            raise MethodError(
-                f"strength is {self.strength!r}, but must lie between 0.0 (the plain "
-                "model) and 1.0."
-            )
+        super().__post_init__()
+        if not isinstance(self.sinks, str):
+            object.__setattr__(self, "sinks", frozenset(self.sinks))
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """The layers that inject, in order; none at strength 0."""
+        """The layers that write, in order; none at strength 0."""
         return tuple(sorted(self.inject_at)) if self.strength > 0 else ()
 
     @property
-    def reads_image(self) -> bool:
-        """Whether the context holds the image tokens."""
-        return self.context in ("image", "image+instruction")
+    def needs(self) -> str | None:
+        """The context."""
+        return self.context if self.layers else None
 
     @property
-    def reads_instruction(self) -> bool:
-        """Whether the context holds the instruction, which only a mask can point out."""
-        return self.context in ("instruction", "image+instruction")
+    def needs_no_padding(self) -> bool:
+        """The shifted mask is what the public code has without padding alone."""
+        return self.causal == "official"
+
+    @property
+    def subtitle(self) -> str:
+        """What it writes, where, and with which mask."""
+        if not self.layers:
+            return "Nothing changed."
+        words = {"image": "the picture", "instruction": "the question", "passage": "the passage"}
+        what = (
+            "the whole prompt"
+            if self.context == "prompt"
+            else " and ".join(words.get(kind, f"the {kind}") for kind in self.context.split("+"))
+        )
+        where = {"first": "BOS", "all": "every sink"}.get(str(self.sinks), "chosen tokens")
+        value = "" if self.write == "output" else f"’s cached value, length {self.value_norm:g},"
+        said = [f"Writes {what} into {where}{value} at layers {', '.join(map(str, self.layers))}"]
+        said += [] if self.strength == 1 else [f"strength {self.strength:g}"]
+        said += ["sinks left out"] if self.exclude_sinks else []
+        return f"{', '.join(said)} · {self.causal} mask"
+
+    def first_layer(self, num_layers: int) -> int:
+        """Return the first layer that writes."""
+        return min(self.layers, default=num_layers)
+
+    def fitted(self, model: Any) -> "SinkTrack":
+        """Return itself, if every layer is one of the model's and is understood."""
+        layers = decoder_layers(model)
+        for name in ("inject_at", "refresh_after"):
+            beyond = sorted(layer for layer in getattr(self, name) if layer >= len(layers))
+            if beyond:
+                raise MethodError(
+                    f"{name} names layers {beyond}, but the model has {len(layers)} layers: "
+                    f"use indices up to {len(layers) - 1}."
+                )
+        for index in self.layers:
+            _check_layer(layers[index], index, self.normalize_context or self.write == "value")
+        return self
 
     @classmethod
     def for_model(cls, model: Any, **changes: Any) -> "SinkTrack":
@@ -110,40 +185,219 @@ class SinkTrack:
         config = getattr(model, "config", model)
         own = getattr(config, "sinktrack", None)
         if own is not None:
-            if not isinstance(own, dict) or not own.keys() <= {each.name for each in fields(cls)}:
+            known = {"kind", *(each.name for each in fields(cls))}
+            if not isinstance(own, dict) or not own.keys() <= known:
                 raise MethodError(
                     f"The model's config has sinktrack={own!r}, but it must hold arguments of "
                     "SinkTrack: mend it, or take it out of config.json."
                 )
-            return cls(**own | changes)
+            return cls.of({name: own[name] for name in own if name != "kind"} | changes)
         family = FAMILIES.get(config.model_type)
-        if family is None:
+        if family is None and "inject_at" not in changes:
             raise MethodError(
                 f"There is no schedule for the model type {config.model_type!r}; known are "
                 f"{', '.join(FAMILIES)}. Give one: SinkTrack(inject_at=..., refresh_after=...)."
             )
-        return cls(**family.schedule(config.get_text_config().num_hidden_layers) | changes)
+        published = (
+            {} if family is None else family.schedule(config.get_text_config().num_hidden_layers)
+        )
+        return cls.of(published | changes)
 
-    def check_fits(self, num_layers: int) -> None:
-        """Raise MethodError unless every layer index is below `num_layers`."""
-        for name in ("inject_at", "refresh_after"):
-            beyond = sorted(layer for layer in getattr(self, name) if layer >= num_layers)
-            if beyond:
-                raise MethodError(
-                    f"{name} names layers {beyond}, but the model has {num_layers} layers: "
-                    f"use indices up to {num_layers - 1}."
+    def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
+        """Return what writes during one generation."""
+        return _Writing(self, prompts, rows)
+
+
+class _Writing(Hooks):
+    """What the rows of one SinkTrack write while the prompt is read.
+
+    Args:
+        method: The method.
+        prompts: The parts of its R rows.
+        rows: int64 (R,), where they are in the batch.
+    """
+
+    while_writing = False
+
+    def __init__(self, method: SinkTrack, prompts: PromptParts, rows: torch.Tensor) -> None:
+        """Find the context of every row."""
+        super().__init__()
+        self.method, self.prompts, self.rows = method, prompts, rows.tolist()
+        # A prompt of a single token has nothing to write but itself.
+        writing = method.layers if prompts.input_ids.shape[1] > 1 else ()
+        self._inject = frozenset(writing)
+        read = {0, *(layer + 1 for layer in method.refresh_after)} if writing else set()
+        self.layers = read | self._inject
+        self._read = read
+        self._first = min(self._inject, default=None)
+        self._context = [
+            prompts.positions(row, method.context) if writing else torch.empty(0)
+            for row in range(len(self.rows))
+        ]
+        firsts = prompts.sinks.tolist()
+        self._sinks = [[first] for first in firsts]
+        if not isinstance(method.sinks, str):
+            length = prompts.input_ids.shape[1]
+            self._sinks = [
+                [first + at for at in sorted(method.sinks) if first + at < length]
+                for first in firsts
+            ]
+        self._features: list[torch.Tensor] = [torch.empty(0)] * len(self.rows)
+        self._lengths: list[list[torch.Tensor]] = [[] for _ in self.rows]
+
+    def residual(self, layer: int, hidden: torch.Tensor, prefill: bool) -> None:
+        """Find the sinks before the first write, and read the context's features (N, D)."""
+        if layer == self._first and (self.method.sinks == "all" or self.method.exclude_sinks):
+            self._take_sinks(massive(hidden, self.prompts.attended))
+        if layer in self._read:
+            for row, states in enumerate(hidden):
+                self._features[row] = states[self._context[row].to(states.device)]
+        if layer in self._inject:
+            self._lengths = [
+                [states[sink].float().norm() for sink in sinks]
+                for states, sinks in zip(hidden, self._sinks, strict=True)
+            ]
+
+    def _take_sinks(self, found: torch.Tensor) -> None:
+        """Write to all sinks, or leave them out of the context, as the method says."""
+        for row, is_sink in enumerate(found):
+            if self.method.sinks == "all":
+                self._sinks[row] = is_sink.nonzero()[:, 0].tolist()
+            if self.method.exclude_sinks:
+                kept = ~is_sink[self._context[row].to(is_sink.device)].cpu()
+                if not kept.any():
+                    raise MethodError(
+                        "Every token of the context is a sink, so exclude_sinks leaves nothing: "
+                        "choose another context."
+                    )
+                self._context[row] = self._context[row][kept.to(self._context[row].device)]
+                self._features[row] = self._features[row][kept.to(self._features[row].device)]
+
+    def attention(
+        self, call: AttentionCall, output: torch.Tensor, prefill: bool
+    ) -> torch.Tensor | None:
+        """Let each sink's query attend to the context features instead of to its own past."""
+        if call.layer not in self._inject:
+            return None
+        if self.method.causal == "official" and not call.has_mask:
+            self._shift(call, output)
+        if self.method.write == "value":
+            return output
+        self._check(call)
+        query = call.query
+        for row, sinks in enumerate(self._sinks):
+            for sink, length in zip(sinks, self._lengths[row], strict=True):
+                own = at_position_zero(query[row, :, sink], call.rotary, self.rows[row], sink)
+                written, weights = self._over_context(call, own, self._features[row])
+                output[row, sink] = torch.lerp(output[row, sink], written, self.method.strength)
+                with torch.no_grad():
+                    added = call.module.o_proj(written.flatten())
+                    norm = self.method.strength * added.float().norm() / length.clamp(min=1e-12)
+                self._note(call, row, sink, weights, norm)
+        return output
+
+    def values(self, call: AttentionCall, prefill: bool) -> torch.Tensor | None:
+        """Put the context's mean value in the place of the sink's, at a length of its own."""
+        if self.method.write != "value" or call.layer not in self._inject:
+            return None
+        self._check(call)
+        values = call.value.clone()
+        gone = self.prompts.input_ids.shape[1] - values.shape[2]  # of a sliding-window layer
+        for row, sinks in enumerate(self._sinks):
+            features = self._features[row]
+            if call.input_norm is not None:
+                features = call.input_norm(features)
+            _, made = context_keys(call.module, features, values.shape[-1])  # (N, H_kv, d)
+            mean = made.float().mean(0)
+            attended = self.prompts.attended[row].to(values.device)[max(gone, 0) :]
+            own = values[row, :, : len(attended)][:, attended].float().norm(dim=-1)  # (H_kv, T)
+            length = own.median(-1, keepdim=True).values * self.method.value_norm
+            written = mean / mean.norm(dim=-1, keepdim=True).clamp(min=1e-12) * length
+            for sink in sinks:
+                at = sink - max(gone, 0)
+                if at < 0:
+                    continue
+                before = values[row, :, at].float()
+                norm = self.method.strength * written.norm() / before.norm().clamp(min=1e-12)
+                values[row, :, at] = torch.lerp(before, written, self.method.strength).to(
+                    values.dtype
                 )
+                even = torch.full((call.module.config.num_attention_heads, len(features)), 1.0)
+                self._note(call, row, sink, even / len(features), norm)
+        return values
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the arguments as JSON values; `SinkTrack(**as_dict())` is the same method."""
-        return {
-            "inject_at": sorted(self.inject_at),
-            "refresh_after": sorted(self.refresh_after),
-            "context": self.context,
-            "causal": self.causal,
-            "strength": self.strength,
-            "normalize_context": self.normalize_context,
-        }
+    def _check(self, call: AttentionCall) -> None:
+        """Refuse a family whose keys and values of the sinks are not what is made here."""
+        call.check_reproduced(
+            [(self.rows[row], sink) for row, sinks in enumerate(self._sinks) for sink in sinks]
+        )
+
+    def _over_context(
+        self, call: AttentionCall, query: torch.Tensor, features: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what a query (H, d) receives from features (N, D), and its weights (H, N).
+
+        The context keys carry no rotary embedding and there is no mask among them.
+        """
+        features = features.to(query.device)
+        if self.method.normalize_context and call.input_norm is not None:
+            features = call.input_norm(features)
+        head_size = query.shape[-1]
+        keys, values = context_keys(call.module, features, head_size)
+        grouped = query.view(keys.shape[1], -1, head_size)  # (H_kv, H / H_kv, d)
+        scores = grouped @ keys.permute(1, 2, 0) * call.scaling
+        weights = scores.softmax(-1, dtype=torch.float32)
+        written = weights.to(values.dtype) @ values.transpose(0, 1)
+        return written.reshape(query.shape), weights.reshape(len(query), -1)
+
+    def _shift(self, call: AttentionCall, output: torch.Tensor) -> None:
+        """Hide from every later token its own key, as the public code does without a mask."""
+        # It runs the T-1 positions after the sink as their own SDPA call, whose causal mask PyTorch
+        # aligns with the upper left: position p sees the keys 0..p-1.
+        output[:, 1:] = call.sdpa(slice(1, None))
+        with torch.no_grad():
+            scores = call.scores()
+            scores[..., self.prompts.input_ids.shape[1] - 1] = float("-inf")
+            call.looked(scores.softmax(-1))
+
+    def _note(
+        self, call: AttentionCall, row: int, sink: int, weights: torch.Tensor, norm: torch.Tensor
+    ) -> None:
+        self.writes.append(
+            Write(
+                self.rows[row],
+                call.layer,
+                sink,
+                self._context[row],
+                weights.detach(),
+                norm.detach(),
+            )
+        )
+
+
+# The parts of an attention module that `context_keys` reproduces or need not know.
+_UNDERSTOOD = {"q_proj", "k_proj", "v_proj", "o_proj", "q_norm", "k_norm", "rotary_emb"}
+
+
+def _check_layer(layer: Any, index: int, normalizes: bool) -> None:
+    """Refuse a layer whose context keys or values would not be what it makes of its own input."""
+    attention = layer.self_attn
+    name = type(layer).__name__
+    strange = sorted({part for part, _ in attention.named_children()} - _UNDERSTOOD)
+    norm = getattr(getattr(attention, "k_norm", None), "weight", None)
+    if norm is not None and norm.shape[-1] != attention.head_dim:
+        strange.append("k_norm over all heads at once")
+    if getattr(getattr(attention, "config", None), "clip_qkv", None) is not None:
+        strange.append("clip_qkv")
+    if strange:
+        raise MethodError(
+            f"The attention of layer {index} ({name}) has {', '.join(strange)}, which "
+            "SinkTrack cannot apply to its context: attach without a method to record."
+        )
+    if normalizes and not hasattr(layer, "input_layernorm"):
+        raise MethodError(
+            f"Layer {index} ({name}) has no input norm for normalize_context=True: leave it out."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,18 +413,14 @@ class Family:
     """
 
     interval: int
-    context: Context
+    context: str
     last: int | None = 25
     early_refresh: bool = False
 
     def schedule(self, num_layers: int) -> dict[str, Any]:
         """Return inject_at, refresh_after and context for a model of `num_layers` layers."""
         every = range(self.interval, num_layers, self.interval)
-        refresh = (
-            (layer - 1 for layer in range(self.interval, num_layers, self.interval))
-            if self.early_refresh
-            else every
-        )
+        refresh = (layer - 1 for layer in every) if self.early_refresh else every
         return {
             "inject_at": frozenset(i for i in every if self.last is None or i <= self.last),
             "refresh_after": frozenset(refresh),

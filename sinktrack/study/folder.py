@@ -16,7 +16,7 @@ from sinktrack.core.cache import Cache, SinkWindow
 from sinktrack.core.errors import SinkTrackError, StudyError, reason
 from sinktrack.core.files import json_lines, read_text
 from sinktrack.core.names import exists
-from sinktrack.core.prompt import clean_question, same_question
+from sinktrack.core.messages import clean_question, same_question
 from sinktrack.methods.sinktrack import SinkTrack
 
 Ask = Literal["hallucination", "comment"]

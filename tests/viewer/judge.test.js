@@ -6,7 +6,7 @@ require("./elements.js");
 const { load } = require("./load.js");
 
 load("colour", "dom", "words");
-const { Judge } = load("judge");
+const { Judge } = load("pair_form", "judge");
 
 /** A judge that has no page; `said` gathers what an annotator would read. */
 function judge(fields = {}) {

@@ -13,7 +13,7 @@ globalThis.SinkTrackViewer = {
   progress: (_, lanes) => grown.push(lanes),
 };
 load("colour", "dom");
-const { stage, examples } = load("page");
+const { stage, examples } = load("compare");
 
 const NOW = { status: "Writing", busy: true, notices: [], lanes: [] };
 

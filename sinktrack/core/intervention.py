@@ -1,0 +1,387 @@
+"""What a method is: the protocol that the generator, `attach`, eval, study, page and report know.
+
+A method is a small frozen dataclass. It says from which layer on its rows differ from the plain
+model's, which prompts its rows read, and gives the hooks of one generation. docs/methods.md shows
+how to write one.
+"""
+
+import math
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+
+from sinktrack.core.errors import MethodError
+from sinktrack.core.parts import PromptParts
+from sinktrack.core.prompt import Prompt
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from sinktrack.core.attention import AttentionCall
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """What people are told of one parameter of a method.
+
+    Args:
+        name: As in Python and on the command line.
+        default: Its value where none is given.
+        help: One sentence.
+        low: The least value of a number; None for none.
+        high: The largest.
+        choices: The values that a word may have; empty for a number, a switch or layers.
+        layers: Whether it is a set of layers.
+        check: Returns a sentence that says what is wrong with a value, or None.
+        takes: What values it takes, in words, where the rest does not say it.
+    """
+
+    name: str
+    default: Any
+    help: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    layers: bool = False
+    check: Callable[[Any], str | None] | None = None
+    takes: str = ""
+
+    @property
+    def range(self) -> str:
+        """What values it takes, in words."""
+        if self.takes:
+            return self.takes
+        if self.choices:
+            return " or ".join(self.choices)
+        if self.layers:
+            return "layers, such as 2+5+7 or 2-9"
+        if isinstance(self.default, bool):
+            return "yes or no"
+        kind = "a whole number" if isinstance(self.default, int) else "a number"
+        if self.low is None:
+            return kind
+        return (
+            f"{kind} of {self.low:g} or more"
+            if self.high is None
+            else (f"{kind} from {self.low:g} to {self.high:g}")
+        )
+
+    def checked(self, value: Any) -> Any:
+        """Return a value as it is kept.
+
+        Raises:
+            MethodError: If it is out of range.
+        """
+        if self.layers:
+            return self._checked_layers(value)
+        if self.check is not None:
+            said = self.check(value)
+            if said is not None:
+                raise MethodError(f"{self.name} is {value!r}, but {said}.")
+            return value
+        if self.choices:
+            good = value in self.choices
+        elif isinstance(self.default, bool):
+            good = isinstance(value, bool)
+        else:
+            whole = isinstance(self.default, int)
+            good = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+            good = good and math.isfinite(value)
+            good = good and (self.low is None or value >= self.low)
+            good = good and (self.high is None or value <= self.high)
+        if not good:
+            raise MethodError(f"{self.name} is {value!r}, but must be {self.range}.")
+        return value
+
+    def _checked_layers(self, value: Any) -> Any:
+        if value is None and self.default is None:
+            return None
+        if not isinstance(value, Collection) or any(
+            isinstance(layer, bool) or not isinstance(layer, int) or layer < 0 for layer in value
+        ):
+            raise MethodError(
+                f"{self.name} is {value!r}, but must be a set of layers, counted from 0: give "
+                "whole numbers of 0 or more."
+            )
+        return frozenset(value)
+
+    def parsed(self, text: str) -> Any:
+        """Return the value that a word on the command line or the page stands for.
+
+        Raises:
+            MethodError: If it stands for none.
+        """
+        words = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+        try:
+            if self.layers:
+                return frozenset(_layers(text))
+            if self.check is not None and re.fullmatch(r"\d+([+-]\d+)*", text):
+                return frozenset(_layers(text))
+            if self.choices or self.check is not None:
+                return text
+            if isinstance(self.default, bool):
+                return words[text.lower()]
+            return int(text) if isinstance(self.default, int) else float(text)
+        except (KeyError, ValueError) as error:
+            raise MethodError(f"{self.name} is {text!r}, but must be {self.range}.") from error
+
+
+def _layers(text: str) -> list[int]:
+    """Return the layers of a text such as "2+5-7"."""
+    found: list[int] = []
+    for each in filter(None, text.split("+")):
+        first, _, last = each.partition("-")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def parameter(
+    default: Any,
+    help: str,  # noqa: A002
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    layers: bool = False,
+    check: Callable[[Any], str | None] | None = None,
+    takes: str = "",
+) -> Any:
+    """Declare a field of a method; see `Parameter` for the arguments."""
+    told = {"help": help, "low": low, "high": high, "choices": choices}
+    return field(
+        default=default, metadata=told | {"layers": layers, "check": check, "takes": takes}
+    )
+
+
+KINDS: dict[str, type["Intervention"]] = {}
+"""Every method that was imported, by kind; `sinktrack.methods` imports those that come along."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intervention:
+    """One way to change what a model answers; see `sinktrack.methods` for those that come along.
+
+    Subclasses are frozen, keyword-only dataclasses whose fields are made by `parameter`. The first
+    line of their docstring is what people are told of them.
+    """
+
+    kind: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    """What people call it; the kind in capitals by default."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Make the class known by its kind."""
+        super().__init_subclass__(**options)
+        if cls.kind:
+            KINDS[cls.kind] = cls
+
+    def __post_init__(self) -> None:
+        """Check every parameter."""
+        for each in self.parameters():
+            object.__setattr__(self, each.name, each.checked(getattr(self, each.name)))
+
+    # What a method says of itself.
+
+    @property
+    def needs(self) -> str | None:
+        """The context that a prompt must have, such as "image"; None for any prompt."""
+        return None
+
+    @property
+    def needs_no_padding(self) -> bool:
+        """Whether its rows must not be padded, so that prompts are answered one by one."""
+        return False
+
+    @property
+    def subtitle(self) -> str:
+        """One line on what is done to the model."""
+        values = ", ".join(f"{each.name} {getattr(self, each.name)}" for each in self.parameters())
+        return self.summary() + (f" ({values})" if values else "")
+
+    def prompts(self, prompt: Prompt) -> list[Prompt]:
+        """Return the prompts of its rows: `prompt` first, and one more for each further row."""
+        return [prompt]
+
+    def first_layer(self, num_layers: int) -> int:
+        """Return the first layer that it changes; `num_layers` if it changes none."""
+        return num_layers
+
+    def fitted(self, model: Any) -> "Self":
+        """Return the method with whatever depends on a model settled, such as layers.
+
+        Raises:
+            MethodError: If it cannot be used with the model.
+        """
+        return self
+
+    def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> "Hooks":
+        """Return the hooks of one generation.
+
+        Args:
+            prompts: The parts of what its R rows read.
+            rows: int64 (R,), which rows of the batch they are; those of one prompt stand together.
+            model: The model.
+        """
+        return Hooks()
+
+    # What everyone else needs of it.
+
+    @classmethod
+    def for_model(cls, model: Any, **parameters: Any) -> "Self":
+        """Return the method as published for a model, with these parameters in place of others.
+
+        Raises:
+            MethodError: If a parameter is unknown or out of range.
+        """
+        return cls.of(parameters).fitted(model)
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> "Self":
+        """Return the method with these parameters.
+
+        Raises:
+            MethodError: If one is unknown or out of range.
+        """
+        known = [each.name for each in cls.parameters()]
+        for name in parameters:
+            if name not in known:
+                raise MethodError(
+                    f"{cls.kind} has no parameter {name!r}; it has {', '.join(known) or 'none'}."
+                )
+        return cls(**parameters)
+
+    @classmethod
+    def parameters(cls) -> list[Parameter]:
+        """Return its parameters, in order."""
+        return [
+            Parameter(name=each.name, default=each.default, **each.metadata)
+            for each in fields(cls)
+            if "help" in each.metadata
+        ]
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the first line of its docstring."""
+        return (cls.__doc__ or "").strip().splitlines()[0]
+
+    @property
+    def rows_of_its_own(self) -> bool:
+        """Whether it answers with more than one row a prompt."""
+        return type(self).prompts is not Intervention.prompts
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return kind and parameters as JSON values; `sinktrack.methods.from_dict` reads them."""
+        values = {each.name: getattr(self, each.name) for each in self.parameters()}
+        return {"kind": self.kind} | {
+            name: sorted(value) if isinstance(value, frozenset) else value
+            for name, value in values.items()
+        }
+
+
+def share_of_depth(first: int, last: int, of: int, num_layers: int) -> frozenset[int]:
+    """Return layers at the same depth as layers `first` to `last` of a model of `of` layers."""
+    begin, end = round(first / of * num_layers), round((last + 1) / of * num_layers)
+    return frozenset(range(begin, max(begin + 1, min(end, num_layers))))
+
+
+@dataclass(frozen=True)
+class Write:
+    """What one row wrote into one sink at one layer.
+
+    Args:
+        row: The row of the batch.
+        layer: The layer.
+        sink: The position that was written to.
+        positions: int64 (N,), where the tokens stand that it was made of.
+        weights: float32 (H, N), with which weight each head drew from them.
+        norm: float32 (), the length of what was written over the length of what it joins: the
+            residual for a write into the output, the sink's own value for one into the cache.
+    """
+
+    row: int
+    layer: int
+    sink: int
+    positions: torch.Tensor
+    weights: torch.Tensor
+    norm: torch.Tensor
+
+
+class Hooks:
+    """What one method does to its R rows during one generation.
+
+    Each hook does nothing by default, and one that is not overridden costs nothing. What a hook
+    returns takes the place of what it was given; None changes nothing.
+
+    Attributes:
+        layers: Where the hooks of layers are called; None for every layer.
+        while_writing: Whether they are called while the answer is written, or with the prompt
+            alone.
+        lens: Layers whose output at the last position `logits` may ask for.
+        writes: What was written into sinks so far, for the trace.
+    """
+
+    layers: Collection[int] | None = None
+    while_writing: bool = True
+    lens: Collection[int] = ()
+    writes: "list[Write]"
+
+    def __init__(self) -> None:
+        """Start with nothing written."""
+        self.writes = []
+
+    def residual(self, layer: int, hidden: torch.Tensor, prefill: bool) -> torch.Tensor | None:
+        """Read or change the residual stream (R, Q, D) before a decoder layer."""
+        return None
+
+    def after_mlp(self, layer: int, output: torch.Tensor, prefill: bool) -> torch.Tensor | None:
+        """Read or change the output of a layer's MLP (R, Q, D) before it is added."""
+        return None
+
+    def values(self, call: "AttentionCall", prefill: bool) -> torch.Tensor | None:
+        """Return other values (R, H_kv, K, d) to attend to; they stay in the cache."""
+        return None
+
+    def scores(self, call: "AttentionCall", prefill: bool) -> torch.Tensor | None:
+        """Return what is added to the last query's scores before the softmax, (R, H, 1, K)."""
+        return None
+
+    def attention(
+        self, call: "AttentionCall", output: torch.Tensor, prefill: bool
+    ) -> torch.Tensor | None:
+        """Read or change the attention output (R, Q, H, d) before `o_proj`."""
+        return None
+
+    def logits(self, logits: torch.Tensor, layers: Callable[[int], torch.Tensor]) -> torch.Tensor:
+        """Return the distribution that chooses the next token.
+
+        Args:
+            logits: float32 (P, k, V), of the k rows of each of P prompts, the main row first.
+            layers: Gives the logits (P, k, V) that a layer of `lens` would have said.
+
+        Returns:
+            float32 (P, V).
+        """
+        return logits[:, 0]
+
+    def overrides(self, name: str) -> bool:
+        """Tell whether a hook does anything."""
+        return getattr(type(self), name) is not getattr(Hooks, name)
+
+
+def plausible(logits: torch.Tensor, plain: torch.Tensor, beta: float) -> torch.Tensor:
+    """Keep the tokens that the plain row finds plausible, and forbid the others.
+
+    Source: Li et al. 2023, "Contrastive Decoding", https://arxiv.org/abs/2210.15097, section 3.3.
+
+    Args:
+        logits: float32 (..., V), to be cut.
+        plain: float32 (..., V), the plain row's logits.
+        beta: From 0 (all stay) to 1 (the likeliest alone).
+    """
+    if beta <= 0:
+        return logits
+    least = plain.amax(-1, keepdim=True) + math.log(beta)
+    return logits.masked_fill(plain < least, float("-inf"))

@@ -1,0 +1,108 @@
+"""Keys and values that an attention module would make of other states than its own input.
+
+Used where context stands in for the sink, and where a cache closes a gap. What is made here is
+compared with what the module makes of its own input, so an unknown family is refused.
+"""
+
+from typing import Any
+
+import torch
+
+from sinktrack.core.errors import AttachError
+
+Rotary = tuple[torch.Tensor, torch.Tensor]
+"""A layer's cosines and sines, (..., B or 1, T, r)."""
+
+
+def context_keys(
+    module: Any, features: torch.Tensor, head_size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the keys and values of features (N, D), both (N, H_kv, d), without rotation."""
+    keys = module.k_proj(features).view(len(features), -1, head_size)
+    if hasattr(module, "k_norm"):
+        keys = module.k_norm(keys)
+    return keys, module.v_proj(features).view(len(features), -1, head_size)
+
+
+def at_position_zero(
+    query: torch.Tensor, rotary: Rotary | None, row: int, position: int
+) -> torch.Tensor:
+    """Undo the rotation of a query (H, d) that does not stand at position 0.
+
+    That happens to left-padded rows when `forward` is called without position ids. Attention among
+    rotated keys does not mind, but context keys are not rotated. At position 0 this is exact.
+    """
+    if rotary is None:
+        return query
+    cos, sin = (part.to(query.device) for part in _rotation(rotary, row, position))
+    turned, still = query.float().tensor_split([cos.shape[-1]], dim=-1)
+    turned = rotated_back(turned, cos, sin) / (cos**2 + sin**2).sqrt()
+    return torch.cat([turned, still], dim=-1).to(query.dtype)
+
+
+def rotated_back(vectors: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Undo a rotary embedding whose two halves turn together; all arguments (..., r)."""
+    first, second = vectors.chunk(2, dim=-1)
+    across = torch.cat([-second, first], dim=-1)
+    return vectors * cos - across * sin
+
+
+@torch.no_grad()
+def check_reproduced(
+    module: Any,
+    entering: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    rotary: Rotary | None,
+    places: list[tuple[int, int]],
+) -> None:
+    """Refuse a family whose own keys and values differ from those that are made here.
+
+    They are compared at the given places, and at the last query, whose key stands at a later
+    position: so multipliers, norms and rotations that are not known here are found out.
+
+    Args:
+        module: The attention module.
+        entering: (B, Q, D), what enters it.
+        key: (B, H_kv, K, d), after the cache update.
+        value: (B, H_kv, K, d).
+        rotary: The layer's rotation.
+        places: Rows and positions.
+
+    Raises:
+        AttachError: If they differ.
+    """
+    length = entering.shape[1]
+    first = length - key.shape[2] if length > 1 else 0  # a static cache holds room for more
+    for row, at in [*places, (0, length - 1)]:
+        column = at - max(first, 0) if length > 1 else key.shape[2] - 1
+        own = (key[row, :, column], value[row, :, column])
+        keys, values = context_keys(module, entering[row, at][None], key.shape[-1])
+        unturned = at_position_zero(own[0], rotary, row, at)
+        if rotary is not None:  # some rotations stretch what they turn
+            stretch = _stretch(rotary, row, at).to(unturned.device)
+            unturned = unturned.clone()
+            unturned[..., : len(stretch)] /= stretch.to(unturned.dtype)
+        for made, seen in ((keys[0], unturned), (values[0], own[1])):
+            tolerance = 0.01 if seen.dtype == torch.float32 else 0.05  # products may be in TF32
+            apart = (made.float() - seen.float()).norm()
+            if apart > tolerance * seen.float().norm().clamp(min=1e-6):
+                raise AttachError(
+                    f"{type(module).__name__} of layer {module.layer_idx} makes other keys or values "
+                    "of its input than are made here, so neither SinkTrack nor a window can be used with this family: "
+                    "attach without them to record."
+                )
+
+
+def _rotation(rotary: Rotary, row: int, at: int) -> Rotary:
+    """Return the cosines and sines of a text position, float32 (r,) each."""
+    # Multimodal rotary embeddings have an axis in front, along which text positions agree.
+    cos, sin = (part.reshape(-1, *part.shape[-3:])[0] for part in rotary)
+    place = (row if len(cos) > 1 else 0, at)
+    return cos[place].float(), sin[place].float()
+
+
+def _stretch(rotary: Rotary, row: int, at: int) -> torch.Tensor:
+    """Return by what a rotation lengthens a vector, as YaRN's does, float32 (r,)."""
+    cos, sin = _rotation(rotary, row, at)
+    return (cos**2 + sin**2).sqrt()

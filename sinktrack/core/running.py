@@ -1,0 +1,217 @@
+"""One method at work on its rows: calls its hooks, and measures how far each of them moved things.
+
+Knows methods by their protocol, and nothing about torch hooks.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from sinktrack.core.architecture import decoder_layers
+from sinktrack.core.errors import MethodError
+from sinktrack.core.intervention import Intervention
+from sinktrack.core.parts import PromptParts
+
+if TYPE_CHECKING:
+    from sinktrack.core.attention import AttentionCall
+
+MOVED = {
+    "attention": "total variation between where the last query looked and would have looked",
+    "output": "change of an attention output over its length",
+    "values": "change of a cached value over its length",
+    "residual": "change of the residual stream over its length",
+    "mlp": "change of an MLP's output over its length",
+    "logits": "total variation between the distribution that chose and the plain row's own",
+}
+"""What a method can move, each from 0 for nothing."""
+
+
+class Running:
+    """One method during one generation.
+
+    Args:
+        method: The method.
+        rows: int64 (R,), its rows of the batch; the rows of one prompt stand together.
+        each: k, how many rows a prompt has.
+        prompts: The parts of the rows' prompts.
+        model: The model.
+    """
+
+    def __init__(
+        self,
+        method: Intervention,
+        rows: torch.Tensor,
+        each: int,
+        prompts: PromptParts,
+        model: Any,
+    ) -> None:
+        """Start the method."""
+        self.method, self.rows, self.each, self.prompts = method, rows, each, prompts
+        self._model = model
+        self._layers = len(decoder_layers(model))
+        self.first_layer = method.first_layer(self._layers)
+        self.hooks = method.start(prompts, rows, model)
+        self._lens: dict[int, torch.Tensor] = {}
+        self._moved: list[dict[tuple[str, int], torch.Tensor]] = []
+
+    def wants(self, hook: str, layer: int, prefill: bool) -> bool:
+        """Tell whether a hook is to be called at a layer."""
+        if not self.hooks.overrides(hook) or not (prefill or self.hooks.while_writing):
+            return False
+        acts = layer >= self.first_layer or hook == "residual"  # which may read before that
+        if self.hooks.layers is not None:
+            return acts and layer in self.hooks.layers
+        return layer >= self.first_layer
+
+    def lens_after(self, layer: int) -> bool:
+        """Tell whether `logits` may ask what a layer would have said."""
+        return layer in self.hooks.lens
+
+    def begin_step(self) -> None:
+        """Begin a forward pass."""
+        self._moved.append({})
+
+    def keep_lens(self, layer: int, hidden: torch.Tensor) -> None:
+        """Take the output (R, Q, D) of a layer."""
+        self._lens[layer] = hidden[:, -1]
+
+    def change_residual(self, layer: int, hidden: torch.Tensor, prefill: bool) -> torch.Tensor:
+        """Return the residual stream (R, Q, D) of the method's rows before a layer."""
+        new = self.hooks.residual(layer, hidden, prefill)
+        if new is None:
+            return hidden
+        if layer < self.first_layer:
+            raise MethodError(
+                f"{self.method.kind} changes layer {layer}, but says that its rows differ from "
+                f"layer {self.first_layer} on: mend its first_layer."
+            )
+        self._note("residual", layer, new, hidden)
+        return new
+
+    def change_mlp(self, layer: int, output: torch.Tensor, prefill: bool) -> torch.Tensor:
+        """Return the output (R, Q, D) of a layer's MLP."""
+        new = self.hooks.after_mlp(layer, output, prefill)
+        if new is None:
+            return output
+        self._note("mlp", layer, new, output)
+        return new
+
+    def change_values(self, call: "AttentionCall", prefill: bool) -> None:
+        """Change the cached values of one layer, in place."""
+        if not self.wants("values", call.layer, prefill):
+            return
+        old = call.value
+        new = self.hooks.values(call, prefill)
+        if new is not None:
+            self._note("values", call.layer, new.transpose(1, 2), old.transpose(1, 2))
+            call.put_values(new)
+
+    def change_attention(
+        self, call: "AttentionCall", output: torch.Tensor, prefill: bool
+    ) -> torch.Tensor:
+        """Return the whole batch's attention output (B, Q, H, d) with the method's rows changed."""
+        if self.wants("scores", call.layer, prefill):
+            added = self.hooks.scores(call, prefill)
+            if added is not None:
+                output = self._rescored(call, output, added)
+        if self.wants("attention", call.layer, prefill):
+            old = call.own(output)
+            new = self.hooks.attention(call, old.clone(), prefill)
+            if new is not None:
+                self._note("output", call.layer, new.flatten(2), old.flatten(2))
+                output = output.index_copy(0, call.rows, new)
+        return output
+
+    def _rescored(
+        self, call: "AttentionCall", output: torch.Tensor, added: torch.Tensor
+    ) -> torch.Tensor:
+        """Let the last query look where the changed scores say."""
+        scores = call.scores()
+        plain, changed = scores.softmax(-1), (scores + added).softmax(-1)
+        self._say("attention", call.layer, (changed - plain).abs().sum(-1).mean((1, 2)) / 2)
+        call.looked(changed)
+        own = call.own(output).clone()
+        own[:, -1:] = call.weighted(changed)
+        return output.index_copy(0, call.rows, own)
+
+    def distribution(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the logits that choose, float32 (P, V), from those of all rows, (R, V)."""
+        rows = logits.float().view(-1, self.each, logits.shape[-1])
+        new = self.hooks.logits(rows, self._layer_logits)
+        apart = new.softmax(-1) - rows[:, 0].softmax(-1)
+        moved = (apart.abs().sum(-1) / 2).repeat_interleave(self.each)
+        self._say("logits", self._layers, moved)
+        return new
+
+    def _layer_logits(self, layer: int) -> torch.Tensor:
+        """Return what a layer would have said, float32 (P, k, V)."""
+        hidden = self._model.get_decoder().norm(self._lens[layer])
+        logits: torch.Tensor = self._model.get_output_embeddings()(hidden)
+        return logits.float().view(-1, self.each, logits.shape[-1])
+
+    def moved(self, row: int, steps: int) -> dict[str, torch.Tensor]:
+        """Return how far a row of the batch was moved, token by token and layer by layer.
+
+        Returns:
+            float32 (steps, L) for each of `MOVED` that the method touched; (steps, 1) for logits.
+        """
+        at = self.rows.tolist().index(row)
+        kinds = dict.fromkeys(kind for step in self._moved for kind, _ in step)
+        found = {}
+        for kind in kinds:
+            width = 1 if kind == "logits" else self._layers
+            values = torch.zeros(steps, width)
+            for number, step in enumerate(self._moved[:steps]):
+                for (what, layer), moved in step.items():
+                    if what == kind:
+                        values[number, min(layer, width - 1)] = moved[at].float().cpu()
+            found[kind] = values
+        return found
+
+    def most_moved(self, row: int) -> dict[str, float]:
+        """Return the most that a row of the batch was moved in its whole answer, by kind."""
+        at = self.rows.tolist().index(row)
+        most: dict[str, float] = {}
+        for step in self._moved:
+            for (kind, _), moved in step.items():
+                most[kind] = max(most.get(kind, 0.0), float(moved[at]))
+        return most
+
+    def _note(self, kind: str, layer: int, new: torch.Tensor, old: torch.Tensor) -> None:
+        """Keep by how much of its length a vector (R, Q, ...) changed at most."""
+        with torch.no_grad():
+            new, old = new.flatten(2).float(), old.flatten(2).float()
+            change = (new - old).norm(dim=-1) / old.norm(dim=-1).clamp(min=1e-12)
+            self._say(kind, layer, change.nan_to_num(0.0).amax(1))
+
+    def _say(self, kind: str, layer: int, moved: torch.Tensor) -> None:
+        if self._moved:
+            step, before = self._moved[-1], self._moved[-1].get((kind, layer))
+            step[kind, layer] = moved if before is None else torch.maximum(before, moved)
+
+
+def start_all(
+    methods: Sequence[Intervention | None],
+    each: Mapping[Intervention, int],
+    prompts: PromptParts,
+    model: Any,
+) -> list[Running]:
+    """Start the methods of a batch, equal ones together.
+
+    Args:
+        methods: One a row of the batch.
+        each: How many rows a prompt has, by method; 1 where it is not named.
+        prompts: The parts of all rows.
+        model: The model.
+    """
+    rows: dict[Intervention, list[int]] = {}
+    for row, method in enumerate(methods):
+        if method is not None:
+            rows.setdefault(method, []).append(row)
+    started = []
+    for method, own in rows.items():
+        index = torch.tensor(own)
+        running = Running(method, index, each.get(method, 1), prompts.select(index), model)
+        started.append(running)
+    return started
