@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 import sinktrack
-from sinktrack.core.errors import MethodError, OutputError
+from sinktrack.core.errors import MethodError, OutputError, PromptError
 from sinktrack.eval import tasks
 from sinktrack.eval.runner import RECORDS, Run, evaluate, table
 from sinktrack.eval.scorers import chair, exact, letter, span, yes_no
@@ -201,17 +201,22 @@ def test_a_folder_of_another_run_is_refused(checkpoint, tmp_path):
 
 def test_passages_need_no_picture(checkpoint, tmp_path):
     """A vision-language model answers them from text alone, and the method writes the question."""
-    method = sinktrack.SinkTrack.for_model(checkpoint[0], context="image+instruction")
+    method = sinktrack.SinkTrack.for_model(checkpoint[0], context="instruction")
     run = Run(tasks=PASSAGES, methods={"baseline": None, "sinktrack": method}, limit=3)
     results = evaluate(*checkpoint, run, tmp_path)
     assert results["tasks"]["passages"]["sinktrack"]["F1"]["items"] == 3
-    (note,) = results["notes"]
-    assert note.startswith("In 'passages', sinktrack wrote the context 'instruction' and not")
-    assert note in (tmp_path / "results.md").read_text()
+    records = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
+    assert {record["name"]: record["method"] for record in records} == {
+        "baseline": None,
+        "sinktrack": method.as_dict(),
+    }
+    assert all(bool(record["moved"]) == (record["name"] == "sinktrack") for record in records)
 
 
-def test_every_record_names_the_method_that_ran(checkpoint, tmp_path):
-    """Also in a batch in which only some questions have a picture."""
+def test_a_method_whose_context_is_missing_is_refused_before_anything_is_asked(
+    checkpoint, tmp_path
+):
+    """Also where only some questions of a task lack it."""
     method = sinktrack.SinkTrack.for_model(checkpoint[0], context="image")
 
     def mixed(split, limit):
@@ -221,16 +226,27 @@ def test_every_record_names_the_method_that_ran(checkpoint, tmp_path):
             yield from (replace(item, id=f"{number}/{which}") for which, item in enumerate(pair))
 
     task = Task("mixed", mixed, lambda item, answer: {"length": (len(answer), 1)}, 4)
-    run = Run(tasks=[task], methods={"baseline": None, "sinktrack": method}, limit=3)
-    evaluate(*checkpoint, run, tmp_path)
+    run = Run(tasks=[task], methods={"baseline": None, "own": method}, limit=3)
+    with pytest.raises(PromptError, match="'mixed' cannot be asked: own needs .* has no image"):
+        evaluate(*checkpoint, run, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_items_may_bring_a_passage(checkpoint, tmp_path):
+    item = Item("1", "Where is it?", "attic", passage="The red circle is in the attic.")
+    task = Task("rooms", lambda *_: [item], lambda item, answer: {"length": (len(answer), 1)}, 4)
+    method = sinktrack.methods.create("cad")
+    evaluate(*checkpoint, Run(tasks=[task], methods={"x": None, "cad": method}), tmp_path)
     records = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
-    assert len(records) == 12
-    for record in records:
-        expected = None
-        if record["lane"] == "sinktrack":
-            context = "instruction" if record["item"].endswith("/1") else "image"
-            expected = replace(method, context=context).as_dict()
-        assert record["method"] == expected
+    assert [record["method"] for record in records] == [None, method.as_dict()]
+
+
+def test_answers_in_which_a_method_moved_nothing_are_counted(checkpoint, tmp_path):
+    off = sinktrack.SinkTrack.for_model(checkpoint[0], strength=0.0)
+    run = Run(tasks=POPE[:1], methods={"baseline": None, "off": off}, limit=2)
+    results = evaluate(*checkpoint, run, tmp_path)
+    assert results["notes"] == ["In 'existence, random', off moved nothing in 2 of 2 answers."]
+    assert results["notes"][0] in (tmp_path / "results.md").read_text()
 
 
 def test_a_new_task_is_one_file(tmp_path, monkeypatch):

@@ -138,7 +138,7 @@ def test_answers_made_as_a_batch_are_those_of_the_library(folder, bundled):
     }
     for item in study.items:
         expected = sinktrack.compare(
-            *bundled, image=item.image, question=item.question, methods=methods, max_new_tokens=12
+            *bundled, images=item.images, question=item.question, methods=methods, max_new_tokens=12
         )
         stored = study.read_prepared(item)
         assert [lane["text"] for lane in stored["lanes"]] == [a.text for a in expected.values()]
@@ -214,7 +214,7 @@ def test_the_study_that_comes_along_holds_what_its_model_says():
         said = sinktrack.compare(
             model,
             processor,
-            image=item.image,
+            images=item.images,
             question=item.question,
             methods={"baseline": None, "sinktrack": sinktrack.SinkTrack.for_model(model)},
             cache=study.cache,

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from sinktrack.api import compare
 from sinktrack.core.cache import Cache, SinkWindow
-from sinktrack.core.generate import answer_texts
+from sinktrack.core.generate import answer_batch
 from sinktrack.core.images import load_picture
 from sinktrack.core.models import load
 from sinktrack.core.prompt import build_prompt
@@ -104,8 +104,10 @@ def _measures(
         build_prompt(model, processor, item.question, [load_picture(picture(item))])
         for item in items
     ]
-    answers = answer_texts(model, processor, prompts, {"x": method}, cache=kind.cache)
-    scores = [kind.task.score(item, each["x"]) for item, each in zip(items, answers, strict=True)]
+    answers = answer_batch(model, processor, prompts, {"x": method}, cache=kind.cache)
+    scores = [
+        kind.task.score(item, row.whole_text) for item, (row,) in zip(items, answers, strict=True)
+    ]
     return [next(iter(score.values()))[0] for score in scores]
 
 

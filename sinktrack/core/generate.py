@@ -140,9 +140,18 @@ class Generator:
                 if stop is not None and stop():
                     for row in self._main_rows:
                         row.end("stopped")
+                if self.ended:
+                    self._tell_moved()
                 yield written
                 if self.ended:
                     return
+
+    def _tell_moved(self) -> None:
+        """Tell every row how far its method moved it."""
+        for row, place in zip(self._main_rows, self._layout.main.tolist(), strict=True):
+            running = self._attachment.running_of(place)
+            if running is not None:
+                row.moved = running.most_moved(place)
 
     def run(self) -> None:
         """Write every answer to its end."""
@@ -168,9 +177,7 @@ class Generator:
             answers = []
             for row in rows:
                 place = next(places)
-                running = self._attachment.running_of(place)
-                moved = {} if running is None else running.most_moved(place)
-                answers.append(row.answer(self._attachment.recorder, place, moved))
+                answers.append(row.answer(self._attachment.recorder, place))
             comparison = Comparison(
                 answers={answer.name: answer for answer in answers},
                 turns=prompt.turns,

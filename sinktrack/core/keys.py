@@ -88,9 +88,9 @@ def check_reproduced(
             apart = (made.float() - seen.float()).norm()
             if apart > tolerance * seen.float().norm().clamp(min=1e-6):
                 raise AttachError(
-                    f"{type(module).__name__} of layer {module.layer_idx} makes other keys or values "
-                    "of its input than are made here, so neither SinkTrack nor a window can be used with this family: "
-                    "attach without them to record."
+                    f"{type(module).__name__} of layer {module.layer_idx} makes other keys or "
+                    "values of its input than are made here, so neither SinkTrack nor a window can "
+                    "be used with this family: attach without them to record."
                 )
 
 

@@ -29,6 +29,7 @@ class Row:
         self.text = ""
         self.finish: Finish | None = None
         self.first_at = self.last_at = 0.0
+        self.moved: dict[str, float] = {}
 
     def take(
         self, token_id: int, probability: float, finish: Finish | None, seconds: float
@@ -61,7 +62,7 @@ class Row:
             text = text.rstrip("\ufffd")  # a character whose other bytes did not come
         return text.strip()
 
-    def answer(self, recorder: Recorder, row: int, moved: dict[str, float]) -> Answer:
+    def answer(self, recorder: Recorder, row: int) -> Answer:
         """Return the finished answer with its trace; it is this row of the batch."""
         assert self.finish is not None
         later = self.last_at - self.first_at
@@ -77,5 +78,5 @@ class Row:
             seconds_to_first_token=self.first_at,
             tokens_per_second=(len(self.ids) - 1) / later if later > 0 else 0.0,
             probabilities=tuple(self.probabilities),
-            moved=moved,
+            moved=self.moved,
         )

@@ -1,4 +1,4 @@
-"""Asks every lane every item, keeps the answers, and resumes an interrupted run.
+"""Lets every method answer every item, keeps the answers, and resumes an interrupted run.
 
 Knows tasks by their interface alone.
 """
@@ -12,22 +12,21 @@ from typing import Any
 from tqdm import tqdm
 
 from sinktrack.core.cache import Cache, cache_as_json, check_cache
-from sinktrack.core.errors import OutputError
+from sinktrack.core.errors import OutputError, PromptError
 from sinktrack.core.files import json_lines, whole_file
-from sinktrack.core.generate import Methods, answer_texts, batch_size
-from sinktrack.core.images import load_picture
+from sinktrack.core.generate import Methods, answer_batch, batch_size
 from sinktrack.core.models import model_name
-from sinktrack.core.prompt import build_prompt
+from sinktrack.core.prompt import Prompt, build_prompt
+from sinktrack.core.row import Row
 from sinktrack.eval.statistics import Pair, interval, paired_p, ratio
 from sinktrack.eval.task import Item, Scores, Task
-from sinktrack.methods.sinktrack import SinkTrack
 from sinktrack.version import VERSION
 
 RECORDS = "records.jsonl"
 SETTINGS = "run.json"
 
 _Key = tuple[str, str, str]
-"""Task, lane and item's id: what one answer is found by."""
+"""Task, method's name and item's id: what one answer is found by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +35,8 @@ class Run:
 
     Args:
         tasks: What is asked.
-        methods: Lane names to methods, None for the plain model. The other lanes are compared with
-            the first one.
+        methods: Names to methods, None for the plain model. The others are compared with the first
+            one.
         split: "validation" to choose by, "test" to report.
         limit: Items a task.
         cache: As for `sinktrack.compare`.
@@ -57,7 +56,7 @@ class Run:
         return {
             "model": model_name(model),
             "tasks": [task.name for task in self.tasks],
-            "lanes": {
+            "methods": {
                 name: method.as_dict() if method else None for name, method in self.methods.items()
             },
             "split": self.split,
@@ -78,23 +77,30 @@ def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[s
             is resumed there.
 
     Returns:
-        What results.json holds: the value of each task, lane and measure, its 95 % interval, and
-        p for every lane but the first, which the others are compared with.
+        What results.json holds: the value of each task, method and measure, its 95 % interval, and
+        p for every method but the first, which the others are compared with.
 
     Raises:
         OutputError: If the folder holds another run, or cannot be written.
+        PromptError: If a method needs what a task's prompts lack.
     """
     folder = Path(folder)
+    fitted = {
+        name: None if method is None else method.fitted(model)
+        for name, method in run.methods.items()
+    }
+    run = replace(run, methods=fitted)
+    items = {task.name: list(task.items(run.split, run.limit)) for task in run.tasks}
+    _check_needs(model, processor, run, items)
     _check_settings(folder, run.settings(model))
     done = _read_records(folder / RECORDS)
-    items = {task.name: list(task.items(run.split, run.limit)) for task in run.tasks}
     _answer(model, processor, run, items, done, folder / RECORDS)
     results = {
         "settings": run.settings(model),
-        "notes": _notes(run, items),
+        "notes": _notes(folder / RECORDS),
         "tasks": {
             name: _summary(
-                {lane: [done[name, lane, item.id] for item in asked] for lane in run.methods}
+                {own: [done[name, own, item.id] for item in asked] for own in run.methods}
             )
             for name, asked in items.items()
         },
@@ -107,14 +113,14 @@ def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[s
 
 
 def table(results: dict[str, Any]) -> str:
-    """Return results as a Markdown table, one row a task and measure, one column a lane."""
-    lanes = list(results["settings"]["lanes"])
-    lines = [f"| task | measure | {' | '.join(lanes)} |", "|---" * (2 + len(lanes)) + "|"]
+    """Return results as a Markdown table, one row a task and measure, one column a method."""
+    names = list(results["settings"]["methods"])
+    lines = [f"| task | measure | {' | '.join(names)} |", "|---" * (2 + len(names)) + "|"]
     for task, measured in results["tasks"].items():
-        for measure in measured[lanes[0]]:
+        for measure in measured[names[0]]:
             cells = []
-            for lane in lanes:
-                figure = measured[lane].get(measure)
+            for name in names:
+                figure = measured[name].get(measure)
                 if figure is None:
                     cells.append("-")
                     continue
@@ -126,6 +132,34 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _check_needs(model: Any, processor: Any, run: Run, items: Mapping[str, Sequence[Item]]) -> None:
+    """Refuse a method that a task's prompts have nothing for, before anything is asked."""
+    for task, asked in items.items():
+        kinds = {(item.image is None, not item.passage): item for item in asked}
+        for item in kinds.values():
+            prompt = _prompt(model, processor, item)
+            for name, method in run.methods.items():
+                if method is None or method.needs is None:
+                    continue
+                try:
+                    prompt.check_has(method.needs, name)
+                except PromptError as error:
+                    raise PromptError(
+                        f"The task {task!r} cannot be asked: {error} Or leave this task out."
+                    ) from error
+
+
+def _prompt(model: Any, processor: Any, item: Item) -> Prompt:
+    return build_prompt(
+        model,
+        processor,
+        item.question,
+        [item.image()] if item.image else [],
+        passage=item.passage or None,
+        needs_picture=False,
+    )
+
+
 def _answer(
     model: Any,
     processor: Any,
@@ -135,7 +169,7 @@ def _answer(
     path: Path,
 ) -> None:
     """Ask what is not done, with a progress bar; add scores to `done` and records to a file."""
-    keys = [(name, lane, item.id) for name in items for lane in run.methods for item in items[name]]
+    keys = [(task, name, item.id) for task in items for name in run.methods for item in items[task]]
     size = batch_size(run.methods, run.batch)
     with (
         path.open("a", encoding="utf-8") as records,
@@ -150,17 +184,18 @@ def _answer(
             bar.set_description(task.name)
             for start in range(0, len(items[task.name]), size):
                 batch = items[task.name][start : start + size]
-                for lane, method, item, text in _ask(model, processor, run, task, batch, done):
-                    scores = task.score(item, text)
-                    done[task.name, lane, item.id] = scores
+                for item, row in _ask(model, processor, run, task, batch, done):
+                    scores = task.score(item, row.whole_text)
+                    done[task.name, row.name, item.id] = scores
                     record = {
                         "task": task.name,
-                        "lane": lane,
-                        "method": None if method is None else method.as_dict(),
+                        "name": row.name,
+                        "method": None if row.method is None else row.method.as_dict(),
                         "item": item.id,
                         "question": item.question,
                         "reference": item.answer,
-                        "answer": text,
+                        "answer": row.whole_text,
+                        "moved": row.moved,
                         "scores": scores,
                     }
                     records.write(json.dumps(record) + "\n")
@@ -168,16 +203,20 @@ def _answer(
                 records.flush()
 
 
-def _notes(run: Run, items: Mapping[str, Sequence[Item]]) -> list[str]:
-    """Say where a method could not run as it was asked for."""
+def _notes(path: Path) -> list[str]:
+    """Say of each method in how many answers it moved nothing."""
+    still: dict[tuple[str, str], int] = {}
+    asked: dict[tuple[str, str], int] = {}
+    for line in filter(None, json_lines(path.read_text("utf-8"))):
+        record = json.loads(line)
+        if record["method"] is not None:
+            key = record["task"], record["name"]
+            asked[key] = asked.get(key, 0) + 1
+            still[key] = still.get(key, 0) + (not any(record["moved"].values()))
     return [
-        f"In {name!r}, {lane} wrote the context {ran.context!r} and not "
-        f"{method.context!r}, because these questions have no picture."
-        for name, asked in items.items()
-        for lane, method in run.methods.items()
-        if method is not None
-        and (ran := _without_picture(method)) != method
-        and any(item.image is None for item in asked)
+        f"In {task!r}, {name} moved nothing in {still[task, name]} of {count} answers."
+        for (task, name), count in asked.items()
+        if still[task, name]
     ]
 
 
@@ -188,57 +227,38 @@ def _ask(
     task: Task,
     items: Sequence[Item],
     done: Container[_Key],
-) -> Iterator[tuple[str, SinkTrack | None, Item, str]]:
-    """Answer a batch's items in all lanes, leaving out items that every lane has answered.
+) -> Iterator[tuple[Item, Row]]:
+    """Answer a batch's items by all methods, leaving out items that every method has answered.
 
     Yields:
-        The lane, the method that ran, the item, and the answer.
+        The item and what was written.
     """
 
-    def answered(item: Item, lane: str) -> bool:
-        return (task.name, lane, item.id) in done
+    def answered(item: Item, name: str) -> bool:
+        return (task.name, name, item.id) in done
 
-    unasked = [item for item in items if not all(answered(item, lane) for lane in run.methods)]
+    unasked = [item for item in items if not all(answered(item, name) for name in run.methods)]
     if not unasked:
         return
-    prompts = [
-        build_prompt(
-            model,
-            processor,
-            item.question,
-            [load_picture(item.image())] if item.image else [],
-            needs_picture=False,
-        )
-        for item in unasked
-    ]
-    ran = [
-        {
-            lane: method if method is None or prompt.image_tokens else _without_picture(method)
-            for lane, method in run.methods.items()
-        }
-        for prompt in prompts
-    ]
-    answers = answer_texts(
-        model, processor, prompts, ran, cache=run.cache, max_new_tokens=task.max_new_tokens
+    answers = answer_batch(
+        model,
+        processor,
+        [_prompt(model, processor, item) for item in unasked],
+        run.methods,
+        cache=run.cache,
+        max_new_tokens=task.max_new_tokens,
     )
-    for item, methods, texts in zip(unasked, ran, answers, strict=True):
-        for lane, text in texts.items():
-            if not answered(item, lane):
-                yield lane, methods[lane], item, text
-
-
-def _without_picture(method: SinkTrack) -> SinkTrack:
-    """Return the method that runs on a prompt without a picture: it writes the instruction."""
-    return replace(method, context="instruction") if method.reads_image else method
+    for item, rows in zip(unasked, answers, strict=True):
+        yield from ((item, row) for row in rows if not answered(item, row.name))
 
 
 def _summary(scores: Mapping[str, list[Scores]]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return value, interval and p of every measure of every lane."""
+    """Return value, interval and p of every measure of every method."""
     first = next(iter(scores))
     measures = dict.fromkeys(name for score in scores[first] for name in score)
     summary: dict[str, dict[str, dict[str, Any]]] = {}
-    for lane, answered in scores.items():
-        summary[lane] = {}
+    for name, answered in scores.items():
+        summary[name] = {}
         for measure in measures:
             pairs = _pairs(answered, measure)
             value = ratio(pairs)
@@ -249,9 +269,9 @@ def _summary(scores: Mapping[str, list[Scores]]) -> dict[str, dict[str, dict[str
                 "interval": interval(pairs),
                 "items": len(pairs),
             }
-            if lane != first:
+            if name != first:
                 figure["p"] = paired_p(_pairs(scores[first], measure), pairs)
-            summary[lane][measure] = figure
+            summary[name][measure] = figure
     return summary
 
 
@@ -269,7 +289,7 @@ def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
             if before != settings:
                 raise OutputError(
                     f"{folder} holds a run with other settings ({known.name} tells which): choose "
-                    "another folder, or give the same model, lanes, split, limit and cache."
+                    "another folder, or give the same model, methods, split, limit and cache."
                 )
             return
     except (OSError, ValueError) as error:
@@ -289,7 +309,7 @@ def _read_records(path: Path) -> dict[_Key, Scores]:
         path.write_bytes(whole)
     for line in filter(None, json_lines(whole.decode("utf-8"))):
         record = json.loads(line)
-        done[record["task"], record["lane"], record["item"]] = {
+        done[record["task"], record["name"], record["item"]] = {
             measure: (numerator, denominator)
             for measure, (numerator, denominator) in record["scores"].items()
         }

@@ -1,4 +1,4 @@
-"""How sure a measure is, and whether two lanes differ. Knows numerators and denominators alone.
+"""How sure a measure is, and whether two methods differ. Knows numerators and denominators alone.
 
 A measure is a ratio of sums over items: the numerators' over the denominators'. Where every item
 counts as 0 or 1 of 1, the measure is a rate, and the binomial distribution gives an interval and an
@@ -7,7 +7,7 @@ exact test. For any other ratio items are drawn again, or the answers of an item
 | | a rate, such as accuracy | any other ratio, such as CHAIR_i |
 |---|---|---|
 | 95 % interval | Wilson's score interval | percentile bootstrap over items |
-| two lanes | McNemar's exact test | paired permutation test over items |
+| two methods | McNemar's exact test | paired permutation test over items |
 """
 
 from collections.abc import Sequence
@@ -73,34 +73,34 @@ def interval(scores: Sequence[Pair], draws: int = 2000, seed: int = 0) -> tuple[
 def paired_p(
     first: Sequence[Pair], second: Sequence[Pair], draws: int = 5000, seed: int = 0
 ) -> float:
-    """Return the two-sided p-value of no difference between two lanes' ratios.
+    """Return the two-sided p-value of no difference between two methods' ratios.
 
-    The lanes answered the same items, so the tests compare the two answers of each item. Two rates
-    are compared by McNemar's exact test, which is a sign test of the items that one lane alone got
+    The methods answered the same items, so the tests compare the two answers of each item. Two rates
+    are compared by McNemar's exact test, which is a sign test of the items that one method alone got
     right (`scipy.stats.binomtest`). Two other ratios are compared by a permutation test that
     exchanges the two answers of an item at random (`scipy.stats.permutation_test`; Noreen 1989,
     approximate randomization).
 
     Args:
-        first: One lane's scores.
-        second: The other lane's, of the same items in the same order.
+        first: One method's scores.
+        second: The other method's, of the same items in the same order.
         draws: How often the permutation test exchanges answers, so that its smallest p-value is
             1 / (draws + 1). It tries every exchange instead where there are no more than that.
         seed: Of the permutation test.
     """
-    lanes = np.stack([_array(first), _array(second)])  # (2, items, 2)
-    lanes = lanes[:, lanes.any(axis=(0, 2))]
-    differences = lanes[0] - lanes[1]
+    methods = np.stack([_array(first), _array(second)])  # (2, items, 2)
+    methods = methods[:, methods.any(axis=(0, 2))]
+    differences = methods[0] - methods[1]
     differences = differences[differences.any(axis=1)]  # (items that differ, 2)
-    if len(differences) < 2:  # one exchange only turns the lanes round
+    if len(differences) < 2:  # one exchange only turns the methods round
         return 1.0
-    if _is_rate(lanes[0]) and _is_rate(lanes[1]):
+    if _is_rate(methods[0]) and _is_rate(methods[1]):
         better = int((differences[:, 0] > 0).sum())
         return float(stats.binomtest(better, len(differences)).pvalue)
-    middle = lanes.mean(axis=0).sum(axis=0)  # (2,), halfway between the lanes' sums
+    middle = methods.mean(axis=0).sum(axis=0)  # (2,), halfway between the methods' sums
 
     def distance(signs: NDArray[Any], axis: int) -> NDArray[Any]:
-        """Return how far the lanes' ratios are apart, -1 marking items that are exchanged."""
+        """Return how far the methods' ratios are apart, -1 marking items that are exchanged."""
         half = signs @ differences / 2  # (..., 2)
         numerators, denominators = np.moveaxis(np.stack([middle + half, middle - half]), -1, 0)
         ratios = numerators / np.maximum(denominators, 1e-12)

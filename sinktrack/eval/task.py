@@ -20,6 +20,7 @@ class Item:
         question: What is asked.
         answer: The reference answer.
         image: The picture, drawn or read when it is needed; None for a question without one.
+        passage: The text that the question is about; empty for none.
         facts: What the scorer needs besides.
     """
 
@@ -27,6 +28,7 @@ class Item:
     question: str
     answer: str
     image: Callable[[], Image.Image] | None = None
+    passage: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
 

@@ -11,7 +11,16 @@ from typing import Any
 from sinktrack.core.errors import MethodError
 from sinktrack.core.intervention import KINDS, Intervention, Parameter
 
-__all__ = ["Intervention", "Parameter", "available", "create", "from_dict", "kind", "parse"]
+__all__ = [
+    "Intervention",
+    "Parameter",
+    "available",
+    "create",
+    "from_dict",
+    "kind",
+    "parse",
+    "published",
+]
 
 
 def available() -> dict[str, type[Intervention]]:
@@ -55,6 +64,22 @@ def from_dict(said: Any) -> Intervention | None:
     values = dict(said)
     # What was saved before there were others is SinkTrack.
     return create(str(values.pop("kind", "sinktrack")), **values)
+
+
+def published(changes: Any, model: Any) -> Intervention | None:
+    """Return a method as published for a model, with some parameters changed.
+
+    Args:
+        changes: {"kind": ..., parameters}; without a kind SinkTrack; None for the plain model.
+        model: The model.
+
+    Raises:
+        MethodError: If it describes no method, or one that does not fit the model.
+    """
+    if changes is None:
+        return None
+    values = dict(changes)
+    return kind(str(values.pop("kind", "sinktrack"))).for_model(model, **values)
 
 
 def parse(text: str, model: Any) -> tuple[str, Intervention | None]:

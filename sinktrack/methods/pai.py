@@ -45,11 +45,11 @@ class PAI(Intervention):
 
     def first_layer(self, num_layers: int) -> int:
         """Return the first layer where it acts."""
-        return min(self.layers or (), default=num_layers)
+        return min(self.layers or (), default=num_layers) if self.alpha else num_layers
 
     def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
         """Return what raises the scores."""
-        return _Raising(self.alpha, self.layers or ())
+        return _Raising(self.alpha, self.layers or ()) if self.alpha else Hooks()
 
 
 class _Raising(Hooks):

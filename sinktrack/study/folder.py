@@ -15,9 +15,9 @@ import yaml
 from sinktrack.core.cache import Cache, SinkWindow
 from sinktrack.core.errors import SinkTrackError, StudyError, reason
 from sinktrack.core.files import json_lines, read_text
-from sinktrack.core.names import exists
 from sinktrack.core.messages import clean_question, same_question
-from sinktrack.methods.sinktrack import SinkTrack
+from sinktrack.core.names import exists
+from sinktrack.methods import from_dict
 
 Ask = Literal["hallucination", "comment"]
 Reveal = Literal["after vote", "never"]
@@ -28,19 +28,21 @@ _MOST_VOTES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class StudyItem:
-    """One picture and one question.
+    """One question about pictures, a passage, or both.
 
     Args:
         name: Names the item's files and its votes.
-        image: The picture's file.
         question: The question.
+        images: The pictures' files, in order.
+        passage: The text that the question is about; empty for none.
         reference: A right answer that annotators may look at; empty for none.
         tags: Groups that results are told for.
     """
 
     name: str
-    image: Path
     question: str
+    images: tuple[Path, ...] = ()
+    passage: str = ""
     reference: str = ""
     tags: tuple[str, ...] = ()
 
@@ -55,7 +57,8 @@ class Study:
         title: What annotators read first.
         instructions: What they are to do, as plain text.
         model: A hub name, or a folder.
-        lanes: Two lanes: None for the plain model, else what differs from the model's own schedule.
+        lanes: Two methods by name: None for the plain model, else kind and parameters; without a
+            kind SinkTrack and what differs from the model's own schedule.
         items: In the file's order.
         votes_per_item: How many people judge each item.
         ask: What is asked besides which answer is better.
@@ -193,28 +196,42 @@ def _item(folder: Path, line: str, number: int, where: str) -> StudyItem:
         raise StudyError(f"{where} is not JSON: {reason(error)}.") from error
     if not isinstance(said, dict):
         raise StudyError(f"{where} has to be an object with image and question.")
-    unknown = said.keys() - {"id", "image", "question", "reference", "tags"}
+    unknown = said.keys() - {"id", "image", "question", "passage", "reference", "tags"}
     if unknown:
         raise StudyError(
             f"{where} says {min(unknown)!r}, which means nothing; known are id, image, question, "
-            "reference and tags."
+            "passage, reference and tags."
         )
     tags = said.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) and tag for tag in tags):
         raise StudyError(f"{where}: tags is {tags!r}, but must be a list of words.")
-    image = folder / _text(said, "image", where)
-    inside = exists(image) and image.resolve().is_relative_to(folder.resolve())
-    if not inside or not image.is_file():
-        raise StudyError(
-            f"{where}: the picture {said['image']!r} is not a file inside {folder}: copy it there."
-        )
+    images, passage = _images(said, folder, where), _text(said, "passage", where, "")
+    if not images and not passage:
+        raise StudyError(f"{where} has neither image nor passage: name what the question is about.")
     return StudyItem(
         name=_name(said.get("id", f"{number:04}"), f"{where}: id"),
-        image=image,
         question=_text(said, "question", where),
+        images=images,
+        passage=passage,
         reference=_text(said, "reference", where, ""),
         tags=tuple(dict.fromkeys(tags)),
     )
+
+
+def _images(said: Mapping[str, Any], folder: Path, where: str) -> tuple[Path, ...]:
+    """Return the files of an item's pictures, which must lie in the study's folder."""
+    named = said.get("image", [])
+    named = [named] if not isinstance(named, list) else named
+    images = []
+    for name in named:
+        image = folder / _text({"image": name}, "image", where)
+        inside = exists(image) and image.resolve().is_relative_to(folder.resolve())
+        if not inside or not image.is_file():
+            raise StudyError(
+                f"{where}: the picture {name!r} is not a file inside {folder}: copy it there."
+            )
+        images.append(image)
+    return tuple(images)
 
 
 def _lanes(said: Any, file: Path) -> dict[str, Mapping[str, Any] | None]:
@@ -224,12 +241,11 @@ def _lanes(said: Any, file: Path) -> dict[str, Mapping[str, Any] | None]:
     for name, changes in said.items():
         if changes is not None and not isinstance(changes, dict):
             raise StudyError(
-                f"{file}: the lane {name!r} has to be empty for the plain model, or hold arguments "
-                "of SinkTrack, such as {} or {context: image}."
+                f"{file}: the lane {name!r} has to be empty for the plain model, or hold a method "
+                "such as {kind: vcd, alpha: 1} or, of SinkTrack, {} or {context: image}."
             )
         try:
-            arguments: dict[str, Any] = {"inject_at": (), **(changes or {})}
-            SinkTrack(**arguments)
+            from_dict(changes)
         except (SinkTrackError, TypeError) as error:
             raise StudyError(f"{file}: the lane {name!r} cannot be used: {error}") from error
         lanes[_name(name, f"{file}: a lane")] = changes

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from tqdm import tqdm
@@ -11,15 +10,14 @@ from sinktrack.core.cache import cache_as_json
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.files import whole_file
-from sinktrack.core.generate import Generator, batch_size
-from sinktrack.core.images import load_picture
+from sinktrack.core.generate import Generator, Methods, batch_size
 from sinktrack.core.models import model_name
 from sinktrack.core.prompt import build_prompt, tokenizer_of
-from sinktrack.methods.sinktrack import SinkTrack
+from sinktrack.methods import published
 from sinktrack.report.payload import payload
 from sinktrack.study.folder import Study, StudyItem
 
-_FORMAT = 1
+_FORMAT = 2
 """Part of the digest, so that a change of the files' format makes all answers anew."""
 
 
@@ -38,10 +36,7 @@ def prepare(study: Study, model: Any, processor: Any, *, batch: int = 8) -> int:
     Raises:
         SinkTrackError: If a picture, question or method cannot be used, or the disk is full.
     """
-    methods = {
-        lane: None if changes is None else SinkTrack.for_model(model, **changes)
-        for lane, changes in study.lanes.items()
-    }
+    methods = {lane: published(changes, model) for lane, changes in study.lanes.items()}
     sources = {item: _digest(study, item, model, methods) for item in study.items}
     unanswered = [item for item in study.items if _stored_digest(study, item) != sources[item]]
     study.prepared(study.items[0]).parent.mkdir(exist_ok=True)
@@ -53,7 +48,14 @@ def prepare(study: Study, model: Any, processor: Any, *, batch: int = 8) -> int:
         for start in range(0, len(unanswered), batch):
             items = unanswered[start : start + batch]
             prompts = [
-                build_prompt(model, processor, item.question, [load_picture(item.image)])
+                build_prompt(
+                    model,
+                    processor,
+                    item.question,
+                    item.images,
+                    passage=item.passage or None,
+                    answer_tokens=study.max_new_tokens,
+                )
                 for item in items
             ]
             generator = Generator(
@@ -71,14 +73,13 @@ def prepare(study: Study, model: Any, processor: Any, *, batch: int = 8) -> int:
     return len(unanswered)
 
 
-def _digest(
-    study: Study, item: StudyItem, model: Any, methods: Mapping[str, SinkTrack | None]
-) -> str:
+def _digest(study: Study, item: StudyItem, model: Any, methods: Methods) -> str:
     """Return a digest of everything that determines an item's answers."""
     said = {
         "format": _FORMAT,
         "model": model_name(model),
-        "picture": hashlib.sha256(item.image.read_bytes()).hexdigest(),
+        "pictures": [hashlib.sha256(image.read_bytes()).hexdigest() for image in item.images],
+        "passage": item.passage,
         "question": item.question,
         "methods": {
             lane: None if method is None else method.as_dict() for lane, method in methods.items()

@@ -1,0 +1,416 @@
+"""What every method promises: one table of all of them runs through the same tests.
+
+A new method needs one row here, and nothing else.
+"""
+
+import json
+import threading
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image, ImageDraw
+from small_models import small_inputs, small_model
+
+import sinktrack
+from sinktrack.core.attach import attach
+from sinktrack.core.decoding import Decoding
+from sinktrack.core.errors import MethodError, PromptError
+from sinktrack.core.generate import Generator
+from sinktrack.core.intervention import Intervention, share_of_depth
+from sinktrack.core.prompt import Prompt, build_prompt
+
+PICTURE = Image.new("RGB", (140, 140), "white")
+ImageDraw.Draw(PICTURE).ellipse((40, 40, 80, 80), fill="red")
+ASKED: dict[str, Any] = {
+    "image": PICTURE,
+    "passage": "The blue star is in the hall. The red circle is in the attic.",
+    "question": "Is there a red circle in the picture?",
+}
+TOKENS = 10
+
+# Kind: parameters under which it acts, and those under which it must be the plain model.
+ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "cad": ({"alpha": 2.0}, {"alpha": 0.0}),
+    "pai": ({"alpha": 0.7}, {"alpha": 0.0}),
+    "plausibility": ({"beta": 0.5}, {"beta": 0.0}),
+    "sinktrack": ({}, {"strength": 0.0}),
+    "vcd": ({"alpha": 2.0, "noise_step": 900}, {"alpha": 0.0, "beta": 0.0}),
+}
+EVERY = pytest.mark.parametrize("kind", sorted(ROWS))
+
+
+@pytest.fixture(scope="module")
+def model_and_processor(checkpoint):
+    return checkpoint
+
+
+def acting(kind: str, model: Any) -> Intervention:
+    return sinktrack.methods.kind(kind).for_model(model, **ROWS[kind][0])
+
+
+def answered(model, processor, method, **options):
+    return sinktrack.compare(
+        model,
+        processor,
+        **ASKED | options.pop("asked", {}),
+        methods={"x": method},
+        max_new_tokens=TOKENS,
+        **options,
+    )["x"]
+
+
+def test_every_method_has_a_row():
+    assert set(sinktrack.methods.available()) == set(ROWS)
+
+
+@EVERY
+def test_neutral_parameters_are_the_plain_model_and_say_so(kind, checkpoint):
+    model, processor = checkpoint
+    neutral = sinktrack.methods.kind(kind).for_model(model, **ROWS[kind][1])
+    both = sinktrack.compare(
+        model,
+        processor,
+        **ASKED,
+        methods={"plain": None, "x": neutral},
+        max_new_tokens=TOKENS,
+    )
+    assert both["x"].token_ids == both["plain"].token_ids
+    assert torch.equal(both["x"].trace.share, both["plain"].trace.share)
+    assert both["x"].notice.startswith("x moved nothing") and both["plain"].notice is None
+    assert both["x"].notice in both.notices
+
+
+@EVERY
+def test_a_method_that_acts_says_how_far(kind, checkpoint):
+    model, processor = checkpoint
+    answer = answered(model, processor, acting(kind, model))
+    assert answer.notice is None and max(answer.moved.values()) > 0
+    assert {name: float(each.max()) for name, each in answer.trace.moved.items()} == pytest.approx(
+        answer.moved
+    )
+    for each in answer.trace.moved.values():
+        assert len(each) == len(answer.token_ids) and each.isfinite().all()
+
+
+@EVERY
+def test_recording_changes_no_token(kind, checkpoint):
+    model, processor = checkpoint
+    method = acting(kind, model)
+    on, off = (answered(model, processor, method, record=record) for record in (True, False))
+    assert on.token_ids == off.token_ids and on.moved == off.moved and off.trace is None
+
+
+@EVERY
+def test_shares_stay_whole_and_the_trace_names_the_method(kind, checkpoint, close, tmp_path):
+    model, processor = checkpoint
+    trace = answered(model, processor, acting(kind, model)).trace
+    close(trace.share.sum(-1), torch.ones(trace.share.shape[:-1]), 1e-5)
+    assert trace.method == acting(kind, model).as_dict()
+    trace.save(tmp_path / "x.safetensors")
+    again = sinktrack.AttentionTrace.load(tmp_path / "x.safetensors")
+    assert again.segments == trace.segments and again.moved.keys() == trace.moved.keys()
+    assert sinktrack.methods.from_dict(again.method) == acting(kind, model)
+
+
+@EVERY
+def test_a_batch_equals_solo_runs(kind, checkpoint, close):
+    model, processor = checkpoint
+    methods = {"plain": None, "x": acting(kind, model)}
+    asked = [ASKED | {"question": text} for text in ("What is it?", "Where is the red circle now?")]
+    prompts = [
+        build_prompt(model, processor, each["question"], [PICTURE], passage=each["passage"])
+        for each in asked
+    ]
+    decoding = Decoding(max_new_tokens=TOKENS)
+    generator = Generator(model, processor.tokenizer, prompts, methods, decoding=decoding)
+    generator.run()
+    for each, together in zip(asked, generator.comparisons(), strict=True):
+        alone = sinktrack.compare(model, processor, **each, methods=methods, max_new_tokens=TOKENS)
+        for name in methods:
+            assert together[name].token_ids == alone[name].token_ids
+            close(together[name].trace.share, alone[name].trace.share, 1e-4)
+            assert together[name].moved == pytest.approx(alone[name].moved, abs=1e-3, rel=1e-3)
+
+
+@EVERY
+def test_rows_beside_it_change_nothing(kind, checkpoint):
+    """Every other method stands beside it, so each kind of row meets every other."""
+    model, processor = checkpoint
+    methods = {each: acting(each, model) for each in ROWS}
+    together = sinktrack.compare(
+        model, processor, **ASKED, methods={"plain": None} | methods, max_new_tokens=TOKENS
+    )
+    assert together[kind].token_ids == answered(model, processor, methods[kind]).token_ids
+
+
+@EVERY
+def test_json_gives_it_back_equal(kind, checkpoint):
+    method = acting(kind, checkpoint[0])
+    said = json.loads(json.dumps(method.as_dict()))
+    again = sinktrack.methods.from_dict(said)
+    assert again == method and hash(again) == hash(method) and said["kind"] == kind
+
+
+@EVERY
+def test_attach_and_the_generator_agree(kind, checkpoint):
+    model, processor = checkpoint
+    method = acting(kind, model)
+    prompt = build_prompt(model, processor, ASKED["question"], [PICTURE], passage=ASKED["passage"])
+    if method.rows_of_its_own:
+        with pytest.raises(MethodError, match="rows of its own"), attach(model, method):
+            pass
+        return
+    with attach(model, method, context_mask=prompt.instruction_mask) as recorder:
+        ids = model.generate(**prompt.inputs, max_new_tokens=TOKENS, do_sample=False)
+        trace = recorder.trace()
+    answer = answered(model, processor, method)
+    new = ids[0, prompt.inputs["input_ids"].shape[1] :].tolist()
+    assert tuple(new) == answer.token_ids
+    assert trace.moved.keys() == answer.trace.moved.keys()
+
+
+@EVERY
+def test_two_threads_get_what_they_get_alone(kind, checkpoint):
+    model, processor = checkpoint
+    method, found = acting(kind, model), {}
+
+    def work(question: str) -> None:
+        asked = {"question": question}
+        found[question] = answered(model, processor, method, asked=asked).token_ids
+
+    questions = ("What is it?", "Is there a blue star in the picture?")
+    threads = [threading.Thread(target=work, args=(each,)) for each in questions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for question in questions:
+        alone = answered(model, processor, method, asked={"question": question})
+        assert found[question] == alone.token_ids
+
+
+@EVERY
+def test_nothing_stays_behind_after_an_exception(kind, checkpoint):
+    model, processor = checkpoint
+
+    def state():
+        hooks = [
+            len(module._forward_hooks) + len(module._forward_pre_hooks)
+            for module in model.modules()
+        ]
+        return sum(hooks), model.config.get_text_config()._attn_implementation
+
+    before = state()
+    stream = sinktrack.stream(
+        model, processor, **ASKED, methods={"x": acting(kind, model)}, max_new_tokens=TOKENS
+    )
+    next(stream)
+    assert state() != before
+    with pytest.raises(RuntimeError, match="on the way"):
+        stream.throw(RuntimeError("on the way"))
+    assert state() == before
+
+
+@EVERY
+def test_what_it_needs_is_asked_for_by_name(kind, checkpoint):
+    model, processor = checkpoint
+    method = acting(kind, model)
+    if method.needs is None:
+        return
+    missing = "passage" if method.needs == "passage" else "image"
+    asked = {name: value for name, value in ASKED.items() if name != missing}
+    with pytest.raises(PromptError, match=f"x needs .* has no {missing}"):
+        sinktrack.compare(model, processor, **asked, methods={"x": method})
+
+
+@EVERY
+def test_people_are_told_of_every_parameter(kind):
+    chosen = sinktrack.methods.kind(kind)
+    assert chosen.summary().endswith(".")
+    for each in chosen.parameters():
+        assert each.help.endswith(".") and each.range
+        with pytest.raises(MethodError, match=each.name):
+            chosen.of({each.name: object()})
+
+
+def test_texts_stand_for_methods(checkpoint):
+    model, _ = checkpoint
+    parse = sinktrack.methods.parse
+    assert parse("baseline", model) == ("baseline", None)
+    name, method = parse("strong=vcd:alpha=2,beta=0", model)
+    assert name == "strong" and method == sinktrack.methods.create("vcd", alpha=2.0, beta=0.0)
+    _, method = parse("sinktrack:inject_at=2+4-6,sinks=all,exclude_sinks=yes", model)
+    assert method.inject_at == {2, 4, 5, 6} and method.sinks == "all" and method.exclude_sinks
+    _, method = parse("sinktrack:sinks=0+4", model)
+    assert method.sinks == {0, 4}
+    for text, words in [
+        ("nothing", "no method 'nothing'; known are cad"),
+        ("vcd:gamma=1", "no parameter 'gamma=1'"),
+        ("vcd:alpha", "no parameter 'alpha'"),
+        ("vcd:alpha=x", "alpha is 'x', but must be a number from 0 to 10"),
+        ("vcd:alpha=11", "alpha is 11.0"),
+        ("baseline:alpha=1", "has no parameters"),
+    ]:
+        with pytest.raises(MethodError, match=words):
+            parse(text, model)
+
+
+def test_depth_is_kept_as_a_share():
+    assert share_of_depth(2, 31, 32, 32) == frozenset(range(2, 32))
+    assert share_of_depth(2, 31, 32, 28) == frozenset(range(2, 28))
+    assert share_of_depth(9, 14, 32, 28) == frozenset(range(8, 13))
+
+
+# Slow references: what two of them compute, written out on eager attention and whole prompts.
+
+
+def test_vcd_is_its_formula(checkpoint, close):
+    model, processor = checkpoint
+    method = sinktrack.methods.create("vcd", alpha=1.5, beta=0.2)
+    prompt = build_prompt(model, processor, ASKED["question"], [PICTURE])
+    main, noised = method.prompts(prompt)
+    assert not torch.equal(main.inputs["pixel_values"], noised.inputs["pixel_values"])
+    halves = noised.inputs["pixel_values"].view(-1, 3, 2, 14 * 14)
+    assert torch.equal(halves[:, :, 0], halves[:, :, 1])  # one noise for both copies in time
+    answer = sinktrack.compare(
+        model, processor, image=PICTURE, question=ASKED["question"],
+        methods={"x": method}, max_new_tokens=6,
+    )["x"]  # fmt: skip
+    ids: list[int] = []
+    for _ in answer.token_ids:
+        logits = []
+        for each in (main, noised):
+            inputs = dict(each.inputs)
+            more = torch.tensor([ids], dtype=torch.long)
+            inputs["input_ids"] = torch.cat([inputs["input_ids"], more], dim=1)
+            for name in ("attention_mask", "mm_token_type_ids"):
+                fill = torch.full_like(more, int(name == "attention_mask"))
+                inputs[name] = torch.cat([inputs[name], fill.to(inputs[name].dtype)], dim=1)
+            with torch.no_grad():
+                logits.append(model(**inputs).logits[0, -1])
+        z = 2.5 * logits[0] - 1.5 * logits[1]
+        kept = logits[0].softmax(-1) >= 0.2 * logits[0].softmax(-1).max()
+        z[~kept] = float("-inf")
+        ids.append(int(z.argmax()))
+    assert tuple(ids) == answer.token_ids
+
+
+def test_pai_is_its_formula(close):
+    """The last query's attention on picture tokens is that of scores raised by their size."""
+    model = small_model("qwen2_5_vl")
+    inputs = small_inputs(model)
+    image = inputs["input_ids"][0] == 310
+    plain, raised = {}, {}
+    method = sinktrack.methods.create("pai", alpha=0.5, layers={7})
+
+    def keep(into):
+        def hook(module, args, kwargs, output):
+            into["hidden"] = kwargs["hidden_states"].detach()
+            into["rotary"] = kwargs["position_embeddings"]
+
+        return hook
+
+    attention = model.model.language_model.layers[7].self_attn
+    handle = attention.register_forward_hook(keep(plain), with_kwargs=True)
+    with torch.no_grad(), attach(model) as recorder:
+        model(**inputs)
+        before = recorder.trace()
+    handle.remove()
+    with torch.no_grad(), attach(model, method) as recorder:
+        model(**inputs)
+        after = recorder.trace()
+    assert torch.equal(before.share[0, :7], after.share[0, :7])
+    # From the recorded shares alone the scores are unknown, so work them out again.
+    from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import apply_rotary_pos_emb
+
+    hidden = plain["hidden"]
+    shape = (*hidden.shape[:2], -1, 16)
+    query, key = (
+        proj(hidden).view(shape).transpose(1, 2) for proj in (attention.q_proj, attention.k_proj)
+    )
+    query, key = apply_rotary_pos_emb(query, key, *plain["rotary"])
+    scores = query[0, :, -1:] @ key[0].repeat_interleave(2, dim=0).transpose(1, 2) * 16**-0.5
+    scores[..., image] += 0.5 * scores[..., image].abs()
+    raised["on image"] = scores.softmax(-1)[:, 0, image].sum(-1)
+    close(after.on("image")[0, 7], raised["on image"], 1e-5)
+
+
+def test_cad_reads_the_question_without_its_passage(checkpoint):
+    model, processor = checkpoint
+    prompt = build_prompt(model, processor, "Where is it?", passage=ASKED["passage"])
+    main, other = sinktrack.methods.create("cad").prompts(prompt)
+    assert main is prompt and other.question == prompt.question and not other.passage
+    bare = build_prompt(model, processor, "Where is it?", needs_picture=False)
+    assert torch.equal(other.inputs["input_ids"], bare.inputs["input_ids"])
+
+
+def test_a_prompt_of_ones_own_cannot_lose_a_part():
+    model = small_model("llama")
+    prompt = Prompt.of_inputs(model.config, small_inputs(model))
+    with pytest.raises(PromptError, match="no passage that could be left out"):
+        prompt.without("passage")
+
+
+def test_a_method_that_changes_layers_before_its_first_is_found_out():
+    from sinktrack.core.intervention import Hooks
+
+    class Early(Hooks):
+        layers = (2,)
+
+        def residual(self, layer, hidden, prefill):
+            return hidden + 1
+
+    class Wrong(Intervention):
+        def first_layer(self, num_layers):
+            return 5
+
+        def start(self, prompts, rows, model):
+            return Early()
+
+    model = small_model("llama")
+    with pytest.raises(MethodError, match="changes layer 2, but says"), attach(model, Wrong()):
+        model(**small_inputs(model))
+
+
+def test_every_hook_reaches_the_model(close):
+    """A method of one's own may change any place, in attach and in later steps alike."""
+    from sinktrack.core.intervention import Hooks
+
+    class All(Hooks):
+        lens = (3,)
+
+        def residual(self, layer, hidden, prefill):
+            return hidden * 1.01 if layer == 4 else None
+
+        def after_mlp(self, layer, output, prefill):
+            return output * 0.9 if layer == 5 else None
+
+        def values(self, call, prefill):
+            return call.value * 1.1 if call.layer == 6 and prefill else None
+
+        def scores(self, call, prefill):
+            return torch.ones_like(call.scores()) * call.of_kind("rest")[:, None, None]
+
+        def attention(self, call, output, prefill):
+            return output * 1.2 if call.layer == 7 else None
+
+        def logits(self, logits, layers):
+            assert layers(3).shape == logits.shape
+            return logits[:, 0] * 2
+
+    class Everything(Intervention):
+        def first_layer(self, num_layers):
+            return 4
+
+        def start(self, prompts, rows, model):
+            return All()
+
+    model = small_model("llama")
+    inputs = small_inputs(model)
+    with attach(model, Everything()) as recorder:
+        model.generate(**inputs, max_new_tokens=4, do_sample=False)
+        trace = recorder.trace()
+    assert set(trace.moved) == {"residual", "mlp", "values", "output", "logits", "attention"}
+    assert all(trace.moved["residual"][:, 4] > 0.009) and not trace.moved["residual"][:, 5].any()
+    assert trace.moved["values"][0, 6] > 0.09 and not trace.moved["values"][1:].any()
