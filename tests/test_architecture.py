@@ -31,6 +31,7 @@ def test_the_public_names():
         "attach",
         "compare",
         "load",
+        "methods",
         "stream",
     ]
     assert all(hasattr(sinktrack, name) for name in sinktrack.__all__)

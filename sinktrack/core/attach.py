@@ -7,7 +7,7 @@ leaving, everything is as it was.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -15,16 +15,16 @@ import torch
 from torch import nn
 
 from sinktrack.core.architecture import decoder_layers, set_decoder_attention, unwrapped
-from sinktrack.core.attention import IMPLEMENTATION, AttentionTap
+from sinktrack.core.attention import IMPLEMENTATION
 from sinktrack.core.cache import Cache, CacheColumns, WindowedCache, check_cache
 from sinktrack.core.columns import KeyParts
 from sinktrack.core.errors import AttachError, MethodError, PromptError
 from sinktrack.core.intervention import Intervention
+from sinktrack.core.layer_hooks import LayerHooks
 from sinktrack.core.lock import model_lock
 from sinktrack.core.parts import PromptParts, attended_positions
 from sinktrack.core.recorder import Recorder
 from sinktrack.core.running import Running, start_all
-from sinktrack.core.sinks import massive
 from sinktrack.core.upstream import cache_of
 
 Methods = Intervention | None | Sequence[Intervention | None]
@@ -129,12 +129,14 @@ class Attachment:
         if kept is not None:
             self._columns = WindowedCache(kept, model.get_decoder())
         self._signature = inspect.signature(model.forward)
-        self._in_forward = self._prefill = False
-        self._hooks: dict[tuple[str, int], Any] = {}
-        self._running: list[Running] = []
+        self._hooks = LayerHooks(
+            model,
+            self.recorder,
+            rows_of=self._rows_of,
+            fork_layer=self.fork_layer,
+            windowed=self._windowed,
+        )
         self._last_prompt: torch.Tensor | None = None  # int64 (B, T), while its cache may be used
-        self._reported: set[int] = set()
-        self._turned: set[int] = set()
         self._cache: Any = None  # the one that the prompt's keys are in, where that is known
 
     @contextmanager
@@ -143,7 +145,7 @@ class Attachment:
         with ExitStack() as undo:
             undo.enter_context(model_lock(self.model))
             undo.enter_context(_implementation(self.model))
-            undo.callback(self._remove_hooks)
+            undo.callback(self._hooks.remove)
             hooks = [self.model.register_forward_pre_hook(self._before_model, with_kwargs=True)]
             hooks.append(self.model.register_forward_hook(self._after_model, always_call=True))
             if self._columns is not None:
@@ -153,8 +155,8 @@ class Attachment:
                 )
             for hook in hooks:
                 undo.callback(hook.remove)
-            self._prefill = True  # so that a part of the model called by itself is refused
-            self._place_hooks()
+            self._hooks.prefill = True  # so that a part of the model called by itself is refused
+            self._hooks.place()
             yield
 
     def distributions(self, logits: torch.Tensor) -> torch.Tensor:
@@ -166,7 +168,7 @@ class Attachment:
         Returns:
             (B, V); where a method gives a distribution, it stands in all rows of its prompt.
         """
-        for running in self._running:
+        for running in self._hooks.running:
             if running.hooks.overrides("logits"):
                 rows = running.rows.to(logits.device)
                 new = running.distribution(logits[rows]).repeat_interleave(running.each, dim=0)
@@ -175,7 +177,7 @@ class Attachment:
 
     def running_of(self, row: int) -> Running | None:
         """Return the method at work on a row of the batch."""
-        return next((each for each in self._running if row in each.rows.tolist()), None)
+        return next((each for each in self._hooks.running if row in each.rows.tolist()), None)
 
     # What happens around one forward pass of the model.
 
@@ -183,8 +185,8 @@ class Attachment:
         call = self._signature.bind_partial(*args, **kwargs).arguments
         call |= call.pop("kwargs", {})
         cache, input_ids = cache_of(call), call.get("input_ids")
-        self._prefill = cache is None or cache.get_seq_length() == 0
-        if self._prefill:
+        prefill = cache is None or cache.get_seq_length() == 0
+        if prefill:
             self._refuse_no_cache(call, cache, input_ids)
             self._start(call, input_ids)
             self._last_prompt = input_ids
@@ -200,15 +202,13 @@ class Attachment:
                 "prefill_chunk_size and assisted generation."
             )
         else:
-            self._keys.grow()
+            self._hooks.keys.grow()
         self._cache = cache
-        for running in self._running:
+        for running in self._hooks.running:
             running.begin_step()
         if self.recorder.enabled:
-            self.recorder.begin_step(None if self._prefill else input_ids)
-        self._place_hooks()
-        self._reported.clear()
-        self._in_forward = True
+            self.recorder.begin_step(None if prefill else input_ids)
+        self._hooks.begin_forward(prefill)
 
     def _refuse_no_cache(
         self, call: dict[str, Any], cache: Any, input_ids: torch.Tensor | None
@@ -251,11 +251,11 @@ class Attachment:
             )
         prompts = given if self._rows_of is None else given.select(self._rows_of)
         methods = self._methods_for(len(prompts.input_ids))
-        self._keys_given, self._keys = KeyParts(given), KeyParts(prompts)
-        self._running = start_all(methods, self._each, prompts, self.model)
-        self._forked: dict[int, tuple[Any, Any]] = {}
+        keys = KeyParts(prompts)
+        running = start_all(methods, self._each, prompts, self.model)
+        self._hooks.start(KeyParts(given), keys, running)
         if self.recorder.enabled:
-            self.recorder.start(self._keys, methods, self._running, self._rows_of)
+            self.recorder.start(keys, methods, running, self._rows_of)
 
     def _methods_for(self, rows: int) -> list[Intervention | None]:
         if not isinstance(self.methods, Sequence):
@@ -272,30 +272,27 @@ class Attachment:
         return isinstance(self._columns, WindowedCache)
 
     def _after_model(self, _: nn.Module, args: Any, output: Any) -> Any:
-        begun, prefill = self._in_forward, self._prefill
-        self._in_forward = self._prefill = False
-        if not begun:
+        if not self._hooks.in_forward:
             return None
+        prefill, passed_by = self._hooks.prefill, self._hooks.end_forward()
         if self._cache is None and isinstance(output, Mapping):
             self._cache = cache_of(output)
-        tapped = {layer for hook, layer in self._hooks if hook == "attention"}
-        passed_by = sorted(tapped - self._reported)
-        failed = output is None or bool(passed_by)
+        failed = output is None or passed_by is not None
         if failed and not prefill:
-            self._keys.take_back()
+            self._hooks.keys.take_back()
         if self.recorder.enabled and failed:
             self.recorder.abandon_step()
         if output is None:
             return None
-        if passed_by:
+        if passed_by is not None:
             raise AttachError(
-                f"Decoder layer {passed_by[0]} ({type(self.layers[passed_by[0]]).__name__}) passed "
+                f"Decoder layer {passed_by} ({type(self.layers[passed_by]).__name__}) passed "
                 "SinkTrack's attention function by, so its output would be the plain model's: "
                 "this model, or something that wraps its layers, cannot be used with it."
             )
         logits = getattr(output, "logits", None)
         changes = self._rows_of is None and any(
-            running.hooks.overrides("logits") for running in self._running
+            running.hooks.overrides("logits") for running in self._hooks.running
         )
         if changes and logits is not None:
             chosen = self.distributions(logits[:, -1])[:, None].to(logits.dtype)
@@ -304,84 +301,18 @@ class Attachment:
             self.recorder.end_step(logits)
         return output if changes else None
 
-    # Which layers are watched, and by whom.
-
-    def _place_hooks(self) -> None:
-        """Put hooks where this forward pass needs them, and take the others away."""
-        wanted = set(self._wanted())
-        for place in [place for place in self._hooks if place not in wanted]:
-            self._hooks.pop(place).remove()
-        for hook, index in sorted(wanted - self._hooks.keys()):
-            layer: Any = self.layers[index]
-            if hook == "layer":
-                handle = layer.register_forward_pre_hook(
-                    self._before_layer(index), with_kwargs=True
-                )
-            elif hook == "mlp":
-                handle = layer.mlp.register_forward_hook(self._after_mlp(index))
-            else:
-                handle = layer.self_attn.register_forward_pre_hook(
-                    self._before_attention(index), with_kwargs=True
-                )
-            self._hooks[hook, index] = handle
-        tapped = any(hook == "attention" for hook, _ in self._hooks)
-        _use_implementation(self.model, IMPLEMENTATION if tapped else "sdpa")
-
-    def _wanted(self) -> Iterator[tuple[str, int]]:
-        """Yield which hooks this forward pass needs, as kind and layer."""
-        prefill = self._prefill
-        unseen = self._windowed and len(self._turned) < len(self.layers)
-        middle = self._middle if prefill and self.recorder.enabled else -1
-        for index, layer in enumerate(self.layers):
-            forked = prefill and self._rows_of is not None and index >= self.fork_layer
-            if forked or index == middle or any(self._reads(run, index) for run in self._running):
-                yield "layer", index
-            if any(run.wants("after_mlp", index, prefill) for run in self._running):
-                if not hasattr(layer, "mlp"):
-                    raise AttachError(
-                        f"Layer {index} of {type(self.model).__name__} has no part named mlp, "
-                        "which a method wants to change: choose another method."
-                    )
-                yield "mlp", index
-            acting = any(
-                run.wants(hook, index, prefill)
-                for run in self._running
-                for hook in ("values", "scores", "attention")
-            )
-            if prefill or self.recorder.enabled or acting or unseen:
-                yield "attention", index
-
-    @property
-    def _middle(self) -> int:
-        """The layer before which the prompt's sinks are looked for."""
-        return len(self.layers) // 2
-
-    def _reads(self, running: Running, index: int) -> bool:
-        return running.wants("residual", index, self._prefill) or running.lens_after(index - 1)
-
-    def _remove_hooks(self) -> None:
-        for hook in self._hooks.values():
-            hook.remove()
-        self._hooks.clear()
-
-    def _is_forked(self, index: int) -> bool:
-        """Whether every row is its own when a layer is entered."""
-        return self._rows_of is None or not self._prefill or index >= self.fork_layer
-
-    # The hooks themselves.
-
     def _before_decoder(self, _: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
         """Cut the cache to its window; the next token then stands right behind what is kept."""
-        if not self._in_forward or self._columns is None:
+        if not self._hooks.in_forward or self._columns is None:
             return None
-        if self._prefill:
-            attended = self._keys.prompts.attended
+        if self._hooks.prefill:
+            attended = self._hooks.keys.prompts.attended
             self._columns.start(attended, kwargs.get("position_ids"), self._rows_of)
             return None
         if isinstance(self._columns, WindowedCache):
             kept = self._columns.cut(cache_of(kwargs))
             if kept is not None:
-                self._keys.keep(kept)
+                self._hooks.keys.keep(kept)
         position_ids, mask = self._columns.next_token()
         entering = kwargs.get("inputs_embeds")
         device = position_ids.device if entering is None else entering.device
@@ -389,128 +320,11 @@ class Attachment:
         kwargs["attention_mask"] = None if mask is None else mask.to(device)
         return args, kwargs
 
-    def _before_layer(self, index: int) -> Callable[..., Any]:
-        def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            if not self._in_forward:
-                return None
-            if not args:
-                raise AttachError(
-                    f"Decoder layer {index} of {type(self.model).__name__} takes its hidden states "
-                    "by keyword, so they cannot be read: SinkTrack cannot be attached to it."
-                )
-            hidden = args[0]
-            if self._prefill and self._rows_of is not None and index >= self.fork_layer:
-                if index == self.fork_layer:
-                    hidden = hidden[self._rows_of.to(hidden.device)]
-                kwargs = self._forked_arguments(kwargs)
-            if self._prefill and self.recorder.enabled and index == self._middle:
-                forked = self._is_forked(index)
-                keys = self._keys if forked else self._keys_given
-                self.recorder.found_sinks(massive(hidden, keys.prompts.attended))
-            return (self._changed(index, hidden), *args[1:]), kwargs
-
-        return hook
-
-    def _changed(self, index: int, hidden: torch.Tensor) -> torch.Tensor:
-        """Let the methods read or change the residual stream before a layer."""
-        for running in self._running:
-            if not self._reads(running, index):
-                continue
-            rows = running.rows
-            if not self._is_forked(index):
-                assert self._rows_of is not None
-                rows = self._rows_of[rows]
-            own = hidden if len(rows) == len(hidden) else hidden[rows.to(hidden.device)]
-            if running.lens_after(index - 1):
-                running.keep_lens(index - 1, own)
-            if running.wants("residual", index, self._prefill):
-                new = running.change_residual(index, own, self._prefill)
-                if new is not own:
-                    hidden = hidden.index_copy(0, rows.to(hidden.device), new)
-        return hidden
-
-    def _after_mlp(self, index: int) -> Callable[..., Any]:
-        def hook(_: nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
-            for running in self._running:
-                if running.wants("after_mlp", index, self._prefill):
-                    rows = running.rows.to(output.device)
-                    new = running.change_mlp(index, output[rows], self._prefill)
-                    output = output.index_copy(0, rows, new)
-            return output
-
-        return hook
-
-    def _before_attention(self, index: int) -> Callable[..., Any]:
-        input_norm = getattr(self.layers[index], "input_layernorm", None)
-
-        def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            if not self._in_forward:
-                raise AttachError(
-                    f"Layer {index} ran outside the forward of {type(self.model).__name__}, so "
-                    "nothing would be written or recorded: inside the block call the model "
-                    "itself and not a part of it, without gradient checkpointing."
-                )
-            acting = [
-                running
-                for running in self._running
-                if any(
-                    running.wants(hook, index, self._prefill)
-                    for hook in ("values", "scores", "attention")
-                )
-            ]
-            entering = kwargs.get("hidden_states", args[0] if args else None)
-            kwargs["attention_tap"] = AttentionTap(
-                layer_idx=index,
-                prefill=self._prefill,
-                keys=self._keys if self._is_forked(index) else self._keys_given,
-                running=acting,
-                input_norm=input_norm,
-                rotary=kwargs.get("position_embeddings"),
-                recorder=self.recorder if self.recorder.enabled else None,
-                reported=self._reported,
-                entering=entering,
-                checked=self._windowed and index not in self._turned,
-            )
-            if entering is not None and entering.shape[1] > 1:
-                self._turned.add(index)  # its rotation is known once a later position was seen
-            return args, kwargs
-
-        return hook
-
-    def _forked_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Return a layer's arguments with masks and positions for every row of the batch."""
-        assert self._rows_of is not None
-        given, rows_of = len(self._keys_given.labels), self._rows_of
-        if given == 1:  # a single row serves any number
-            return kwargs
-
-        def forked(value: Any, axes: int) -> Any:
-            """Repeat the rows of a tensor; some have the axes of a picture in front of them."""
-            if isinstance(value, tuple):
-                return tuple(forked(each, axes) for each in value)
-            if not isinstance(value, torch.Tensor) or value.shape[value.ndim - axes] != given:
-                return value
-            if id(value) not in self._forked:  # all layers are handed the same ones
-                more = value.index_select(value.ndim - axes, rows_of.to(value.device))
-                self._forked[id(value)] = value, more
-            return self._forked[id(value)][1]
-
-        axes = {"attention_mask": 4, "position_ids": 2, "position_embeddings": 3}
-        return kwargs | {
-            name: forked(kwargs[name], count) for name, count in axes.items() if name in kwargs
-        }
-
 
 def _eos_ids(model: Any) -> list[int]:
     """Return the ids that end an answer by the model's generation config."""
     eos = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     return [] if eos is None else torch.as_tensor(eos).reshape(-1).tolist()
-
-
-def _use_implementation(model: Any, name: str) -> None:
-    """Switch the decoder's attention function, unless it is that already."""
-    if model.config.get_text_config()._attn_implementation != name:
-        set_decoder_attention(model, name)
 
 
 @contextmanager

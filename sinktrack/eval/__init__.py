@@ -1,1 +1,1 @@
-"""Measuring models: tasks and scorers, which know nothing of models, and a runner for any methods."""
+"""Measuring models: tasks and scorers, which know nothing of models, and a runner of methods."""

@@ -75,9 +75,9 @@ def paired_p(
 ) -> float:
     """Return the two-sided p-value of no difference between two methods' ratios.
 
-    The methods answered the same items, so the tests compare the two answers of each item. Two rates
-    are compared by McNemar's exact test, which is a sign test of the items that one method alone got
-    right (`scipy.stats.binomtest`). Two other ratios are compared by a permutation test that
+    The methods answered the same items, so the tests compare the two answers of each item. Two
+    rates are compared by McNemar's exact test, which is a sign test of the items that one method
+    alone got right (`scipy.stats.binomtest`). Two other ratios are compared by a permutation test that
     exchanges the two answers of an item at random (`scipy.stats.permutation_test`; Noreen 1989,
     approximate randomization).
 
