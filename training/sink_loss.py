@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from sinktrack.core.cache import rotated_back
+from sinktrack.core.keys import rotated_back
 from sinktrack.core.upstream import merged_axes
 from training.batches import Batch
 
