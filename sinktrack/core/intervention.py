@@ -198,8 +198,9 @@ class Intervention:
     @property
     def subtitle(self) -> str:
         """One line on what is done to the model."""
-        values = ", ".join(f"{each.name} {getattr(self, each.name)}" for each in self.parameters())
-        return self.summary() + (f" ({values})" if values else "")
+        values = {each.name: getattr(self, each.name) for each in self.parameters()}
+        said = ", ".join(f"{name} {_words(value)}" for name, value in values.items())
+        return f"{self.summary().rstrip('.')} ({said})." if said else self.summary()
 
     def prompts(self, prompt: Prompt) -> list[Prompt]:
         """Return the prompts of its rows: `prompt` first, and one more for each further row."""
@@ -279,6 +280,25 @@ class Intervention:
             name: sorted(value) if isinstance(value, frozenset) else value
             for name, value in values.items()
         }
+
+
+def _words(value: Any) -> str:
+    """Return a parameter's value for people; layers as on the command line, such as 2-5+8."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if value is None:
+        return "by default"
+    if not isinstance(value, frozenset):
+        return str(value)
+    runs: list[list[int]] = []
+    for layer in sorted(value):
+        if runs and layer == runs[-1][-1] + 1:
+            runs[-1].append(layer)
+        else:
+            runs.append([layer])
+    return "+".join(f"{run[0]}-{run[-1]}" if run[1:] else f"{run[0]}" for run in runs) or "none"
 
 
 def share_of_depth(first: int, last: int, of: int, num_layers: int) -> frozenset[int]:
