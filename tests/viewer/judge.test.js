@@ -6,7 +6,8 @@ require("./elements.js");
 const { load } = require("./load.js");
 
 load("colour", "dom", "words");
-const { Judge } = load("pair_form", "judge");
+const { PairForm } = load("pair_form");
+const { Judge } = load("judge");
 
 /** A judge that has no page; `said` gathers what an annotator would read. */
 function judge(fields = {}) {
@@ -27,7 +28,7 @@ function atKeyboard() {
   const view = judge({
     pair: {},
     undoable: true,
-    choices: { querySelectorAll: () => inputs },
+    form: Object.assign(Object.create(PairForm.prototype), { choice: { querySelectorAll: () => inputs } }),
     shown: { contains: () => false },
     vote: () => done.push("vote"),
     undo: () => done.push("undo"),
@@ -109,7 +110,7 @@ test("who was signed out signs in again", async () => {
 });
 
 test("a vote needs a choice first", async () => {
-  const view = judge({ pair: {}, choices: { querySelector: () => null }, ask: () => assert.fail("sent") });
+  const view = judge({ pair: {}, form: { better: null }, ask: () => assert.fail("sent") });
   await view.vote();
   assert.match(view.said.at(-1), /Choose first/);
 });
