@@ -3,12 +3,15 @@
 import json
 
 import pytest
+from asked import PASSAGE, everything
 from paths import ROOT
 from PIL import Image
 
 import sinktrack
 from sinktrack import cli
 from sinktrack.core.errors import ReplayError
+from sinktrack.core.messages import Text
+from sinktrack.core.video import Video
 from sinktrack.report.replay import read_replay, record
 
 QUESTION = "Describe the picture."
@@ -41,9 +44,43 @@ def test_what_was_saved_is_what_was_asked(saved, tmp_path):
     replay = read_replay(path)
     assert replay.question == QUESTION
     assert replay.pictures[0].image.tobytes() == saved.pictures[0].image.tobytes()
+    assert replay.messages[-1]["content"][-1] == {"type": "text", "text": QUESTION}
     assert replay.methods == {name: answer.method for name, answer in saved.items()}
     assert replay.cache == sinktrack.SinkWindow(sinks=1, window=12)
     assert replay.decoding.seed == 5 and replay.decoding.temperature == 3.0
+    assert replay.differing(saved) == []
+
+
+def test_a_whole_conversation_comes_back_to_the_same_answers(checkpoint, tmp_path):
+    """Pictures, video, passage and every method, through a file and the model again."""
+    first = everything(*checkpoint)
+    path = tmp_path / "saved.json"
+    path.write_text(json.dumps(record(first)))
+    replay = read_replay(path)
+    assert replay.question == first.question
+    assert len(replay.turns) == 4 and replay.turns[-1].content[2] == Text(PASSAGE, "passage")
+    assert len(replay.pictures) == 2
+    video = replay.turns[-1].content[1]
+    assert isinstance(video, Video) and len(video.frames) == 6
+    assert replay.methods == {name: answer.method for name, answer in first.items()}
+    again = sinktrack.compare(
+        *checkpoint, messages=replay.messages, methods=replay.methods, max_new_tokens=8
+    )
+    assert replay.differing(again) == []
+    assert again.turns == first.turns
+
+
+def test_what_the_first_version_saved_is_still_read(saved, tmp_path):
+    """It knew one question, pictures, and SinkTrack without its kind."""
+    old = record(saved) | {"format": "sinktrack-comparison-1"}
+    picture = old.pop("messages")[-1]["content"][0]["png"]
+    del old["lanes"]["late"]["method"]["kind"]
+    path = tmp_path / "saved.json"
+    path.write_text(json.dumps(old | {"pictures": [picture]}))
+    replay = read_replay(path)
+    assert replay.question == QUESTION
+    assert replay.pictures[0].image.tobytes() == saved.pictures[0].image.tobytes()
+    assert replay.methods == {name: answer.method for name, answer in saved.items()}
     assert replay.differing(saved) == []
 
 
@@ -75,6 +112,7 @@ def test_the_command_line_runs_it_again_to_the_same_answers(saved, tmp_path, cap
         '{"format": "other"}',
         '{"format": "sinktrack-comparison-1"}',
         '{"format": "sinktrack-comparison-1", "settings": 3, "lanes": []}',
+        '{"format": "sinktrack-comparison-2", "settings": {}, "lanes": {"a": {}}}',
     ],
 )
 def test_a_file_that_is_none_is_refused_in_a_sentence(text, tmp_path, capsys):
@@ -91,11 +129,16 @@ def test_a_file_that_is_none_is_refused_in_a_sentence(text, tmp_path, capsys):
 @pytest.mark.parametrize(
     "change",
     [
-        {"pictures": ["no picture"]},
-        {"pictures": [""]},
+        {"messages": [{"role": "user", "content": [{"type": "image", "png": "no picture"}]}]},
+        {"messages": [{"role": "user", "content": [{"type": "image", "png": ""}]}]},
+        {"messages": [{"role": "user", "content": [{"type": "video", "fps": 2, "pngs": []}]}]},
+        {"messages": [{"role": "assistant", "content": [{"type": "text", "text": "Hm."}]}]},
+        {"messages": []},
+        {"messages": "none"},
         {"settings": {"max_new_tokens": 0, "do_sample": False, "cache": "full"}},
         {"settings": {"max_new_tokens": 9, "do_sample": False, "cache": {"window": "x"}}},
         {"lanes": {"a": {"method": {"inject_at": [-1]}, "token_ids": []}}},
+        {"lanes": {"a": {"method": {"kind": "unknown"}, "token_ids": []}}},
         {"lanes": {"a": {"method": None, "token_ids": ["x"]}}},
         {"lanes": {"a": {"method": None, "token_ids": [float("inf")]}}},
         {"lanes": {}},

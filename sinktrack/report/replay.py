@@ -1,12 +1,15 @@
-"""A comparison as a file that can be run again: settings, pictures, and what was answered."""
+"""A comparison as a file that can be run again: conversation, settings, and what was answered."""
 
 import base64
 import binascii
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from sinktrack.core.cache import Cache, SinkWindow
 from sinktrack.core.comparison import Comparison
@@ -14,10 +17,14 @@ from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import ReplayError, SinkTrackError
 from sinktrack.core.files import read_text
 from sinktrack.core.images import Picture, load_picture
-from sinktrack.methods.sinktrack import SinkTrack
+from sinktrack.core.intervention import Intervention
+from sinktrack.core.messages import Conversation, as_messages, conversation
+from sinktrack.core.video import Video
+from sinktrack.methods import from_dict
 
-FORMAT = "sinktrack-comparison-1"
-_LARGEST = 200_000_000  # bytes; the largest picture as PNG and much more
+FORMAT = "sinktrack-comparison-2"
+_BEFORE = "sinktrack-comparison-1"
+_LARGEST = 1_000_000_000  # bytes; a long video as PNGs and more
 _SAMPLING = ("temperature", "top_p", "top_k", "seed")
 
 
@@ -27,8 +34,7 @@ class Replay:
 
     Args:
         model_name: Where the model was loaded from.
-        question: As the model read it.
-        pictures: As the model saw them.
+        turns: The conversation as the model read it.
         methods: Lane names to methods.
         decoding: How it was decoded.
         cache: What stayed in view.
@@ -36,12 +42,27 @@ class Replay:
     """
 
     model_name: str
-    question: str
-    pictures: tuple[Picture, ...]
-    methods: dict[str, SinkTrack | None]
+    turns: Conversation
+    methods: dict[str, Intervention | None]
     decoding: Decoding
     cache: Cache
     token_ids: dict[str, tuple[int, ...]]
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The conversation as `sinktrack.compare` and `build_prompt` take it."""
+        return as_messages(self.turns)
+
+    @property
+    def question(self) -> str:
+        """The last text of the user."""
+        return self.turns[-1].text
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The pictures as the model saw them, in order."""
+        found = (each for turn in self.turns for each in turn.content)
+        return tuple(each for each in found if isinstance(each, Picture))
 
     def differing(self, comparison: Comparison) -> list[str]:
         """Return the lanes that answered differently this time."""
@@ -65,6 +86,7 @@ def answers_as_json(comparison: Comparison) -> dict[str, Any]:
                 "token_ids": list(answer.token_ids),
                 "finish": answer.finish,
                 "method": answer.method.as_dict() if answer.method else None,
+                "moved": answer.moved,
                 "mean_sink_attention": float(answer.trace.sink.nanmean()) if answer.trace else None,
                 "seconds_to_first_token": answer.seconds_to_first_token,
                 "tokens_per_second": answer.tokens_per_second,
@@ -76,11 +98,10 @@ def answers_as_json(comparison: Comparison) -> dict[str, Any]:
 
 def record(comparison: Comparison) -> dict[str, Any]:
     """Return a comparison as JSON values that `read_replay` understands, pictures included."""
-    return {
-        "format": FORMAT,
-        **answers_as_json(comparison),
-        "pictures": [_png(picture) for picture in comparison.pictures],
-    }
+    messages = as_messages(comparison.turns)
+    for message in messages:
+        message["content"] = [_as_json(item) for item in message["content"]]
+    return {"format": FORMAT, **answers_as_json(comparison), "messages": messages}
 
 
 def read_replay(path: str | Path) -> Replay:
@@ -97,7 +118,7 @@ def read_replay(path: str | Path) -> Replay:
         data = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise ReplayError(f"No saved comparison could be read from {path}: {error}.") from error
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
+    if not isinstance(data, dict) or data.get("format") not in (FORMAT, _BEFORE):
         raise ReplayError(f"{path} is JSON, but not a comparison that this version saved.")
     try:
         return _replay(data)
@@ -116,12 +137,8 @@ def _replay(data: dict[str, Any]) -> Replay:
     cache = settings["cache"]
     return Replay(
         model_name=str(data["model"]),
-        question=str(data["question"]),
-        pictures=tuple(load_picture(base64.b64decode(each)) for each in data["pictures"]),
-        methods={
-            name: SinkTrack(**lane["method"]) if lane["method"] else None
-            for name, lane in lanes.items()
-        },
+        turns=_turns(data),
+        methods={name: from_dict(lane["method"]) for name, lane in lanes.items()},
         decoding=Decoding(
             max_new_tokens=settings["max_new_tokens"],
             do_sample=bool(settings["do_sample"]),
@@ -132,7 +149,45 @@ def _replay(data: dict[str, Any]) -> Replay:
     )
 
 
-def _png(picture: Picture) -> str:
+def _turns(data: dict[str, Any]) -> Conversation:
+    if data["format"] == _BEFORE:
+        pictures = [load_picture(_decoded(each)) for each in data["pictures"]]
+        return conversation(question=str(data["question"]), images=pictures)
+    messages = [
+        {"role": message["role"], "content": [_from_json(item) for item in message["content"]]}
+        for message in data["messages"]
+    ]
+    return conversation(messages=messages)
+
+
+def _as_json(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part of a message whose picture or frames are PNGs in base64."""
+    if item["type"] == "image":
+        return {"type": "image", "png": _png(item["image"].image)}
+    if item["type"] == "video":
+        video: Video = item["video"]
+        return {"type": "video", "fps": video.fps, "pngs": [_png(each) for each in video.frames]}
+    return dict(item)
+
+
+def _from_json(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part of a message as `conversation` takes it."""
+    if item["type"] == "image":
+        return {"type": "image", "image": load_picture(_decoded(item["png"]))}
+    if item["type"] == "video":
+        frames = tuple(load_picture(_decoded(each)).image for each in item["pngs"])
+        if len({frame.size for frame in frames}) != 1:
+            raise ValueError("the frames of a video are not of one size")
+        return {"type": "video", "video": Video(frames, float(item["fps"]))}
+    return dict(item)
+
+
+def _decoded(text: str) -> bytes:
+    """Return bytes; an empty text or None is no picture."""
+    return base64.b64decode(text, validate=True)
+
+
+def _png(image: Image.Image) -> str:
     buffer = io.BytesIO()
-    picture.image.save(buffer, "PNG")
+    image.save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode("ascii")
