@@ -10,6 +10,7 @@ from typing import Any
 
 from sinktrack.core.errors import PictureError
 from sinktrack.core.images import load_picture
+from sinktrack.report.payload import upgraded
 
 FOLDER = Path(__file__).parents[2] / "assets" / "examples"
 _THUMBNAIL = 112  # pixels, twice what is shown
@@ -55,7 +56,7 @@ class Example:
         if self.stored is None:
             return None
         try:
-            comparison: dict[str, Any] = json.loads(self.stored.read_text("utf-8"))
+            comparison = upgraded(json.loads(self.stored.read_text("utf-8")))
             comparison["lanes"], comparison["model"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("The comparison %s is left out: %s", self.stored, error)

@@ -196,7 +196,7 @@ class Judging:
         sides = {side: texts[lane] for side, lane in self._lanes(place).items()}
         pair = {
             "place": place.id,
-            "picture": self._prepared(item)["picture"],
+            "picture": self._prepared(item)["visuals"][0]["frames"][0],
             "question": item.question,
             "reference": item.reference,
             **sides,

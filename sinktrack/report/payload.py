@@ -6,6 +6,7 @@ Attention travels as bytes. Knows nothing about models and nothing about pages.
 import base64
 import io
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,12 +14,25 @@ from PIL import Image
 
 from sinktrack.core.comparison import Answer, Comparison
 from sinktrack.core.errors import TraceError
-from sinktrack.core.trace import GENERATED, IMAGE, INSTRUCTION, PROMPT_REST, AttentionTrace
-from sinktrack.methods.sinktrack import SinkTrack
+from sinktrack.core.images import Picture
+from sinktrack.core.messages import Text
+from sinktrack.core.parts import GENERATED, SINK, is_of
+from sinktrack.core.trace import AttentionTrace
+from sinktrack.core.video import Video
+from sinktrack.report.words import (
+    lane_title,
+    lane_titles,
+    moved_in_words,
+    part_title,
+    segments_as_json,
+)
+
+__all__ = ["lane_title", "lane_titles", "map_bytes", "payload", "quantise", "upgraded"]
 
 _STEPS = 254  # bytes 0..254 are values
 _HIDDEN = 255  # stands for NaN
 _PICTURE_SIDE = 1024  # pixels; what a viewer shows is never larger
+_FRAME_SIDE = 448  # pixels, of the frames of a video, which are many
 _PNG_BYTES = 200_000  # above this a photograph is better off as JPEG
 _MOST_MAP_BYTES = 6_000_000  # what the maps of all lanes may weigh inside a payload
 
@@ -26,27 +40,6 @@ SINK_PATCH = 4.0
 """How many times the median patch a patch is looked at on average to count as a sink of the
 picture: such patches draw attention whatever is being said (Kang et al. 2025,
 https://arxiv.org/abs/2503.03321)."""
-
-_CONTEXTS = {
-    "image": "the picture",
-    "instruction": "the question",
-    "image+instruction": "picture and question",
-    "prompt": "the whole prompt",
-}
-
-
-def lane_title(name: str, method: SinkTrack | None) -> tuple[str, str]:
-    """Return what a lane is called, and one line on what was done to the model in it."""
-    title = {"baseline": "Plain model", "sinktrack": "SinkTrack"}.get(name, name)
-    if method is None or not method.layers:
-        return title, "Nothing changed."
-    layers = ", ".join(map(str, method.layers))
-    strength = "" if method.strength == 1 else f", strength {method.strength:g}"
-    return (
-        title,
-        f"Writes {_CONTEXTS[method.context]} into BOS at layers {layers}{strength} · "
-        f"{method.causal} mask",
-    )
 
 
 def quantise(values: torch.Tensor) -> tuple[bytes, float]:
@@ -68,8 +61,8 @@ def quantise(values: torch.Tensor) -> tuple[bytes, float]:
 def payload(comparison: Comparison) -> dict[str, Any]:
     """Return a comparison as JSON values, which is all that the viewer and the report need.
 
-    The attention over the picture goes in layer by layer, or as a mean over the layers where that
-    would be too large; `map_bytes` gives all of it.
+    The attention over pictures and videos goes in layer by layer, or as a mean over the layers
+    where that would be too large; `map_bytes` gives all of it.
 
     Args:
         comparison: What `sinktrack.compare` returned.
@@ -77,65 +70,79 @@ def payload(comparison: Comparison) -> dict[str, Any]:
     Raises:
         TraceError: If the answers were given without a recording.
     """
-    picture = comparison.picture
     answers = list(comparison.answers.values())
-    maps = sum(_trace_of(answer).image_map.numel() for answer in answers)
-    by_layer = maps <= _MOST_MAP_BYTES
+    traces = [_trace_of(answer) for answer in answers]
+    by_layer = sum(grid.numel() for trace in traces for grid in trace.image_maps) <= _MOST_MAP_BYTES
+    titles = lane_titles({name: answer.method for name, answer in comparison.items()})
+    plain = next((a.trace for a in answers if a.method is None and a.trace), traces[0])
     return {
         "model": comparison.model_name,
         "question": comparison.question,
-        "picture": None if picture is None else _data_url(picture.image),
-        "notices": [] if picture is None else list(picture.notices),
+        "passage": comparison.passage,
+        "turns": _earlier_turns(comparison),
+        "segments": segments_as_json(plain.segments),
+        "visuals": _visuals(comparison.visuals, plain),
+        "notices": [notice for each in comparison.visuals for notice in each.notices],
         "settings": dict(comparison.settings),
         "versions": dict(comparison.versions),
-        "lanes": [_lane(answer, comparison, by_layer) for answer in answers],
+        "sinks": _sinks(plain, comparison),
+        "lanes": [_lane(answer, comparison, titles[answer.name], by_layer) for answer in answers],
         "parts_at": _parts_at(answers),
     }
 
 
-def map_bytes(answer: Answer) -> bytes:
-    """Return the attention over the first picture, uint8 (T, L, rows * cols) one after the other.
+def map_bytes(answer: Answer, visual: int = 0) -> bytes:
+    """Return the attention over one picture or video, uint8 (T, L, rows * cols) in reading order.
 
-    Values of token t are in units of its entry in the payload's `maps["scale"]` / 255.
+    The frames of a video are below one another. Values of token t are in units of its entry in the
+    payload's `maps[visual]["scale"]` / 255.
+
+    Args:
+        answer: The answer.
+        visual: Which of the prompt's pictures and videos, counted from 0.
     """
-    return _trace_of(answer).image_map.numpy().tobytes()
+    maps = _trace_of(answer).image_maps
+    return maps[visual].numpy().tobytes() if visual < len(maps) else b""
 
 
-def _lane(answer: Answer, comparison: Comparison, by_layer: bool) -> dict[str, Any]:
+def _lane(
+    answer: Answer, comparison: Comparison, title: tuple[str, str], by_layer: bool
+) -> dict[str, Any]:
     trace = _trace_of(answer)
     sink = _packed(trace.sink)
-    title, subtitle = lane_title(answer.name, answer.method)
-    shares = trace.share.mean(2)  # (T, L, 5)
+    shares = trace.share.mean(2)  # (T, L, S)
+    columns = {name: shares[..., at] for at, name in enumerate(trace.segments) if name != SINK}
+    # Nobody looks for what the chat template wrote, or for words that a window has dropped.
+    left = {
+        name: _left_at(share) for name, share in columns.items() if name not in (GENERATED, "rest")
+    }
     return {
         "name": answer.name,
-        "title": title,
-        "subtitle": subtitle,
+        "title": title[0],
+        "subtitle": title[1],
         "text": answer.text,
         "finish": answer.finish,
         "seconds_to_first_token": _finite(answer.seconds_to_first_token),
         "tokens_per_second": _finite(answer.tokens_per_second),
         "method": None if answer.method is None else answer.method.as_dict(),
+        "moved": {kind: _finite(most) for kind, most in answer.moved.items()},
+        "moved_words": moved_in_words(answer.moved),
+        "notice": answer.notice and title[0] + answer.notice.removeprefix(answer.name),
         "tokens": [token.text for token in trace.tokens],
         "ids": list(answer.token_ids),
         "probabilities": [round(each, 6) for each in answer.probabilities],
         "layers": trace.sink.shape[1],
         "heads": trace.sink.shape[2],
-        "injected": [] if answer.method is None else list(answer.method.layers),
+        "injected": list(trace.write_layers),
         "sink": sink["bytes"],
         "scale": sink["scale"],
-        "means": {
-            "image": _packed(shares[..., IMAGE]),
-            "instruction": _packed(shares[..., INSTRUCTION]),
-            "rest": _packed(shares[..., PROMPT_REST]),
-            "generated": _packed(shares[..., GENERATED]),
-            "delivered": _packed(trace.delivered.nanmean(2)),
-        },
-        "left": {
-            "image": _left_at(shares[..., IMAGE]),
-            "instruction": _left_at(shares[..., INSTRUCTION]),
-        },
-        "maps": _maps(trace, by_layer),
-        "absorbed": _absorbed(trace, comparison),
+        "shares": {name: _packed(share) for name, share in columns.items()},
+        "delivered": _packed(trace.delivered.nanmean(2)),
+        "left": {name: at for name, at in left.items() if at is not None},
+        "maps": [_map(trace, visual, by_layer) for visual in range(len(trace.image_maps))]
+        if trace.tokens
+        else [],
+        "writes": _writes(answer, comparison),
     }
 
 
@@ -146,6 +153,50 @@ def _trace_of(answer: Answer) -> AttentionTrace:
             "record=True."
         )
     return answer.trace
+
+
+def _earlier_turns(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return the turns before the last one, which is the question's."""
+    turns, seen = [], 0
+    for turn in comparison.turns[:-1]:
+        shown = sum(not isinstance(each, Text) for each in turn.content)
+        visuals = list(range(seen, seen + shown))
+        seen += shown
+        turns.append({"role": turn.role, "text": turn.text, "visuals": visuals})
+    return turns
+
+
+def _visual_names(trace: AttentionTrace) -> list[str]:
+    """Return the parts that are pictures or videos, in the order of the prompt."""
+    return [name for name in trace.segments if is_of(name, "image")]
+
+
+def _visuals(visuals: Sequence[Picture | Video], trace: AttentionTrace) -> list[dict[str, Any]]:
+    """Return the pictures and videos; of a video one frame for each that the model tells apart."""
+    found = []
+    names, counts = _visual_names(trace), trace.frames
+    for at, visual in enumerate(visuals):
+        kind = "image" if isinstance(visual, Picture) else "video"
+        name = names[at] if at < len(names) else kind
+        if isinstance(visual, Picture):
+            frames = [_data_url(visual.image, _PICTURE_SIDE)]
+        else:
+            count = counts[at] if at < len(counts) else len(visual.frames)
+            chosen = [visual.frames[i * len(visual.frames) // count] for i in range(count)]
+            frames = [_data_url(frame, _FRAME_SIDE) for frame in chosen]
+        found.append({"segment": name, "title": part_title(name), "frames": frames})
+    return found
+
+
+def _sinks(trace: AttentionTrace, comparison: Comparison) -> list[dict[str, Any]]:
+    """Return where in the prompt its sinks are, counted from 0, and what they say."""
+    found = []
+    for at in trace.sinks.tolist():
+        name = SINK if at == 0 else trace.segments[int(trace.prompt_segments[at])]
+        known = at < len(comparison.prompt) and not is_of(name, "image")
+        text = comparison.prompt[at].text if known else ""
+        found.append({"position": at, "text": text, "title": part_title(name)})
+    return found
 
 
 def _parts_at(answers: list[Answer]) -> int | None:
@@ -169,18 +220,17 @@ def _left_at(share: torch.Tensor) -> int | None:
     return int(seen[-1]) + 1
 
 
-def _maps(trace: AttentionTrace, by_layer: bool) -> dict[str, Any] | None:
-    """Return the attention over the first picture, and what is needed to read it elsewhere."""
-    grid = trace.image_map
-    tokens, _, rows, cols = grid.shape
-    if not tokens or not rows * cols:
-        return None
-    scale = trace.image_scale
-    mean = grid.mean(1, keepdim=True, dtype=torch.float32)  # (T, 1, rows, cols)
-    looked = (mean.flatten(1) * scale[:, None]).mean(0)  # (rows * cols,)
+def _map(trace: AttentionTrace, visual: int, by_layer: bool) -> dict[str, Any]:
+    """Return the attention over a picture or video, and what is needed to read it elsewhere."""
+    grid, frames, scale = trace.image_maps[visual], trace.frames[visual], trace.image_scale
+    rows, cols = grid.shape[2] // frames, grid.shape[3]
+    mean = grid.mean(1, keepdim=True, dtype=torch.float32)  # (T, 1, frames * rows, cols)
+    looked = (mean.flatten(1) * scale[:, None]).mean(0)  # (frames * rows * cols,)
     if not by_layer:
         grid = mean.round().to(torch.uint8)  # no larger than the largest, so the scale holds
     return {
+        "visual": visual,
+        "frames": frames,
         "rows": rows,
         "cols": cols,
         "layers": grid.shape[1],
@@ -190,29 +240,127 @@ def _maps(trace: AttentionTrace, by_layer: bool) -> dict[str, Any] | None:
     }
 
 
-def _absorbed(trace: AttentionTrace, comparison: Comparison) -> dict[str, Any] | None:
-    """Return what the sink drew from its context at each injected layer, as a mean over heads."""
-    if not trace.absorbed_layers:
+def _writes(answer: Answer, comparison: Comparison) -> dict[str, Any] | None:
+    """Return what the first sink drew from its context at each layer, as a mean over heads."""
+    trace = _trace_of(answer)
+    if not trace.write_layers:
         return None
-    positions = trace.context_positions
-    kinds = trace.prompt_segments[positions]
-    # rows and columns are known of the first picture alone
-    rows, cols = trace.image_map.shape[2:]
-    pictured = (kinds == IMAGE).nonzero()[:, 0][: rows * cols]
-    worded = (kinds != IMAGE).nonzero()[:, 0]
-    weights = trace.absorbed.mean(1)  # (I, N)
+    weights = trace.context_attention.mean(1)  # (I, N)
+    whole = weights.new_zeros(len(weights), len(trace.prompt_ids))
+    whole[:, trace.context_positions] = weights
+    part_of = trace.prompt_segments.long()
+    drawn = torch.zeros(len(part_of), dtype=torch.bool)
+    drawn[trace.context_positions] = True
+    visuals: list[dict[str, Any] | None] = []
+    for name, grid in zip(_visual_names(trace), trace.image_maps, strict=False):
+        own = part_of == trace.segments.index(name)
+        complete = int(own.sum()) == grid.shape[2] * grid.shape[3]
+        visuals.append(_packed(whole[:, own]) if complete and (own & drawn).any() else None)
+        drawn &= ~own
+    worded = drawn.nonzero()[:, 0]
+    known = trace.write_sources.isfinite().all() and trace.write_norm.isfinite().all()
+    names = ["other" if name == "other sinks" else name for name in trace.source_names]
+    method = answer.method.as_dict() if answer.method else {}
     return {
-        "layers": list(trace.absorbed_layers),
-        "rows": rows if len(pictured) else 0,
-        "cols": cols if len(pictured) else 0,
-        "picture": _packed(weights[:, pictured]) if len(pictured) else None,
-        "words": _packed(weights[:, worded]) if len(worded) else None,
-        "texts": [comparison.prompt[int(at)].text for at in positions[worded]]
-        if comparison.prompt
-        else [],
-        "picture_share": [
-            float(f"{each:.4g}") for each in weights[:, kinds == IMAGE].sum(1).tolist()
+        "layers": list(trace.write_layers),
+        "visuals": visuals,
+        "words": _packed(whole[:, worded]) if len(worded) else None,
+        "texts": [comparison.prompt[int(at)].text for at in worded] if comparison.prompt else [],
+        "starts": _starts(worded, part_of, trace.segments),
+        "sources": {
+            "names": [part_title(name) for name in names],
+            "segments": names,
+            "shares": _rounded(trace.write_sources),
+        }
+        if known
+        else None,
+        "norms": _rounded(trace.write_norm) if known else None,
+        "into": method.get("write", "output"),
+    }
+
+
+def _starts(
+    positions: torch.Tensor, part_of: torch.Tensor, segments: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return where among words of the prompt those of another part begin, and its title.
+
+    Args:
+        positions: int64 (W,), where the words stand.
+        part_of: int64 (P,), the part of every token of the prompt.
+        segments: The parts' names.
+    """
+    found: list[dict[str, Any]] = []
+    parts = part_of[positions].tolist()
+    for at, part in enumerate(parts):
+        if at == 0 or part != parts[at - 1]:
+            found.append({"at": at, "title": part_title(segments[part])})
+    return found
+
+
+def upgraded(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a stored payload in the present shape.
+
+    Payloads that were stored before prompts could have any parts know one picture, one question and
+    SinkTrack alone. What they do not hold, such as what a write was made of, stays away.
+    """
+    data = dict(data)  # what is no object is refused here
+    if "segments" in data:
+        return data
+    pictured = ["image"] if data.get("picture") else []
+    old = {name: value for name, value in data.items() if name != "picture"}
+    return old | {
+        "passage": "",
+        "turns": [],
+        "segments": segments_as_json([SINK, *pictured, "instruction", "rest", GENERATED]),
+        "visuals": [
+            {"segment": name, "title": part_title(name), "frames": [data["picture"]]}
+            for name in pictured
         ],
+        "sinks": [],
+        "lanes": [_upgraded_lane(lane, pictured) for lane in data["lanes"]],
+        "parts_at": data.get("parts_at"),
+    }
+
+
+def _upgraded_lane(lane: dict[str, Any], pictured: list[str]) -> dict[str, Any]:
+    lane, gone = dict(lane), ("means", "absorbed", "maps", "left")
+    means, maps, left = dict(lane.get("means") or {}), lane.get("maps"), lane.get("left") or {}
+    new = {name: value for name, value in lane.items() if name not in gone}
+    parts = [*pictured, "instruction", "rest", GENERATED]
+    method = lane.get("method")
+    return new | {
+        "method": {"kind": "sinktrack"} | method if method else None,
+        "moved": {},
+        "moved_words": "",
+        "notice": None,
+        "shares": {name: means[name] for name in parts if name in means},
+        "delivered": means.get("delivered"),
+        "left": {name: at for name, at in left.items() if at is not None},
+        "maps": [{"visual": 0, "frames": 1} | maps] if maps and pictured else [],
+        "writes": _upgraded_writes(lane.get("absorbed"), method),
+    }
+
+
+def _upgraded_writes(
+    absorbed: dict[str, Any] | None, method: dict[str, Any] | None
+) -> dict[str, Any] | None:
+    if absorbed is None:
+        return None
+    asked = "instruction" in (method or {}).get("context", "")
+    words = {"at": 0, "title": part_title("instruction") if asked else "Words"}
+    return {
+        "layers": absorbed["layers"],
+        "visuals": [absorbed["picture"]],
+        "words": absorbed["words"],
+        "texts": absorbed["texts"],
+        "starts": [words] if absorbed["words"] else [],
+        "sources": {
+            "names": ["Picture", words["title"]],
+            "segments": ["image", "instruction"],
+            "shares": [[share, max(0.0, 1 - share)] for share in absorbed["picture_share"]],
+        },
+        "norms": None,
+        "into": "output",
     }
 
 
@@ -221,14 +369,21 @@ def _packed(values: torch.Tensor) -> dict[str, Any]:
     return {"bytes": base64.b64encode(packed).decode("ascii"), "scale": scale}
 
 
+def _rounded(values: torch.Tensor) -> Any:
+    """Return numbers as lists, to four digits that matter."""
+    if values.ndim > 1:
+        return [_rounded(row) for row in values]
+    return [float(f"{each:.4g}") for each in values.tolist()]
+
+
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None  # JSON knows neither NaN nor infinity
 
 
-def _data_url(picture: Image.Image) -> str:
-    """Return an RGB picture as a data URL, made smaller if it is large."""
+def _data_url(picture: Image.Image, side: int) -> str:
+    """Return an RGB picture as a data URL, made smaller if it is larger than `side` pixels."""
     small = picture.convert("RGB")
-    small.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
+    small.thumbnail((side, side))
     kind, buffer = "png", io.BytesIO()
     small.save(buffer, "PNG", optimize=True)
     if buffer.tell() > _PNG_BYTES:

@@ -18,6 +18,7 @@ from sinktrack.core.files import json_lines, read_text
 from sinktrack.core.messages import clean_question, same_question
 from sinktrack.core.names import exists
 from sinktrack.methods import from_dict
+from sinktrack.report.payload import upgraded
 
 Ask = Literal["hallucination", "comment"]
 Reveal = Literal["after vote", "never"]
@@ -96,7 +97,7 @@ class Study:
         """
         path = self.prepared(item)
         try:
-            found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            found = upgraded(json.loads(path.read_text("utf-8")))
             texts = {lane["name"]: lane["text"] for lane in found["lanes"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StudyError(
