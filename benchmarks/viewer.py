@@ -19,6 +19,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from sinktrack.report.html import render
 from sinktrack.report.payload import quantise
+from sinktrack.report.words import segments_as_json
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "browser"))
@@ -27,6 +28,7 @@ from real_page import Server, Visitor, endless_model, launch_chromium  # noqa: E
 
 TOKENS, LAYERS, HEADS = 1024, 28, 28
 CLICKS = 40
+PARTS = ("sink", "instruction", "image", "rest", "generated")
 
 MOUNT = """() => {
     const element = document.getElementById("comparison");
@@ -71,7 +73,6 @@ def packed(*shape: int) -> dict[str, Any]:
 def lane(name: str) -> dict[str, Any]:
     """Return a lane of a payload."""
     sink = packed(TOKENS, LAYERS, HEADS)
-    parts = ("image", "instruction", "rest", "generated", "delivered")
     return {
         "name": name,
         "title": name.title(),
@@ -86,10 +87,11 @@ def lane(name: str) -> dict[str, Any]:
         "injected": list(range(5, LAYERS, 5)),
         "sink": sink["bytes"],
         "scale": sink["scale"],
-        "means": {part: packed(TOKENS, LAYERS) for part in parts},
-        "left": {"image": None, "instruction": None},
-        "maps": None,
-        "absorbed": None,
+        "shares": {part: packed(TOKENS, LAYERS) for part in PARTS[1:]},
+        "delivered": packed(TOKENS, LAYERS),
+        "left": {},
+        "maps": [],
+        "writes": None,
     }
 
 
@@ -98,7 +100,10 @@ def long_answer(page: Page) -> dict[str, list[float]]:
     data = {
         "model": "made up",
         "question": "What is it?",
-        "picture": None,
+        "passage": "",
+        "turns": [],
+        "segments": segments_as_json(PARTS),
+        "visuals": [],
         "notices": [],
         "settings": {},
         "versions": {},

@@ -3,43 +3,59 @@
 import base64
 import json
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from paths import DATA
 from PIL import Image
 
 from sinktrack.core.comparison import Answer, Comparison
 from sinktrack.core.errors import OutputError, TraceError
 from sinktrack.core.images import Picture
+from sinktrack.core.messages import Text, Turn
 from sinktrack.core.trace import AttentionTrace, Token
+from sinktrack.core.video import Video
+from sinktrack.methods import from_dict
 from sinktrack.methods.sinktrack import SinkTrack
 from sinktrack.report.html import render, write_report
 from sinktrack.report.payload import payload
 
+PICTURE = Picture(Image.new("RGB", (64, 48), "navy"), ("A notice with <b>marks</b>.",))
 METHOD = SinkTrack(inject_at={1}, refresh_after={1})
 HOSTILE = "<img src=x onerror=alert(1)> </script><script>alert(2)</script> {{DATA}} <!--"
 
 
-def make_trace(texts: list[str], layers: int = 3, heads: int = 2) -> AttentionTrace:
+SEGMENTS = ("sink", "image", "instruction", "rest", "generated")
+
+
+def make_trace(texts: list[str], layers: int = 3, heads: int = 2, **changes: Any) -> AttentionTrace:
     count = len(texts)
     generator = torch.Generator().manual_seed(count)
     sink = torch.rand(count, layers, heads, generator=generator) * 0.7
     share = torch.zeros(count, layers, heads, 5)
     share[..., 0], share[..., 4] = sink, 1 - sink
-    return AttentionTrace(
-        tokens=tuple(Token(index, text) for index, text in enumerate(texts)),
-        sink=sink,
-        share=share,
-        delivered=sink,
-        image_maps=(),
-        image_scale=torch.zeros(count),
-        absorbed=torch.zeros(0, heads, 0),
-        write_layers=(),
-        context_positions=torch.zeros(0, dtype=torch.int64),
-        prompt_ids=torch.zeros(0, dtype=torch.int64),
-        prompt_segments=torch.zeros(0, dtype=torch.uint8),
-    )
+    values = {
+        "tokens": tuple(Token(index, text) for index, text in enumerate(texts)),
+        "segments": SEGMENTS,
+        "sink": sink,
+        "share": share,
+        "delivered": sink,
+        "image_maps": (),
+        "image_scale": torch.zeros(count),
+        "frames": (),
+        "context_attention": torch.zeros(0, heads, 0),
+        "write_layers": (),
+        "context_positions": torch.zeros(0, dtype=torch.int64),
+        "write_sources": torch.zeros(0, 6),
+        "write_norm": torch.zeros(0),
+        "sinks": torch.zeros(1, dtype=torch.int64),
+        "moved": {},
+        "prompt_ids": torch.zeros(1, dtype=torch.int64),
+        "prompt_segments": torch.zeros(1, dtype=torch.uint8),
+    }
+    return AttentionTrace(**(values | changes))
 
 
 def make_comparison(
@@ -51,6 +67,7 @@ def make_comparison(
             text="".join(texts),
             token_ids=tuple(range(len(texts))),
             method=method,
+            moved={"output": 0.4} if method else {},
             finish="length",
             trace=trace or make_trace(texts),
             seconds_to_first_token=0.1,
@@ -60,8 +77,7 @@ def make_comparison(
     }
     return Comparison(
         answers=answers,
-        question=question,
-        pictures=(Picture(Image.new("RGB", (64, 48), "navy"), ("A notice with <b>marks</b>.",)),),
+        turns=(Turn("user", (PICTURE, Text(question, "instruction"))),),
         settings={"max_new_tokens": 16, "do_sample": False, "seed": 0},
         model_name="folder/model",
         versions={"torch": "2.8"},
@@ -93,9 +109,9 @@ def test_what_a_layer_cannot_see_stays_apart_from_zero():
 def test_the_payload_says_what_was_done_in_each_lane():
     plain, sinktrack = payload(make_comparison(["x"]))["lanes"]
     assert (plain["title"], plain["injected"], plain["method"]) == ("Plain model", [], None)
-    assert (sinktrack["title"], sinktrack["injected"]) == ("SinkTrack", [1])
-    assert SinkTrack(**sinktrack["method"]) == METHOD
+    assert sinktrack["title"] == "SinkTrack" and from_dict(sinktrack["method"]) == METHOD
     assert "picture" in sinktrack["subtitle"] and "1" in sinktrack["subtitle"]
+    assert sinktrack["moved_words"] == "Changed an attention output by up to 40 % of its length."
 
 
 def test_an_answer_without_tokens_or_with_nothing_visible_has_a_payload():
@@ -129,8 +145,40 @@ def test_hostile_text_is_only_ever_text():
 
 
 def test_an_attribute_ends_where_the_template_ends_it():
-    data = payload(make_comparison(["x"])) | {"picture": 'data:," onerror="alert(1)'}
+    data = payload(make_comparison(["x"]))
+    data["visuals"] = [data["visuals"][0] | {"frames": ['data:," onerror="alert(1)']}]
     assert 'src="data:,&#34; onerror=&#34;alert(1)"' in render(data)
+
+
+def test_a_report_counts_its_answers_and_names_no_method_that_did_not_answer():
+    comparison = make_comparison(["x"])
+    assert "One question, two answers: Plain model, SinkTrack." in render(payload(comparison))
+    alone = {"baseline": comparison["baseline"]}
+    page = render(payload(Comparison(**{**vars(comparison), "answers": alone})))
+    assert "One question, one answer: Plain model." in page
+    assert "arXiv" not in page and "<title>Plain model: What is it?</title>" in page
+
+
+def test_what_was_asked_stands_in_the_report_without_a_script():
+    frames = tuple(Image.new("RGB", (56, 56), (9 * i, 0, 0)) for i in range(24))
+    turns = (
+        Turn("system", (Text("Be <i>brief</i>.", "system"),)),
+        Turn("user", (PICTURE, Text("First?", "history"))),
+        Turn("assistant", (Text("Yes.", "history"),)),
+        Turn("user", (Video(frames), Text("A long tale.", "passage"), Text("Who?", "instruction"))),
+    )
+    data = payload(Comparison(**{**vars(make_comparison(["x"])), "turns": turns}))
+    page = render(data)
+    body = page[page.index("<main>") : page.index("<script")]
+    assert "<strong>system:</strong> Be &lt;i&gt;brief&lt;/i&gt;." in body
+    assert "<blockquote>A long tale.</blockquote>" in body
+    assert body.count("<img") == 8  # of the video's frames; the first turn's picture is above
+    assert 'alt="Video, 8 of 8 frames"' in body and "<figcaption>Video</figcaption>" in body
+
+
+def test_a_report_of_what_was_stored_earlier_is_drawn():
+    old = json.loads((DATA / "payload-before.json").read_text("utf-8"))
+    assert f'<h1 dir="auto">{old["question"]}</h1>' in render(old)
 
 
 def test_what_looks_like_a_template_is_text():
@@ -148,8 +196,9 @@ def test_settings_are_said_in_words():
 def test_a_large_picture_is_made_smaller():
     comparison = make_comparison(["x"])
     noise = np.random.default_rng(0).integers(0, 256, (1500, 2500, 3), np.uint8)
-    large = Comparison(**{**vars(comparison), "pictures": (Picture(Image.fromarray(noise)),)})
-    url = payload(large)["picture"]
+    turns = (Turn("user", (Picture(Image.fromarray(noise)), Text("What?", "instruction"))),)
+    large = Comparison(**{**vars(comparison), "turns": turns})
+    (url,) = payload(large)["visuals"][0]["frames"]
     assert url is not None and url.startswith("data:image/jpeg;base64,")
     assert len(url) < 2_000_000
 

@@ -5,6 +5,7 @@ Knows nothing about models and nothing about pages: `sinktrack/report/viewer` dr
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.files import whole_file
-from sinktrack.report.payload import payload
+from sinktrack.report.payload import payload, upgraded
 
 _VIEWER = Path(__file__).parent / "viewer"
+_MOST_FRAMES = 8  # of a video beside the question; the viewer has all of them
 # Each script may use those before it.
 _SCRIPTS = (
     *("colour", "dom", "data", "heatmap", "save", "overlay"),
-    *("card", "attention", "token", "drift", "anchor", "viewer"),
+    *("asked", "card", "attention", "token", "drift", "anchor", "viewer"),
 )
 
 
@@ -39,13 +41,33 @@ def render(data: dict[str, Any]) -> str:
     policy forbids the rest. The template escapes everything but this package's own style and
     script, and the numbers, which are JSON.
     """
+    data = upgraded(data)
+    titles = [lane["title"] for lane in data["lanes"]]
+    count = {1: "one answer", 2: "two answers"}.get(len(titles), f"{len(titles)} answers")
+    kinds = {lane["method"]["kind"] for lane in data["lanes"] if lane.get("method")}
     return _TEMPLATES.get_template("report.html").render(
         data,
+        summary=f"One question, {count}: {', '.join(titles)}.",
+        shown=_shown(data),
+        sinktrack="sinktrack" in kinds,
         style=viewer_style() + (_VIEWER / "report.css").read_text("utf-8"),
         script=viewer_script(),
         # A "<" could end the script element, so that it travels as its JSON escape.
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
     )
+
+
+def _shown(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the question's own pictures and videos, of a video some frames; its turn is last."""
+    before = {at for turn in data["turns"] for at in turn["visuals"]}
+    own = [visual for at, visual in enumerate(data["visuals"]) if at not in before]
+    return [visual | {"frames": _some(visual["frames"])} for visual in own]
+
+
+def _some(frames: Sequence[str]) -> list[str]:
+    """Return frames at even distances, `_MOST_FRAMES` at most."""
+    count = min(len(frames), _MOST_FRAMES)
+    return [frames[at * len(frames) // count] for at in range(count)]
 
 
 def _words(value: Any) -> str:

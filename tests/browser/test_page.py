@@ -104,8 +104,8 @@ def test_the_overlay_follows_layers_and_opacity(visit, page_url, picture):
     page.get_by_label("Opacity").fill("0.3")
     views.append(visitor.drawn(OVERLAY))
     assert len(set(views)) == 3
-    page.locator(".stv-anchor .stv-choice label").nth(1).click()
-    expect(page.locator(".stv-anchor .stv-chosen")).to_contain_text("from the picture")
+    page.locator(".stv-anchor .stv-source-bar").nth(1).click()
+    expect(page.locator(".stv-anchor .stv-chosen")).to_contain_text("of what was written into BOS")
     page.get_by_text("The numbers as a table").click()
     tokens = max(page.locator(f"[data-lane={lane}] [data-token]").count() for lane in LANES)
     expect(page.locator(".stv-numbers tbody tr")).to_have_count(tokens)

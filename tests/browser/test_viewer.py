@@ -1,16 +1,20 @@
 """The viewer on made-up numbers: what it shows is what it was given, and nothing more."""
 
 import base64
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
+from asked import PASSAGE, everything
+from paths import DATA
 from playwright.sync_api import Browser, Page, expect
 
 from sinktrack.report.html import render
-from sinktrack.report.payload import quantise
+from sinktrack.report.payload import payload, quantise
+from sinktrack.report.words import segments_as_json
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 LAYERS, HEADS = 3, 2
@@ -44,7 +48,10 @@ def comparison() -> dict[str, Any]:
     return {
         "model": "made up",
         "question": HOSTILE,
-        "picture": None,
+        "passage": "",
+        "turns": [],
+        "segments": segments_as_json(["sink", "passage", "image 1", "generated"]),
+        "visuals": [],
         "notices": [],
         "settings": {},
         "versions": {},
@@ -137,12 +144,12 @@ def test_what_cannot_be_seen_is_said_and_counts_for_nothing(show):
 
 def test_what_leaves_the_view_and_where_answers_part_is_marked(show):
     data = comparison() | {"parts_at": 1}
-    data["lanes"][0]["left"] = {"image": 1, "instruction": 2}
-    data["lanes"][1]["left"] = {"image": 3, "instruction": 3}
+    data["lanes"][0]["left"] = {"passage": 2, "image 1": 1}
+    data["lanes"][1]["left"] = {"passage": 3, "image 1": 3}
     flags = show(data).locator(".stv-attention .stv-axis-flags")
     assert flags.all_inner_texts() == [
-        "the answers part\nthe picture is out of view\nthe question is out of view",
-        "the answers part\npicture and question are out of view",
+        "the answers part\npicture 1 is out of view\nthe passage is out of view",
+        "the answers part\nthe passage and picture 1 are out of view",
     ]
 
 
@@ -179,3 +186,145 @@ def test_an_answer_without_a_token_is_said(show):
     page = show(data)
     assert readouts(page)[::2] == ["No token was written."] * 2
     expect(page.locator("[data-lane=plain] .stv-chip")).to_have_text("stopped")
+
+
+@pytest.fixture(scope="module")
+def mixed(checkpoint: tuple[Any, Any]) -> dict[str, Any]:
+    """Five methods on a conversation with two pictures, a video and a passage."""
+    return payload(everything(*checkpoint))
+
+
+def test_every_part_can_be_coloured_by_and_has_a_band(show, mixed):
+    page = show(mixed)
+    titles = [part["title"] for part in mixed["segments"]]
+    offered = page.locator(".stv-attention .stv-choice").first.locator("label")
+    assert offered.all_inner_texts() == [*titles, "Delivered by BOS", "Probability"]
+    for title in ("Passage", "Picture 2", "Video"):
+        page.locator(".stv-attention .stv-choice").get_by_text(title, exact=True).click()
+        expect(page.locator(".stv-key")).to_contain_text(
+            f"attention to {'' if '2' in title else 'the '}"
+        )
+    bands = page.locator(".stv-drift svg").first.locator(".stv-band")
+    assert bands.count() == len(titles)
+    fills = bands.evaluate_all("all => all.map((each) => getComputedStyle(each).fill)")
+    assert len(set(fills)) == len(titles)
+    # The bands fill the whole plot.
+    readout = page.locator(".stv-drift .stv-chosen").first.inner_text()
+    shares = [float(each) for each in re.findall(r"([\d.]+)\s%", readout)]
+    assert len(shares) == len(titles) and sum(shares) == pytest.approx(100, abs=3)
+
+
+def test_each_picture_has_a_map_and_a_video_turns_its_frames_in_all_lanes(show, mixed):
+    page = show(mixed)
+    side = page.locator("[data-side=baseline]")
+    assert side.locator(".stv-picture").count() == 3
+    expect(side.locator(".stv-chosen").nth(0)).to_contain_text("is on picture 1")
+    expect(side.locator(".stv-chosen").nth(2)).to_contain_text(
+        "is on the video; most of it on frame"
+    )
+    video = side.locator(".stv-picture img").nth(2)
+    before = video.get_attribute("src")
+    slider = side.get_by_role("slider", name="Plain model: frame of the video")
+    slider.fill("2")
+    expect(side.locator(".stv-frame-number")).to_have_text("Frame 3 of 3")
+    assert video.get_attribute("src") == mixed["visuals"][2]["frames"][2] != before
+    other = page.locator("[data-side=sinktrack]")
+    expect(other.locator(".stv-frame-number")).to_have_text("Frame 3 of 3")
+    assert other.locator(".stv-picture img").nth(2).get_attribute("src") == video.get_attribute(
+        "src"
+    )
+    assert other.locator(".stv-frame-bars i").count() == 3
+
+
+def test_the_attention_over_a_frame_is_that_of_the_trace(show, mixed):
+    page = show(mixed)
+    maps = mixed["lanes"][0]["maps"][2]
+    cells = torch.frombuffer(bytearray(base64.b64decode(maps["bytes"])), dtype=torch.uint8)
+    shape = (-1, maps["layers"], maps["frames"], maps["rows"], maps["cols"])
+    probabilities = cells.view(shape)[0].float().mean(0) * maps["scale"][0] / 255
+    page.locator("[data-lane=baseline] [data-token='0']").click()
+    side = page.locator("[data-side=baseline]")
+    side.get_by_role("slider", name="frame of the video").fill("1")
+    canvas = side.locator(".stv-picture canvas").nth(2)
+    box = canvas.bounding_box()
+    canvas.hover(position={"x": box["width"] - 4, "y": 4})
+    said = side.locator(".stv-pointing .stv-pointed").inner_text()
+    assert said.startswith(f"Row 1 · column {maps['cols']} · ")
+    assert float(said.split()[-1]) == pytest.approx(float(probabilities[1, 0, -1]), abs=1e-4)
+
+
+def test_maps_that_stayed_behind_are_read_one_by_one(show, mixed):
+    page = show(mixed)
+    page.evaluate("""() => {
+        const data = JSON.parse(document.getElementById("data").textContent);
+        window.asked = [];
+        for (const lane of data.lanes) {
+            for (const map of lane.maps) {
+                const bytes = Uint8Array.from(atob(map.bytes), (each) => each.charCodeAt(0));
+                map.bytes = null;
+                map.read = async (from, length) => {
+                    window.asked.push([lane.name, map.visual]);
+                    return bytes.subarray(from, from + length);
+                };
+            }
+        }
+        SinkTrackViewer.mount(document.getElementById("comparison"), data);
+    }""")
+    expect(page.locator("[data-side=off] .stv-chosen").nth(2)).to_contain_text("is on the video")
+    assert len(page.evaluate("window.asked")) == 3 * len(mixed["lanes"])
+
+
+def test_what_was_written_is_shown_layer_by_layer(show, mixed):
+    page = show(mixed)
+    anchor = page.locator(".stv-anchor")
+    writes = mixed["lanes"][1]["writes"]
+    bars = anchor.locator(".stv-source-bar")
+    assert bars.count() == len(writes["layers"])
+    bars.last.click()
+    expect(bars.last).to_have_attribute("aria-pressed", "true")
+    said = anchor.locator(".stv-chosen").first.inner_text()
+    shares = writes["sources"]["shares"][-1]
+    assert said.startswith(f"Layer {writes['layers'][-1]}: ")
+    assert float(re.search(r"([\d.]+) % of what was written", said)[1]) == pytest.approx(
+        100 * max(shares), abs=0.6
+    )
+    assert "times as long as the residual" in said
+    assert anchor.locator(".stv-picture").count() == 3
+    names = anchor.locator(".stv-part-name").all_inner_texts()
+    assert names == [start["title"] for start in writes["starts"]]
+    widths = bars.last.locator("i").evaluate_all("all => all.map((each) => each.offsetWidth)")
+    assert max(widths) / sum(widths) == pytest.approx(max(shares), abs=0.03)
+
+
+def test_what_was_asked_before_stands_above_the_answers(show, mixed):
+    page = show(mixed)
+    turns = page.locator(".stv-turns")
+    expect(turns.locator("summary")).to_have_text("The conversation so far (2 messages)")
+    assert turns.locator(".stv-speaker").all_inner_texts() == ["System", "User", "Assistant"]
+    assert turns.locator("img").count() == 1
+    expect(page.locator(".stv-passage .stv-asked-text")).to_have_text(PASSAGE)
+    assert page.locator(".stv-passage").get_attribute("open") is not None
+    long = mixed | {"passage": "word " * 400}
+    assert show(long).locator(".stv-passage").get_attribute("open") is None
+    expect(page.locator(".stv-sinks")).to_contain_text("Sinks of this prompt: 1 BOS “")
+
+
+def test_a_card_says_how_far_its_method_moved_things(show, mixed):
+    page = show(mixed)
+    expect(page.locator("[data-lane=pai] .stv-moved")).to_contain_text("of a token’s attention.")
+    assert page.locator("[data-lane=baseline] .stv-moved, .stv-card .stv-alert").count() == 1
+    expect(page.locator("[data-lane=off] .stv-alert")).to_be_visible()
+    expect(page.locator("[data-lane=off] .stv-alert")).to_contain_text("moved nothing")
+
+
+def test_everything_fits_a_phone(show, mixed):
+    page = show(mixed, width=390)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_what_was_stored_earlier_is_still_drawn(show):
+    page = show(json.loads((DATA / "payload-before.json").read_text("utf-8")))
+    assert page.locator(".stv-one .stv-picture").count() == 2
+    expect(page.locator(".stv-anchor .stv-chosen").first).to_contain_text("of what was written")
+    assert page.locator(".stv-drift .stv-band").count() == 10
+    assert page.locator(".stv-sinks").count() == 0

@@ -4,21 +4,28 @@ const assert = require("node:assert/strict");
 const test = require("node:test");
 const { load } = require("./load.js");
 
-const { maps, around, step, css, gradient } = load("colour");
+const { maps, around, step, css, gradient, parts: partColours } = load("colour");
 
 const HIDDEN = 255;
 
-/** Lightness in OKLab of an entry of a map; Björn Ottosson, https://bottosson.github.io/posts/oklab/. */
-function lightness(map, index) {
-  const [r, g, b] = [0, 1, 2].map((channel) => {
-    const x = map[index * 3 + channel] / 255;
+/** A colour in OKLab from its bytes; Björn Ottosson, https://bottosson.github.io/posts/oklab/. */
+function oklab(bytes) {
+  const [r, g, b] = bytes.map((byte) => {
+    const x = byte / 255;
     return x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
   });
   const l = Math.cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b);
   const m = Math.cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b);
   const s = Math.cbrt(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b);
-  return 0.2104542553 * l + 0.793617785 * m - 0.0040720468 * s;
+  return [
+    0.2104542553 * l + 0.793617785 * m - 0.0040720468 * s,
+    1.9779984951 * l - 2.428592205 * m + 0.4505937099 * s,
+    0.0259040371 * l + 0.7827717662 * m - 0.808675766 * s,
+  ];
 }
+
+/** Lightness of an entry of a map. */
+const lightness = (map, index) => oklab([0, 1, 2].map((channel) => map[index * 3 + channel]))[0];
 
 /** How much lightness each of `parts` equal pieces of the map from one entry to another adds. */
 function rises(map, from, to, parts) {
@@ -77,4 +84,21 @@ test("a legend runs over the whole map", () => {
   const shown = gradient(maps.light);
   assert.ok(shown.startsWith(`linear-gradient(90deg, ${css(maps.light, 0)}, `), shown);
   assert.ok(shown.endsWith(`, ${css(maps.light, 254)})`), shown);
+});
+
+test("neighbouring parts of a prompt stay apart on light pages and dark ones, however many there are", () => {
+  const kinds = ["sink", "system", "history", "passage", "instruction", ...Array(9).fill("image"),
+    "video", "video", "rest", "generated"];
+  const segments = kinds.map((kind, at) => ({ name: `${kind} ${at}`, kind }));
+  const colours = partColours(segments);
+  for (const theme of [0, 1]) {
+    const labs = segments.map(({ name }) => {
+      const rgb = colours.get(name).match(/rgb\(([^)]+)\)/g)[theme];
+      return oklab(rgb.match(/\d+/g).map(Number));
+    });
+    labs.slice(1).forEach((lab, at) => {
+      const apart = Math.hypot(...lab.map((value, axis) => value - labs[at][axis]));
+      assert.ok(apart > 0.06, `${kinds[at]} and ${kinds[at + 1]} are ${apart.toFixed(3)} apart`);
+    });
+  }
 });

@@ -4,7 +4,7 @@ const assert = require("node:assert/strict");
 const test = require("node:test");
 const { load } = require("./load.js");
 
-const { LaneData, Maps, unpack, largest, mean, without, tokenRange } = load("colour", "dom", "data");
+const { quantities, noun, LaneData, Maps, unpack, largest, mean, without, tokenRange } = load("colour", "dom", "data");
 
 const packed = (...bytes) => Buffer.from(bytes).toString("base64");
 const near = (actual, expected) => {
@@ -50,11 +50,13 @@ test("attention to BOS is given by layer, and as a mean over layers", () => {
 
 test("other quantities come as means over heads, token by token", () => {
   const other = lane(["a", "b"], Array(8).fill(0), {
-    means: { image: { bytes: packed(1, 2, 3, 4), scale: 2.54 } },
+    shares: { "image 2": { bytes: packed(1, 2, 3, 4), scale: 2.54 } },
+    delivered: { bytes: packed(4, 3, 2, 1), scale: 2.54 },
   });
-  assert.ok(other.has("image") && other.has("sink"));
-  assert.ok(!other.has("generated") && !two().has("image"));
-  near(other.get("image").values, [0.01, 0.03, 0.02, 0.04]);
+  assert.ok(other.has("image 2") && other.has("sink") && other.has("delivered"));
+  assert.ok(!other.has("generated") && !two().has("image 2") && !two().has("delivered"));
+  near(other.get("image 2").values, [0.01, 0.03, 0.02, 0.04]);
+  near(other.get("delivered").values, [0.04, 0.02, 0.03, 0.01]);
 });
 
 test("probabilities are one row, and only there if every token has one", () => {
@@ -110,7 +112,7 @@ test("all lanes share the range of their tokens, which is never empty", () => {
 
 /** Two tokens over one row of two patches, seen by two layers. */
 const maps = (changes) =>
-  new Maps({ maps: { rows: 1, cols: 2, layers: 2, scale: [2.55, 5.1], ...changes } });
+  new Maps({ frames: 1, rows: 1, cols: 2, layers: 2, scale: [2.55, 5.1], ...changes });
 
 test("attention over the picture is the mean over the layers asked for", () => {
   const here = maps({ bytes: packed(10, 20, 30, 60, 1, 2, 3, 4) });
@@ -119,6 +121,26 @@ test("attention over the picture is the mean over the layers asked for", () => {
   near(here.mean(here.of(1), 1, 0, 0), [0.02, 0.04]);
   // fewer layers than asked for: the last one stands for those behind it
   near(here.mean(here.of(0), 0, 5, 9), [0.3, 0.6]);
+});
+
+test("the frames of a video are below one another in its map", () => {
+  const video = maps({ frames: 2, layers: 1, bytes: packed(1, 2, 3, 4, 10, 20, 30, 40) });
+  assert.deepEqual([video.frame, video.size], [2, 4]);
+  near(video.mean(video.of(1), 1, 0, 0), [0.2, 0.4, 0.6, 0.8]);
+});
+
+test("a comparison can be coloured by every part that its prompt has", () => {
+  const parts = [
+    { name: "sink", kind: "sink", title: "BOS" },
+    { name: "history", kind: "history", title: "Earlier turns" },
+    { name: "passage", kind: "passage", title: "Passage" },
+    { name: "image 2", kind: "image", title: "Picture 2" },
+  ];
+  assert.deepEqual([...quantities(parts).keys()],
+    ["sink", "history", "passage", "image 2", "delivered", "probability"]);
+  assert.deepEqual(parts.map(noun),
+    ["the first token (BOS)", "earlier turns", "the passage", "picture 2"]);
+  assert.deepEqual(quantities(parts).get("image 2"), ["Picture 2", "attention to picture 2"]);
 });
 
 test("maps that did not come along are read once, and again after a failure", async () => {

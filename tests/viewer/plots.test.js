@@ -12,6 +12,8 @@ const { asSvg } = load("save");
 const { heatMap } = load("overlay");
 const { highest } = load("token");
 const { area } = load("drift");
+const { sinks } = load("asked");
+const { sentence } = load("anchor");
 
 /** The corners of a path of absolute M, L and H, in order. */
 function corners(path) {
@@ -87,4 +89,30 @@ test("a heatmap as SVG has every cell, runs of one colour in one piece", () => {
   ]);
   const texts = svg.all("text").map((node) => node.textContent);
   assert.deepEqual(texts, ["A title", "0", "1", "1", "2", "3", "colours: 0.0 to 1.0"]);
+});
+
+test("what was written is said in a sentence, and how long it was in another", () => {
+  const sources = {
+    names: ["BOS", "Other sinks", "Passage", "Picture 2"],
+    segments: ["sink", "other", "passage", "image 2"],
+    shares: [[0.83, 0.01, 0.16, 0], [0, 0.2, 0.3, 0.5], [0, 0, 1, 0]],
+  };
+  const writes = { layers: [10, 12, 14], sources, norms: [0.25, 2, 1], into: "output" };
+  assert.equal(sentence(writes, 0), "Layer 10: 83 % of what was written into BOS was BOS itself. "
+    + "It was 0.25 times as long as the residual that it joined.");
+  assert.match(sentence(writes, 1), /^Layer 12: 50 % of what was written into BOS was picture 2\./);
+  assert.match(sentence({ ...writes, into: "value" }, 2), /was the passage\. It was 1 times as long as BOS’s own value\.$/);
+  assert.equal(sentence({ ...writes, sources: null, norms: null }, 0), "");
+});
+
+test("sinks are told by where they stand, what they say and whose they are", () => {
+  const [line] = sinks([
+    { position: 0, text: "<|im_start|>", title: "BOS" },
+    { position: 7, text: "\n", title: "Passage" },
+    { position: 20, text: "", title: "Picture" },
+  ]);
+  assert.equal(line.textContent, "Sinks of this prompt: 1 BOS “<|im_start|>”, 8 Passage “↵”, 21 Picture.");
+  assert.deepEqual(sinks([]), []);
+  const many = sinks(Array.from({ length: 15 }, (_, position) => ({ position, text: "", title: "BOS" })));
+  assert.ok(many[0].textContent.endsWith(", and 3 more."));
 });

@@ -1,25 +1,44 @@
-/* What SinkTrack wrote into BOS: from where in the picture and in the question, layer by layer. */
+/* What a method wrote into BOS: from where in pictures and words, and what it was made of, layer by layer. */
 const SinkTrackAnchor = (() => {
   "use strict";
 
-  const { make, draw, percent, section, choice, figure } = SinkTrackDom;
-  const { unpack, largest } = SinkTrackData;
-  const { pictured, heat, heatMap } = SinkTrackOverlay;
+  const { make, draw, brief, percent, section, choice, figure, colourKey } = SinkTrackDom;
+  const { unpack, largest, total } = SinkTrackData;
+  const { pictured, turnTo, frames, heat, heatMap } = SinkTrackOverlay;
 
   class Anchor {
-    constructor(parent, lanes, picture) {
-      this.lanes = lanes.filter((lane) => lane.absorbed);
+    /**
+     * @param {HTMLElement} parent
+     * @param {LaneData[]} lanes
+     * @param {{visuals: object[], segments: object[]}} payload
+     */
+    constructor(parent, lanes, { visuals, segments }) {
+      this.lanes = lanes.filter((lane) => lane.writes);
       if (!this.lanes.length) return;
+      this.visuals = visuals;
+      this.colours = SinkTrackColour.parts([...segments, { name: "other", kind: "other" }]);
       const { box } = section(parent, "What was written into BOS", "stv-anchor");
       const intro = make("div", "stv-intro");
-      intro.append(sketch(), make("p", "",
-        "While the prompt is read, BOS looks at picture or question in place of itself and adds what it "
-        + "finds to its own state. Every later token that looks at BOS meets it there. Nothing else is "
-        + `changed${this.shifts()}, and nothing at all while the answer is written.`));
+      intro.append(sketch(), make("p", "", this.introduction()));
       box.append(intro);
       const row = make("div", "stv-lanes");
       box.append(row);
-      this.sides = this.lanes.map((lane) => this.side(row, lane, picture));
+      this.sides = this.lanes.map((lane) => this.side(row, lane));
+    }
+
+    introduction() {
+      const into = new Set(this.lanes.map(({ writes }) => writes.into));
+      const ways = [];
+      if (into.has("output")) {
+        ways.push("While the prompt is read, BOS looks at the context in place of itself and adds what it "
+          + "finds to its own state. Every later token that looks at BOS meets it there.");
+      }
+      if (into.has("value")) {
+        ways.push(`${into.size > 1 ? "Elsewhere the" : "The"} value that BOS has in the cache is replaced by `
+          + "the mean value of the context. Every head that looks at BOS reads it there.");
+      }
+      return `${ways.join(" ")} Nothing else is changed${this.shifts()}, and nothing at all while the answer `
+        + "is written.";
     }
 
     /** What the mask of the public code changes besides. */
@@ -30,30 +49,99 @@ const SinkTrackAnchor = (() => {
       return `, except that ${where}no other token of the prompt sees itself at those layers`;
     }
 
-    side(row, lane, picture) {
-      const { absorbed } = lane;
-      const side = { lane, index: 0 };
-      const plot = (side.plot = figure(row, lane.title, "what BOS drew from, mean over heads"));
-      const options = absorbed.layers.map((layer, index) => [String(index), String(layer)]);
-      plot.box.append(choice("Layer", options, (value) => {
-        side.index = Number(value);
-        this.paint(side);
-      }));
-      if (absorbed.picture && picture) {
-        const name = () => `${lane.name}-written-${absorbed.layers[side.index]}`;
-        side.canvas = pictured(plot, picture, name).canvas;
-        side.picture = unpack(absorbed.picture);
-      }
-      if (absorbed.words) {
-        side.words = unpack(absorbed.words);
-        side.spans = absorbed.texts.map((text) => make("span", "stv-token stv-still", text));
-        const question = make("p", "stv-answer stv-written");
-        question.dir = "auto";
-        question.append(...side.spans);
-        plot.box.append(question);
+    side(row, lane) {
+      const { writes } = lane;
+      const side = { lane, index: 0, pictures: [], bars: [] };
+      const box = make("div", "stv-side");
+      row.append(box);
+      const plot = (side.plot = figure(box, lane.title, "what BOS drew from, mean over heads"));
+      if (writes.sources) plot.box.append(this.sources(side));
+      else {
+        const options = writes.layers.map((layer, index) => [String(index), String(layer)]);
+        plot.box.append(choice("Layer", options, (value) => this.choose(side, Number(value))));
       }
       plot.box.append(plot.readout);
+      const shelf = make("div", "stv-shelf stv-written-pictures");
+      writes.visuals.forEach((packed, at) => {
+        if (packed && this.visuals[at]) side.pictures.push(this.picture(side, shelf, packed, at));
+      });
+      if (side.pictures.length) plot.box.append(shelf);
+      if (writes.words) {
+        side.words = unpack(writes.words);
+        plot.box.append(this.words(side));
+      }
       return side;
+    }
+
+    /** A bar a layer of what was written, and how long it was. */
+    sources(side) {
+      const { writes } = side.lane;
+      const { names, segments, shares } = writes.sources;
+      const box = make("div", "stv-sources");
+      const used = segments.map((name, at) => [name, names[at], Math.max(...shares.map((row) => row[at]))])
+        .filter(([, , most]) => most >= 0.0005);
+      box.append(colourKey(used, this.colours));
+      const grid = make("div", "stv-source-bars");
+      const against = writes.into === "value" ? "its own value’s" : "the residual’s";
+      grid.append(make("span", "stv-source-head", "Layer"), make("span", "stv-source-head", "made of"),
+        make("span", "stv-source-head", writes.norms ? `length over ${against}` : ""));
+      side.bars = writes.layers.map((layer, index) => {
+        const bar = make("button", "stv-source-bar");
+        const said = segments.map((_, at) => [names[at], shares[index][at]]).filter(([, share]) => share >= 0.0005);
+        const label = `Layer ${layer}: ${said.map(([name, share]) => `${name} ${percent(share)}`).join(", ")}`;
+        Object.assign(bar, { type: "button", title: label, ariaLabel: label });
+        shares[index].forEach((share, at) => {
+          if (!(share > 0)) return;
+          const piece = make("i");
+          piece.style.setProperty("--stv-part", this.colours.get(segments[at]));
+          piece.style.flexGrow = share;
+          bar.append(piece);
+        });
+        bar.addEventListener("click", () => this.choose(side, index));
+        const norm = writes.norms ? brief(writes.norms[index]) : "";
+        grid.append(make("span", "stv-source-layer", String(layer)), bar, make("span", "stv-source-norm", norm));
+        return bar;
+      });
+      box.append(grid);
+      return box;
+    }
+
+    picture(side, shelf, packed, at) {
+      const { lane } = side;
+      const visual = this.visuals[at];
+      const map = lane.maps.find((each) => each.visual === at);
+      const plot = figure(shelf, visual.title, "");
+      plot.scale.box.remove();
+      const shown = { visual, values: unpack(packed), at: 0, count: map?.frames ?? 1, cols: map?.cols ?? 1 };
+      const name = () => `${lane.name}-written-${lane.writes.layers[side.index]}-${visual.title.toLowerCase().replace(" ", "-")}`;
+      Object.assign(shown, pictured(plot, visual, name));
+      if (shown.count > 1) {
+        shown.slider = frames(shown.count, `${lane.title}: frame of what was written`, (frame) => {
+          shown.at = frame;
+          this.paint(side);
+        });
+        plot.box.append(shown.slider.box);
+      }
+      return shown;
+    }
+
+    /** The words that were drawn from, with the name of each part before it where there are several. */
+    words(side) {
+      const { texts, starts = [] } = side.lane.writes;
+      side.spans = texts.map((text) => make("span", "stv-token stv-still", text));
+      const box = make("div", "stv-answer stv-written");
+      Object.assign(box, { dir: "auto", tabIndex: 0, role: "group", ariaLabel: "The words that BOS drew from" });
+      const named = new Map(starts.length > 1 ? starts.map(({ at, title }) => [at, title]) : []);
+      let line = make("p");
+      box.append(line);
+      side.spans.forEach((span, t) => {
+        if (named.has(t)) {
+          if (t) box.append((line = make("p")));
+          line.append(make("span", "stv-part-name", named.get(t)));
+        }
+        line.append(span);
+      });
+      return box;
     }
 
     draw(look) {
@@ -61,36 +149,62 @@ const SinkTrackAnchor = (() => {
       (this.sides || []).forEach((side) => this.paint(side));
     }
 
+    choose(side, index) {
+      side.index = index;
+      this.paint(side);
+    }
+
     paint(side) {
       const { lane, index, plot } = side;
-      const { absorbed } = lane;
+      const { writes } = lane;
       const row = (values) => {
-        const size = values.length / absorbed.layers.length;
+        const size = values.length / writes.layers.length;
         return values.subarray(index * size, (index + 1) * size);
       };
-      const places = side.picture ? row(side.picture) : new Float32Array(0);
+      const places = side.pictures.map(({ values }) => row(values));
       const words = side.words ? row(side.words) : new Float32Array(0);
-      const high = Math.max(largest(places), largest(words), 1e-6);
-      if (side.canvas) {
-        heat(side.canvas, places, absorbed.cols, high, 0.85);
-        side.canvas.setAttribute("aria-label",
-          `${lane.title}: where in the picture BOS drew from at layer ${absorbed.layers[index]}.`);
-      }
+      const high = Math.max(...places.map(largest), largest(words), 1e-6);
+      side.pictures.forEach((shown, i) => {
+        const size = places[i].length / shown.count;
+        const frame = (at) => places[i].subarray(at * size, (at + 1) * size);
+        turnTo(shown.image, shown.visual.frames[shown.at]);
+        heat(shown.canvas, frame(shown.at), shown.cols, high, 0.85);
+        shown.slider?.show(shown.at, Array.from({ length: shown.count }, (_, at) => total(frame(at))));
+        shown.canvas.setAttribute("aria-label", `${lane.title}: where in ${shown.visual.title.toLowerCase()} `
+          + `BOS drew from at layer ${writes.layers[index]}.`);
+      });
       (side.spans || []).forEach((span, t) => {
         const step = SinkTrackColour.step(words[t], 0, high);
         span.style.setProperty("--stv-value", SinkTrackColour.css(this.look.map, step));
       });
-      plot.scale.show(0, high, side.canvas ? heatMap(this.look) : this.look.map);
-      const share = absorbed.picture_share[index];
-      plot.chosen.textContent = `Layer ${absorbed.layers[index]}: ${percent(share)} from the picture, `
-        + `${percent(Math.max(0, 1 - share))} from words`;
+      side.bars.forEach((bar, at) => bar.setAttribute("aria-pressed", String(at === index)));
+      plot.scale.show(0, high, side.pictures.length ? heatMap(this.look) : this.look.map);
+      plot.chosen.textContent = sentence(writes, index);
     }
   }
 
-  /** Picture and question into BOS, and from BOS to every word of the answer. */
+  /** What was written at a layer, in one or two sentences. */
+  function sentence({ layers, sources, norms, into }, index) {
+    const said = [];
+    if (sources) {
+      const shares = sources.shares[index];
+      const most = shares.indexOf(Math.max(...shares));
+      const name = sources.names[most];
+      const what = { sink: "BOS itself", other: "other sinks" }[sources.segments[most]]
+        ?? (/\d$/.test(name) ? name.toLowerCase() : `the ${name.toLowerCase()}`);
+      said.push(`Layer ${layers[index]}: ${percent(shares[most])} of what was written into BOS was ${what}.`);
+    }
+    if (norms) {
+      const other = into === "value" ? "BOS’s own value" : "the residual that it joined";
+      said.push(`It was ${brief(norms[index])} times as long as ${other}.`);
+    }
+    return said.join(" ");
+  }
+
+  /** The context into BOS, and from BOS to every word of the answer. */
   function sketch() {
     const svg = draw("svg", { viewBox: "0 0 300 84", class: "stv-sketch", role: "img",
-      "aria-label": "Picture and question flow into BOS, and BOS into every token of the answer." });
+      "aria-label": "The context flows into BOS, and BOS into every token of the answer." });
     const box = (x, width, text, kind) => {
       svg.append(draw("rect", { x, y: 46, width, height: 26, rx: 6, class: `stv-box ${kind}` }));
       svg.append(draw("text", { x: x + width / 2, y: 63 }, text));
@@ -101,8 +215,7 @@ const SinkTrackAnchor = (() => {
       svg.append(draw("path", { d: `M${from} 46C${from} ${height} ${to} ${height} ${to} 46`, class: kind }));
     };
     box(4, 44, "BOS", "stv-box-bos");
-    box(58, 62, "picture", "");
-    box(124, 64, "question", "");
+    box(58, 130, "context", "");
     for (const [i, text] of ["It", "is", "…"].entries()) box(202 + i * 32, 28, text, "stv-box-new");
     arc(89, 30, "stv-arc stv-arc-in");
     arc(156, 26, "stv-arc stv-arc-in");
@@ -110,5 +223,5 @@ const SinkTrackAnchor = (() => {
     return svg;
   }
 
-  return { Anchor };
+  return { Anchor, sentence };
 })();

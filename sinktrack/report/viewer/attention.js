@@ -4,26 +4,28 @@
 const SinkTrackAttention = (() => {
   "use strict";
 
-  const { make, clamp, number, figure, section, choice } = SinkTrackDom;
+  const { make, clamp, number, listed, figure, section, choice } = SinkTrackDom;
   const { Heatmap } = SinkTrackHeatmap;
-  const { QUANTITIES, largest, mean } = SinkTrackData;
+  const { quantities, noun, largest, mean } = SinkTrackData;
 
   class Attention {
     /**
      * @param {HTMLElement} parent
      * @param {LaneData[]} lanes
+     * @param {object[]} segments the parts of the prompt
      * @param {number | null} partsAt
      * @param {object} on
      * @param {(index: number) => void} on.choose a token was pointed out
      * @param {(quantity: string) => void} on.quantity what to colour by
      */
-    constructor(parent, lanes, partsAt, on) {
-      Object.assign(this, { lanes, partsAt, on, difference: false, quantity: "sink" });
+    constructor(parent, lanes, segments, partsAt, on) {
+      Object.assign(this, { lanes, segments, partsAt, on, difference: false, quantity: "sink" });
+      this.names = quantities(segments);
       this.tokens = Math.max(1, ...lanes.map((lane) => lane.count));
       const { box, bar } = section(parent, "Over the whole answer", "stv-attention");
       const controls = make("div", "stv-controls");
-      const offered = Object.keys(QUANTITIES).filter((name) => lanes.every((lane) => lane.has(name)));
-      controls.append(choice("Colour by", offered.map((name) => [name, QUANTITIES[name][0]]), on.quantity));
+      const offered = [...this.names].filter(([name]) => lanes.every((lane) => lane.has(name)));
+      controls.append(choice("Colour by", offered.map(([name, [title]]) => [name, title]), on.quantity));
       if (lanes.length > 1) {
         const shown = [["values", "Values"], ["difference", `Minus ${lanes[0].title}`]];
         controls.append(choice("Show", shown, (value) => {
@@ -62,7 +64,7 @@ const SinkTrackAttention = (() => {
       canvas.setAttribute("aria-valuemin", "1");
       canvas.setAttribute("aria-valuemax", String(Math.max(1, lane.count)));
       SinkTrackSave.add(plot.caption, () => ({
-        name: `${lane.name}-${this.quantity}${this.difference ? "-difference" : ""}`,
+        name: `${lane.name}-${this.quantity.replace(" ", "-")}${this.difference ? "-difference" : ""}`,
         title: this.title(plot),
         map: plot.map,
       }));
@@ -73,7 +75,7 @@ const SinkTrackAttention = (() => {
     title(plot) {
       const minus = this.difference ? ` minus ${this.lanes[0].title}` : "";
       const layers = plot.map.rows > 1 ? ", layers by tokens" : ", by token";
-      return `${plot.lane.title}${minus}: ${QUANTITIES[this.quantity][1]}${layers}`;
+      return `${plot.lane.title}${minus}: ${this.names.get(this.quantity)[1]}${layers}`;
     }
 
     read(plot, { row, column }) {
@@ -88,16 +90,16 @@ const SinkTrackAttention = (() => {
       if (this.partsAt !== null && this.partsAt < lane.count) {
         found.push({ column: this.partsAt, text: "the answers part" });
       }
-      const { image = null, instruction = null } = lane.left || {};
-      if (image !== null && image === instruction) {
-        found.push({ column: image, text: "picture and question are out of view" });
-      } else {
-        if (image !== null) found.push({ column: image, text: "the picture is out of view" });
-        if (instruction !== null) {
-          found.push({ column: instruction, text: "the question is out of view" });
-        }
+      const gone = new Map(); // token -> the parts that are out of view from it on
+      for (const part of this.segments) {
+        const column = lane.left?.[part.name];
+        if (column !== undefined) gone.set(column, [...(gone.get(column) ?? []), part]);
       }
-      return found;
+      for (const [column, parts] of gone) {
+        const verb = parts.length > 1 || parts[0].kind === "history" ? "are" : "is";
+        found.push({ column, text: `${listed(parts.map(noun))} ${verb} out of view` });
+      }
+      return found.sort((one, other) => one.column - other.column);
     }
 
     /** Draw everything for the current width and theme. */
@@ -115,7 +117,7 @@ const SinkTrackAttention = (() => {
       const writes = lanes.some((lane) => lane.injected.length) ? "; ▸ a layer that writes into BOS" : "";
       const minus = difference ? ` minus ${first.title}’s, token by token` : "";
       const grid = quantity === "probability" ? "one row" : `layers × tokens, mean over heads${writes}`;
-      this.note.textContent = `${capital(QUANTITIES[quantity][1])}${minus}: ${grid}.`;
+      this.note.textContent = `${capital(this.names.get(quantity)[1])}${minus}: ${grid}.`;
       this.plots.forEach((plot, index) => {
         const { values, count } = shown[index];
         plot.box.hidden = difference && plot.lane === first;

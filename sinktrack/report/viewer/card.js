@@ -5,7 +5,7 @@ const SinkTrackCard = (() => {
   "use strict";
 
   const { make, number, percent } = SinkTrackDom;
-  const { QUANTITIES, mean } = SinkTrackData;
+  const { noun, mean } = SinkTrackData;
   const FINISH = {
     eos: ["end", "The model ended its answer here."],
     length: ["limit", "The answer reached the limit on new tokens."],
@@ -29,6 +29,8 @@ const SinkTrackCard = (() => {
     const answer = make("div", "stv-answer");
     answer.dir = "auto";
     head.append(make("h3", "stv-title", lane.title), make("p", "stv-subtitle", lane.subtitle));
+    if (lane.moved_words) head.append(make("p", "stv-moved", lane.moved_words));
+    if (lane.notice) head.append(make("p", "stv-alert", lane.notice));
     box.append(head, answer);
     return { card: box, answer };
   }
@@ -36,10 +38,11 @@ const SinkTrackCard = (() => {
   class Card {
     /**
      * @param {LaneData} lane
+     * @param {object[]} segments the parts of the prompt
      * @param {number | null} partsAt the first token at which the answers differ
      * @param {(index: number) => void} onChoose
      */
-    constructor(lane, partsAt, onChoose) {
+    constructor(lane, segments, partsAt, onChoose) {
       Object.assign(this, card(lane));
       this.lane = lane;
       this.spans = lane.tokens.map((text, index) => {
@@ -66,7 +69,7 @@ const SinkTrackCard = (() => {
         const span = event.target.closest("[data-token]");
         if (span) onChoose(Number(span.dataset.token));
       });
-      this.card.append(figures(lane));
+      this.card.append(figures(lane, segments));
     }
 
     /** Colour the tokens; `scale` is shared by all lanes. */
@@ -91,7 +94,7 @@ const SinkTrackCard = (() => {
     }
   }
 
-  function figures(lane) {
+  function figures(lane, segments) {
     const box = make("dl", "stv-figures");
     const add = (name, value) => {
       const pair = make("div");
@@ -103,24 +106,33 @@ const SinkTrackCard = (() => {
     if (lane.tokens_per_second) add("a second", lane.tokens_per_second.toPrecision(3));
     if (lane.count) {
       add("mean on BOS", number(mean(lane.get("sink").tokens)));
-      if (lane.has("image") && lane.maps) {
-        const share = lane.get("image").tokens;
+      const asked = askedAbout(segments).filter(({ name }) => lane.has(name));
+      if (asked.length) {
+        const shares = asked.map(({ name }) => lane.get(name).tokens);
+        const share = shares[0].map((_, t) => shares.reduce((sum, each) => sum + each[t], 0));
         const part = Math.max(1, Math.round(lane.count / 5));
         const [start, end] = [share.subarray(0, part), share.subarray(-part)].map(mean);
-        add("on the picture", `${percent(start)} → ${percent(end)}`);
+        const what = asked.length > 1 ? "pictures, together" : noun(asked[0]);
+        add(`on ${what}`, `${percent(start)} → ${percent(end)}`);
       }
     }
     return box;
   }
 
+  /** The parts that the question is about: pictures and videos, else the passage. */
+  function askedAbout(segments) {
+    const seen = segments.filter(({ kind }) => kind === "image" || kind === "video");
+    return seen.length ? seen : segments.filter(({ kind }) => kind === "passage");
+  }
+
   /** What colours mean: a quantity's name and its scale. */
-  function key() {
+  function key(quantities) {
     const box = make("p", "stv-key");
     const text = make("span");
     const scale = SinkTrackDom.legend();
     box.append(text, scale.box);
     const show = (quantity, { low, high, map }) => {
-      text.textContent = `Under each token: ${QUANTITIES[quantity][1]}`;
+      text.textContent = `Under each token: ${quantities.get(quantity)[1]}`;
       scale.show(low, high, map);
     };
     return { box, show };

@@ -79,5 +79,33 @@ const SinkTrackColour = (() => {
     return `linear-gradient(90deg, ${stops.join(", ")})`;
   }
 
-  return { maps, around, step, css, gradient };
+  /* A hue for each kind of part, its lightness on a light page, and how colourful it is. */
+  const PARTS = {
+    sink: [185, 0.5, 0.085],
+    other: [200, 0.68, 0.05],
+    system: [320, 0.62, 0.11],
+    history: [350, 0.78, 0.08],
+    passage: [140, 0.66, 0.12],
+    instruction: [90, 0.85, 0.125],
+    image: [52, 0.73, 0.13],
+    video: [28, 0.66, 0.14],
+    rest: [200, 0.82, 0.012],
+    generated: [275, 0.68, 0.1],
+  };
+
+  /** CSS colours for parts of a prompt by name, on light pages and dark ones. Pictures of one prompt
+   * take turns in lightness and walk through the warm hues, so that neighbours stay apart. */
+  function parts(segments) {
+    const seen = {};
+    return new Map(segments.map(({ name, kind }) => {
+      const [hue, lightness, chroma] = PARTS[kind] ?? PARTS.rest;
+      const nth = (seen[kind] = (seen[kind] ?? -1) + 1);
+      const turned = hue - 14 * (nth % 4);
+      const level = lightness - 0.15 * (nth % 2);
+      const [light, dark] = [level, 0.56 + (level - 0.5) / 2].map((each) => `rgb(${oklch(each, chroma, turned).join(" ")})`);
+      return [name, `light-dark(${light}, ${dark})`];
+    }));
+  }
+
+  return { maps, around, step, css, gradient, parts };
 })();

@@ -4,15 +4,27 @@
 const SinkTrackData = (() => {
   "use strict";
 
-  /* What tokens and layers can be coloured by: its name, and what it says. */
-  const QUANTITIES = {
-    sink: ["BOS", "attention to the first token (BOS)"],
-    image: ["Picture", "attention to the picture"],
-    instruction: ["Question", "attention to the question"],
-    generated: ["Own words", "attention to what has been written so far"],
-    delivered: ["Delivered by BOS", "share of each head’s output that came from BOS"],
-    probability: ["Probability", "the model’s probability of the token"],
+  /* Parts of a prompt that have no article, or another name inside a sentence. */
+  const NOUNS = {
+    sink: "the first token (BOS)",
+    history: "earlier turns",
+    generated: "what has been written so far",
   };
+
+  /** What a part is called inside a sentence: "the question", or "picture 2". */
+  function noun({ kind, title }) {
+    const small = title[0].toLowerCase() + title.slice(1);
+    return NOUNS[kind] ?? (/\d$/.test(title) ? small : `the ${small}`);
+  }
+
+  /** What tokens and layers can be coloured by: its name, and what it says, by the key that `get` takes. */
+  function quantities(segments) {
+    return new Map([
+      ...segments.map((part) => [part.name, [part.title, `attention to ${noun(part)}`]]),
+      ["delivered", ["Delivered by BOS", "share of each head’s output that came from BOS"]],
+      ["probability", ["Probability", "the probability of the token when it was chosen"]],
+    ]);
+  }
 
   function bytesOf(text) {
     const raw = atob(text);
@@ -67,11 +79,13 @@ const SinkTrackData = (() => {
     return high;
   }
 
+  const total = (values) => values.reduce((sum, value) => sum + value, 0);
+
   /** Values without some patches, what is left scaled to a sum of 1. */
   function without(values, patches) {
     const kept = values.slice();
     for (const patch of patches) kept[patch] = 0;
-    const sum = kept.reduce((total, value) => total + value, 0) || 1;
+    const sum = total(kept) || 1;
     return kept.map((value) => value / sum);
   }
 
@@ -86,7 +100,11 @@ const SinkTrackData = (() => {
     /** Which quantities this lane has. */
     has(quantity) {
       if (quantity === "probability") return this.probabilities?.length === this.count;
-      return quantity === "sink" || Boolean(this.means?.[quantity]);
+      return quantity === "sink" || Boolean(this.packed(quantity));
+    }
+
+    packed(quantity) {
+      return quantity === "delivered" ? this.delivered : this.shares?.[quantity];
     }
 
     /** {rows, values (rows, T), tokens (T,)} of a quantity: by layer, and as a mean of the layers. */
@@ -101,7 +119,7 @@ const SinkTrackData = (() => {
         return { rows: 1, values, tokens: values };
       }
       const byToken = quantity === "sink"
-        ? means(this.everyHead, this.heads) : unpack(this.means[quantity]); // (T, L)
+        ? means(this.everyHead, this.heads) : unpack(this.packed(quantity)); // (T, L)
       return {
         rows: this.layers,
         values: turned(byToken, this.count, this.layers),
@@ -109,7 +127,7 @@ const SinkTrackData = (() => {
       };
     }
 
-    /** What SinkTrack changed: this lane minus another, token by token as far as both go. */
+    /** What a method changed: this lane minus another, token by token as far as both go. */
     minus(other, quantity) {
       const [mine, theirs] = [this.get(quantity), other.get(quantity)];
       const count = Math.min(this.count, other.count);
@@ -156,18 +174,19 @@ const SinkTrackData = (() => {
     return { low, high: high > low ? high : low + 1e-3 };
   }
 
-  /** Attention over the picture, token by token: from the payload, or read when it is asked for by a
+  /** Attention over a picture or video, token by token: from the payload, or read when it is asked for by a
    * function (from, length) => Promise<Uint8Array> that the page has put there. */
   class Maps {
-    constructor(lane) {
-      Object.assign(this, lane.maps);
-      this.size = this.rows * this.cols;
+    constructor(map) {
+      Object.assign(this, map);
+      this.frame = this.rows * this.cols; // cells of one frame; a picture is one
+      this.size = this.frames * this.frame;
       this.step = this.layers * this.size;
       this.all = this.bytes ? bytesOf(this.bytes) : null;
       this.near = new Map();
     }
 
-    /** uint8 (L, rows * cols) of a token, in units of scale[token] / 255; a promise where it has to be read. */
+    /** uint8 (L, frames * rows * cols) of a token, in units of scale[token] / 255; a promise where it has to be read. */
     of(token) {
       if (this.all) return this.all.subarray(token * this.step, (token + 1) * this.step);
       if (!this.near.has(token)) {
@@ -179,7 +198,7 @@ const SinkTrackData = (() => {
       return this.near.get(token);
     }
 
-    /** Mean over layers from..to of a token's bytes, as probabilities (rows * cols). */
+    /** Mean over layers from..to of a token's bytes, as probabilities (frames * rows * cols). */
     mean(bytes, token, from, to) {
       const values = new Float32Array(this.size);
       const last = Math.min(to, this.layers - 1);
@@ -193,5 +212,5 @@ const SinkTrackData = (() => {
     }
   }
 
-  return { QUANTITIES, LaneData, Maps, unpack, largest, mean, without, tokenRange };
+  return { quantities, noun, LaneData, Maps, unpack, largest, mean, total, without, tokenRange };
 })();

@@ -43,6 +43,22 @@ const SinkTrackDom = (() => {
     return { box, show };
   }
 
+  /** Names with the colours that stand for them. */
+  function colourKey(names, colours) {
+    const key = make("p", "stv-parts-key");
+    for (const [name, title] of names) {
+      const entry = make("span", "", title);
+      entry.style.setProperty("--stv-part", colours.get(name));
+      key.append(entry);
+    }
+    return key;
+  }
+
+  /** "a, b and c". */
+  function listed(words) {
+    return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+  }
+
   /** A titled plot: its legend, and a line that reads out the chosen and the pointed-at value. */
   function figure(parent, title, note) {
     const box = make("figure", "stv-figure");
@@ -100,5 +116,5 @@ const SinkTrackDom = (() => {
     return { box, bar, heading };
   }
 
-  return { make, draw, clamp, number, brief, percent, visible, legend, figure, choice, section };
+  return { make, draw, clamp, number, brief, percent, visible, listed, legend, colourKey, figure, choice, section };
 })();

@@ -2,42 +2,36 @@
 const SinkTrackDrift = (() => {
   "use strict";
 
-  const { make, draw, percent, section, figure } = SinkTrackDom;
-  const PARTS = [
-    ["sink", "BOS"],
-    ["image", "Picture"],
-    ["instruction", "Question"],
-    ["rest", "Rest of the prompt"],
-    ["generated", "Own words"],
-  ];
+  const { make, draw, percent, section, figure, colourKey } = SinkTrackDom;
   const HEIGHT = 150; // CSS pixels
 
   class Drift {
-    constructor(parent, lanes, onChoose) {
-      this.lanes = lanes.filter((lane) => lane.count > 1 && PARTS.every(([name]) => lane.has(name)));
+    constructor(parent, lanes, segments, onChoose) {
+      this.segments = segments;
+      this.lanes = lanes.filter((lane) => lane.count > 1 && segments.every(({ name }) => lane.has(name)));
       if (!this.lanes.length) return;
+      this.colours = SinkTrackColour.parts(segments);
       const { box, bar } = section(parent, "Where attention goes along the answer", "stv-drift");
-      const key = make("p", "stv-parts-key");
-      for (const [name, text] of PARTS) key.append(make("span", `stv-part-${name}`, text));
-      bar.append(key);
+      bar.append(colourKey(segments.map(({ name, title }) => [name, title]), this.colours));
       const row = make("div", "stv-lanes");
-      box.append(row);
+      box.append(make("p", "stv-note", "Share of attention, mean over layers and heads."), row);
       this.longest = Math.max(...this.lanes.map((lane) => lane.count));
       this.plots = this.lanes.map((lane) => this.plot(row, lane, onChoose));
     }
 
     plot(row, lane, onChoose) {
-      const plot = figure(row, lane.title, "share of attention, mean over layers and heads");
+      const plot = figure(row, lane.title, "");
       plot.scale.box.remove();
       const picture = draw("svg", {
         class: "stv-areas", viewBox: `0 0 ${this.longest} 1`, preserveAspectRatio: "none",
-        height: HEIGHT, role: "img", "aria-label": `${lane.title}: ${spoken(lane)}`,
+        height: HEIGHT, role: "img", "aria-label": `${lane.title}: ${spoken(lane, this.segments)}`,
       });
       let floor = new Float32Array(lane.count);
-      for (const [name] of PARTS) {
+      for (const { name } of this.segments) {
         const share = lane.get(name).tokens;
         const top = floor.map((value, t) => value + (Number.isNaN(share[t]) ? 0 : share[t]));
-        picture.append(draw("path", { class: `stv-part-${name}`, d: area(floor, top) }));
+        const style = `fill: ${this.colours.get(name)}`;
+        picture.append(draw("path", { class: "stv-band", style, "data-part": name, d: area(floor, top) }));
         floor = top;
       }
       const cursor = draw("line", { class: "stv-cursor", x1: 0, x2: 0, y1: 0, y2: 1 });
@@ -47,7 +41,7 @@ const SinkTrackDrift = (() => {
         return Math.floor(((event.clientX - box.left) / box.width) * this.longest);
       };
       picture.addEventListener("click", (event) => onChoose(at(event)));
-      picture.addEventListener("pointermove", (event) => plot.point(read(lane, at(event))));
+      picture.addEventListener("pointermove", (event) => plot.point(read(lane, this.segments, at(event))));
       picture.addEventListener("pointerleave", () => plot.point(""));
       const frame = make("div", "stv-areas-frame");
       const axis = make("div", "stv-areas-axis");
@@ -64,7 +58,7 @@ const SinkTrackDrift = (() => {
         cursor.style.display = here ? "" : "none";
         cursor.setAttribute("x1", index + 0.5);
         cursor.setAttribute("x2", index + 0.5);
-        plot.chosen.textContent = here ? read(lane, index) : lane.gone();
+        plot.chosen.textContent = here ? read(lane, this.segments, index) : lane.gone();
       }
     }
   }
@@ -76,14 +70,16 @@ const SinkTrackDrift = (() => {
     return `M0 ${(1 - floor[0]).toFixed(4)}${up.join("")}${down.join("")}Z`;
   }
 
-  function read(lane, index) {
+  function read(lane, segments, index) {
     if (index < 0 || index >= lane.count) return "";
-    const shares = PARTS.map(([name, text]) => `${text} ${percent(lane.get(name).tokens[index] || 0)}`);
+    const shares = segments.map(
+      ({ name, title }) => `${title} ${percent(lane.get(name).tokens[index] || 0)}`.replace(/ /g, "\u00a0"));
     return `Token ${index + 1} “${lane.nameOf(index)}” · ${shares.join(", ")}`;
   }
 
-  function spoken(lane) {
-    return `at the first token ${read(lane, 0)}; at the last ${read(lane, lane.count - 1)}.`;
+  function spoken(lane, segments) {
+    const [first, last] = [0, lane.count - 1].map((index) => read(lane, segments, index));
+    return `at the first token ${first}; at the last ${last}.`;
   }
 
   return { Drift, area };

@@ -1,21 +1,64 @@
-/* Attention over patches, laid over the picture that was asked about. */
+/* Attention over patches, laid over the pictures and videos that were asked about. */
 const SinkTrackOverlay = (() => {
   "use strict";
 
   const { make } = SinkTrackDom;
   const HEAT = [226, 0, 116]; // no shape and few photographs have this colour
 
-  /** Show a picture in a plot, under a canvas that takes the colours; name() is for the file to save. */
-  function pictured(plot, picture, name) {
+  /**
+   * Show a picture or a frame of a video in a plot, under a canvas that takes the colours.
+   * @param {object} plot from SinkTrackDom.figure
+   * @param {{title: string, frames: string[]}} visual
+   * @param {() => string} name of the file to save
+   */
+  function pictured(plot, visual, name) {
     const frame = make("div", "stv-picture");
     const image = make("img");
-    Object.assign(image, { src: picture, alt: "The picture that was asked about" });
+    Object.assign(image, { src: visual.frames[0], alt: `${visual.title}, as it was asked about` });
     const canvas = make("canvas");
     canvas.setAttribute("role", "img");
+    // As high as the style says, or as wide as there is room; never distorted.
+    image.addEventListener("load", () =>
+      frame.style.setProperty("--stv-ratio", image.naturalWidth / image.naturalHeight));
     frame.append(image, canvas);
     plot.box.append(frame);
     SinkTrackSave.addOverlay(plot.caption, () => ({ name: name(), image, canvas }));
-    return { frame, canvas };
+    return { frame, canvas, image };
+  }
+
+  /** Show another frame of a video. */
+  function turnTo(image, frame) {
+    if (image.getAttribute("src") !== frame) image.setAttribute("src", frame);
+  }
+
+  /** A slider over the frames of a video, with a bar a frame for how much it was looked at. */
+  function frames(count, label, onChange) {
+    const box = make("div", "stv-frames");
+    const bars = make("div", "stv-frame-bars");
+    bars.setAttribute("aria-hidden", "true");
+    bars.append(...Array.from({ length: count }, () => make("i")));
+    const input = make("input");
+    Object.assign(input, { type: "range", min: 0, max: count - 1, step: 1, value: 0, ariaLabel: label });
+    const text = make("span", "stv-frame-number");
+    input.addEventListener("input", () => onChange(Number(input.value)));
+    bars.addEventListener("click", ({ target }) => {
+      const at = [...bars.children].indexOf(target);
+      if (at >= 0) onChange(at);
+    });
+    const slide = make("div", "stv-slide");
+    slide.append(bars, input);
+    box.append(slide, text);
+    const show = (at, looked) => {
+      const high = Math.max(...looked, 1e-9);
+      [...bars.children].forEach((bar, i) => {
+        bar.style.setProperty("--stv-height", `${(100 * (looked[i] ?? 0)) / high}%`);
+        bar.classList.toggle("stv-on", i === at);
+      });
+      input.value = at;
+      text.textContent = `Frame ${at + 1} of ${count}`;
+      input.setAttribute("aria-valuetext", text.textContent);
+    };
+    return { box, show };
   }
 
   /** Colour a canvas of one pixel a patch: nothing where nobody looked, up to `opacity` at `high`. */
@@ -40,5 +83,5 @@ const SinkTrackOverlay = (() => {
     return map;
   }
 
-  return { pictured, heat, heatMap };
+  return { pictured, turnTo, frames, heat, heatMap };
 })();

@@ -1,33 +1,34 @@
-/* What one token looked at: its layers x heads on BOS, and where in the picture, for all lanes. */
+/* What one token looked at: its layers x heads on BOS, and where in pictures and videos, for all lanes. */
 const SinkTrackToken = (() => {
   "use strict";
 
   const { make, clamp, number, figure, section } = SinkTrackDom;
   const { Heatmap } = SinkTrackHeatmap;
-  const { Maps, largest, without } = SinkTrackData;
-  const { pictured, heat, heatMap } = SinkTrackOverlay;
+  const { Maps, largest, total, without } = SinkTrackData;
+  const { pictured, turnTo, frames, heat, heatMap } = SinkTrackOverlay;
 
   class TokenView {
     /**
      * @param {HTMLElement} parent
      * @param {LaneData[]} lanes
-     * @param {string | null} picture a data URL
+     * @param {{title: string, frames: string[]}[]} visuals pictures and videos, as data URLs
      */
-    constructor(parent, lanes, picture) {
+    constructor(parent, lanes, visuals) {
       this.lanes = lanes;
+      this.frameOf = visuals.map(() => 0); // of each video the frame that is shown, in all lanes
       const { box, bar, heading } = section(parent, "One token", "stv-one");
       this.heading = heading;
-      const hasMaps = picture && lanes.some((lane) => lane.maps);
-      if (hasMaps) bar.append(this.controls());
+      const drawable = lanes.map((lane) => (lane.maps ?? []).filter(({ visual }) => visuals[visual]));
+      if (drawable.some((maps) => maps.length)) bar.append(this.controls(drawable.flat()));
       const row = make("div", "stv-lanes");
       box.append(row);
-      this.sides = lanes.map((lane) => this.side(row, lane, hasMaps && lane.maps ? picture : null));
+      this.sides = lanes.map((lane, at) => this.side(row, lane, drawable[at], visuals));
       this.headHigh = Math.max(...lanes.map((lane) => largest(lane.everyHead))) || 1;
     }
 
     /** Which layers to average, how strong the colours are, and whether sink patches count. */
-    controls() {
-      const layers = Math.max(...this.lanes.map((lane) => lane.maps?.layers ?? 1));
+    controls(maps) {
+      const layers = Math.max(...maps.map((map) => map.layers));
       const box = make("div", "stv-controls");
       const input = (label, attributes) => {
         const name = make("label", "stv-input");
@@ -43,28 +44,23 @@ const SinkTrackToken = (() => {
         this.to = input("to", { ...range, value: layers - 1, ariaLabel: "Last layer" });
       }
       this.opacity = input("Opacity", { type: "range", min: 0, max: 1, step: 0.05, value: 0.8 });
-      if (this.lanes.some((lane) => lane.maps?.sink_patches.length)) {
+      if (maps.some((map) => map.sink_patches.length)) {
         this.masked = input("Leave out sink patches", { type: "checkbox" });
       }
       return box;
     }
 
-    side(row, lane, picture) {
+    side(row, lane, maps, visuals) {
       const box = make("div", "stv-side");
       box.dataset.side = lane.name;
       row.append(box);
-      const side = { lane };
-      if (picture) {
-        const what = `attention over the picture${lane.maps.layers > 1 ? "" : ", mean over all layers"}`;
-        const plot = (side.overlay = figure(box, lane.title, what));
-        const name = () => `${lane.name}-token-${this.chosen + 1}-picture`;
-        const { frame, canvas } = pictured(plot, picture, name);
-        plot.box.append(plot.readout);
-        Object.assign(side, { canvas, maps: new Maps(lane) });
-        frame.addEventListener("pointermove", (event) => plot.point(readPatch(side, event)));
-        frame.addEventListener("pointerleave", () => plot.point(""));
+      const side = { lane, overlays: [] };
+      if (maps.length) {
+        const shelf = make("div", maps.length > 1 ? "stv-shelf stv-several" : "stv-shelf");
+        box.append(shelf);
+        side.overlays = maps.map((map) => this.overlay(shelf, lane, map, visuals, maps.length > 1));
       }
-      const detail = (side.detail = figure(box, picture ? "On BOS" : lane.title, "layers × heads"));
+      const detail = (side.detail = figure(box, maps.length ? "On BOS" : lane.title, "layers × heads"));
       detail.map = new Heatmap(detail.box, {
         rows: lane.layers,
         marked: new Set(lane.injected),
@@ -82,6 +78,30 @@ const SinkTrackToken = (() => {
         map: detail.map,
       }));
       return side;
+    }
+
+    /** One picture or video of a lane, with a slider if it has frames. */
+    overlay(shelf, lane, map, visuals, several) {
+      const visual = visuals[map.visual];
+      const what = visual.title.toLowerCase();
+      const title = several ? `${lane.title} · ${what}` : lane.title;
+      const note = `attention over ${several ? "it" : `the ${what}`}${map.layers > 1 ? "" : ", mean over all layers"}`;
+      const plot = figure(shelf, title, note);
+      const at = () => this.frameOf[map.visual];
+      const name = () => `${lane.name}-token-${this.chosen + 1}-${what.replace(" ", "-")}`
+        + (visual.frames.length > 1 ? `-frame-${at() + 1}` : "");
+      const overlay = { lane, plot, visual, what, maps: new Maps(map), at, ...pictured(plot, visual, name) };
+      if (map.frames > 1) {
+        overlay.slider = frames(map.frames, `${lane.title}: frame of the ${what}`, (frame) => {
+          this.frameOf[map.visual] = frame;
+          this.paint();
+        });
+        plot.box.append(overlay.slider.box);
+      }
+      plot.box.append(plot.readout);
+      overlay.frame.addEventListener("pointermove", (event) => plot.point(readPatch(overlay, event)));
+      overlay.frame.addEventListener("pointerleave", () => plot.point(""));
+      return overlay;
     }
 
     draw(look) {
@@ -116,10 +136,10 @@ const SinkTrackToken = (() => {
 
     /** Lay the attention of the chosen token over the pictures, on one scale. */
     async paint() {
-      const sides = this.sides.filter((side) => side.maps);
-      if (!sides.length) return;
+      const overlays = this.sides.flatMap((side) => side.overlays);
+      if (!overlays.length) return;
       const token = this.chosen;
-      const here = sides.filter(({ lane }) => token < lane.count);
+      const here = overlays.filter(({ lane }) => token < lane.count);
       let bytes = here.map(({ maps }) => maps.of(token));
       if (bytes.some((each) => each instanceof Promise)) {
         const late = setTimeout(() => this.clear(here, "Fetching where it looked …"), 80);
@@ -132,12 +152,12 @@ const SinkTrackToken = (() => {
         }
       }
       const [from, to] = this.range();
-      here.forEach((side, index) => {
-        const values = side.maps.mean(bytes[index], token, from, to);
-        side.values = this.masked?.checked ? without(values, side.maps.sink_patches) : values;
+      here.forEach((overlay, index) => {
+        const values = overlay.maps.mean(bytes[index], token, from, to);
+        overlay.values = this.masked?.checked ? without(values, overlay.maps.sink_patches) : values;
       });
       const high = Math.max(...here.map(({ values }) => largest(values)), 1e-6);
-      for (const side of sides) this.lay(side, here.includes(side) ? high : 0);
+      for (const overlay of overlays) this.lay(overlay, here.includes(overlay) ? high : 0);
     }
 
     range() {
@@ -148,41 +168,52 @@ const SinkTrackToken = (() => {
     }
 
     /** Take the colours off the pictures and say why. */
-    clear(sides, sentence) {
-      for (const side of sides) {
-        side.values = null;
-        side.canvas.width = side.canvas.height = 1;
-        side.canvas.setAttribute("aria-label", sentence);
-        side.overlay.chosen.textContent = sentence;
+    clear(overlays, sentence) {
+      for (const overlay of overlays) {
+        overlay.values = null;
+        overlay.canvas.width = overlay.canvas.height = 1;
+        overlay.canvas.setAttribute("aria-label", sentence);
+        overlay.plot.chosen.textContent = sentence;
       }
     }
 
-    lay(side, high) {
-      const { canvas, maps, overlay, lane } = side;
+    lay(overlay, high) {
+      const { canvas, image, maps, plot, lane, visual, what, slider } = overlay;
+      const at = overlay.at();
+      turnTo(image, visual.frames[at]);
       if (!high) {
-        this.clear([side], lane.gone());
+        this.clear([overlay], lane.gone());
+        slider?.show(at, []);
         return;
       }
-      heat(canvas, side.values, maps.cols, high, Number(this.opacity.value));
-      overlay.scale.show(0, high, heatMap(this.look));
-      const sum = side.values.reduce((total, value) => total + value, 0);
+      heat(canvas, frameOf(overlay, at), maps.cols, high, Number(this.opacity.value));
+      plot.scale.show(0, high, heatMap(this.look));
+      const looked = Array.from({ length: maps.frames }, (_, frame) => total(frameOf(overlay, frame)));
+      slider?.show(at, looked);
+      const most = slider ? `; most of it on frame ${looked.indexOf(Math.max(...looked)) + 1}` : "";
       const text = this.masked?.checked
-        ? "Sink patches left out; the rest makes up the whole."
-        : `${number(sum)} of its attention is on the picture`;
-      overlay.chosen.textContent = text;
+        ? `Sink patches left out; the rest makes up the whole${most}.`
+        : `${number(total(looked))} of its attention is on ${/\d/.test(what) ? what : `the ${what}`}${most}`;
+      plot.chosen.textContent = text;
       canvas.setAttribute("aria-label",
-        `${lane.title}: where token ${this.chosen + 1} looked in the picture. ${text}.`);
+        `${lane.title}: where token ${this.chosen + 1} looked in ${what}. ${text}.`);
     }
   }
 
-  function readPatch({ values, maps }, event) {
+  /** The cells of one frame. */
+  function frameOf({ values, maps }, at) {
+    return values.subarray(at * maps.frame, (at + 1) * maps.frame);
+  }
+
+  function readPatch(overlay, event) {
+    const { values, maps } = overlay;
     if (!values) return "";
     const box = event.currentTarget.getBoundingClientRect();
     const place = (at, start, length, count) =>
       Math.min(count - 1, Math.max(0, Math.floor(((at - start) / length) * count)));
     const row = place(event.clientY, box.top, box.height, maps.rows);
     const column = place(event.clientX, box.left, box.width, maps.cols);
-    const value = values[row * maps.cols + column];
+    const value = frameOf(overlay, overlay.at())[row * maps.cols + column];
     return `Row ${row + 1} · column ${column + 1} · ${value.toFixed(4)}`;
   }
 

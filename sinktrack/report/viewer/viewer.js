@@ -43,16 +43,20 @@ const SinkTrackViewer = (() => {
   function mount(element, payload) {
     const { root, lanes: row } = shell(element);
     const lanes = payload.lanes.map((lane) => new LaneData(lane));
+    root.dataset.lanes = lanes.length;
     const longest = Math.max(1, ...lanes.map((lane) => lane.count));
     const partsAt = payload.parts_at ?? null;
     let chosen = clamp(partsAt ?? 0, 0, longest - 1);
     let quantity = "sink";
 
-    const cards = lanes.map((lane) => new Card(lane, partsAt, choose));
+    const { segments } = payload;
+    const names = SinkTrackData.quantities(segments);
+    root.prepend(...SinkTrackAsked.before(payload));
+    const cards = lanes.map((lane) => new Card(lane, segments, partsAt, choose));
     row.append(...cards.map((each) => each.card));
-    const colours = key();
-    root.append(colours.box);
-    const attention = new SinkTrackAttention.Attention(root, lanes, partsAt, {
+    const colours = key(names);
+    root.append(colours.box, ...SinkTrackAsked.sinks(payload.sinks));
+    const attention = new SinkTrackAttention.Attention(root, lanes, segments, partsAt, {
       choose,
       quantity: (name) => {
         quantity = attention.quantity = name;
@@ -62,10 +66,10 @@ const SinkTrackViewer = (() => {
         table.fill();
       },
     });
-    const token = new SinkTrackToken.TokenView(root, lanes, payload.picture);
-    const drift = new SinkTrackDrift.Drift(root, lanes, choose);
-    const anchor = new SinkTrackAnchor.Anchor(root, lanes, payload.picture);
-    const table = numbers(lanes, () => quantity);
+    const token = new SinkTrackToken.TokenView(root, lanes, payload.visuals);
+    const drift = new SinkTrackDrift.Drift(root, lanes, segments, choose);
+    const anchor = new SinkTrackAnchor.Anchor(root, lanes, payload);
+    const table = numbers(lanes, names, () => quantity);
     root.append(table.box);
 
     function choose(index) {
@@ -102,7 +106,7 @@ const SinkTrackViewer = (() => {
   }
 
   /** The tokens' numbers as a table, made when it is opened: for those who do not see the plots. */
-  function numbers(lanes, quantity) {
+  function numbers(lanes, names, quantity) {
     const box = make("details", "stv-numbers");
     box.append(make("summary", "", "The numbers as a table"));
     const fill = () => {
@@ -110,7 +114,7 @@ const SinkTrackViewer = (() => {
       if (!box.open) return;
       const table = make("table");
       const name = quantity();
-      table.append(make("caption", "", `Token by token: ${SinkTrackData.QUANTITIES[name][1]}`));
+      table.append(make("caption", "", `Token by token: ${names.get(name)[1]}`));
       const head = table.createTHead().insertRow();
       const cell = (text) => head.append(Object.assign(make("th", "", text), { scope: "col" }));
       ["", ...lanes.flatMap((lane) => [lane.title, "value"])].forEach(cell);
