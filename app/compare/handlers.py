@@ -173,10 +173,11 @@ class CompareHandlers:
         if report is None:
             notices = [*notices, "The files to download could not be written on the server."]
         for lane in data["lanes"]:
-            large = event.large_maps.get(lane["name"])
-            file = self._keep(large, "maps.bin")
-            if file is not None:  # the page fetches them token by token, layer by layer
-                lane["maps"] |= {"bytes": None, "layers": lane["layers"], "file": file}
+            large = event.large_maps.get(lane["name"], {})
+            for shown in lane["maps"]:
+                file = self._keep(large.get(shown["visual"]), "maps.bin")
+                if file is not None:  # the page fetches them token by token, layer by layer
+                    shown |= {"bytes": None, "layers": lane["layers"], "file": file}
         return _shown(status, data, notices), report
 
     def _downloads(self, report: str | None, files: FilesReady) -> list[Any]:

@@ -19,10 +19,15 @@ LARGE_MAPS = 200_000
 log = logging.getLogger(__name__)
 
 
-def large_maps(comparison: Comparison) -> dict[str, bytes]:
-    """Return, by lane, the attention over the picture that is too large to send as a whole."""
-    maps = {name: map_bytes(answer) for name, answer in comparison.items()}
-    return {name: each for name, each in maps.items() if len(each) > LARGE_MAPS}
+def large_maps(comparison: Comparison) -> dict[str, dict[int, bytes]]:
+    """Return, by lane and picture or video, the attention that is too large to send as a whole."""
+    found: dict[str, dict[int, bytes]] = {}
+    for name, answer in comparison.items():
+        for visual in range(len(comparison.visuals)):
+            content = map_bytes(answer, visual)
+            if len(content) > LARGE_MAPS:
+                found.setdefault(name, {})[visual] = content
+    return found
 
 
 def downloads(comparison: Comparison) -> FilesReady:

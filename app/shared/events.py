@@ -55,11 +55,12 @@ class Answered:
 
     Args:
         payload: What `sinktrack.report.payload` made, as JSON text.
-        large_maps: By lane, the attention over the picture where it is too large for the payload.
+        large_maps: By lane and number of the picture or video, the attention over it where that is
+            too large for the payload.
     """
 
     payload: str
-    large_maps: Mapping[str, bytes]
+    large_maps: Mapping[str, Mapping[int, bytes]]
 
 
 @dataclass(frozen=True)

@@ -53,13 +53,13 @@ test("answers that grow are shown as they come, and the comparison when it is th
 
 /** What a lane's maps read when the server answers with a status and ten bytes. */
 async function reading(status, bytes) {
-  onStage({ payload: JSON.stringify({ lanes: [{ maps: { file: "/tmp/a b" } }, { maps: null }, {}] }) });
+  onStage({ payload: JSON.stringify({ lanes: [{ maps: [{}, { file: "/tmp/a b" }] }, { maps: [] }, {}] }) });
   const asked = [];
   globalThis.fetch = async (address, { headers }) => {
     asked.push(address, headers.Range);
     return new Response(Uint8Array.from(bytes), { status });
   };
-  const read = mounted.at(-1).lanes[0].maps.read(2, 3);
+  const read = mounted.at(-1).lanes[0].maps[1].read(2, 3);
   return { asked, got: [...(await read)] };
 }
 

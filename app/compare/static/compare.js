@@ -36,10 +36,10 @@ const SinkTrackPage = (() => {
   /** Let maps that were too large to come along be fetched piece by piece. */
   function withReaders(payload) {
     const root = window.gradio_config?.root ?? "";
-    for (const { maps } of payload.lanes) {
-      if (!maps?.file) continue;
-      const address = `${root}/gradio_api/file=${encodeURI(maps.file)}`;
-      maps.read = async (from, length) => {
+    for (const map of payload.lanes.flatMap((lane) => lane.maps ?? [])) {
+      if (!map.file) continue;
+      const address = `${root}/gradio_api/file=${encodeURI(map.file)}`;
+      map.read = async (from, length) => {
         const headers = { Range: `bytes=${from}-${from + length - 1}` };
         const response = await fetch(address, { headers });
         if (!response.ok) throw new Error(`status ${response.status}`);
