@@ -1,4 +1,4 @@
-"""Conversations, passages, pictures and videos become prompts in which every token knows its part."""
+"""Conversations, passages, pictures and videos become prompts whose tokens know their part."""
 
 from typing import Any
 
@@ -45,12 +45,11 @@ def test_every_token_knows_its_part(checkpoint):
         *("sink", "system", "passage", "instruction", "image 1", "image 2", "rest", "generated"),
     )
     assert words(checkpoint, prompt, "system") == "Be brief."
-    assert words(checkpoint, prompt, "passage") == PASSAGE
+    assert words(checkpoint, prompt, "passage").strip() == PASSAGE
     assert words(checkpoint, prompt, "instruction") == "Where is it?"
     assert "<|im_start|>user" in words(checkpoint, prompt, "rest")
     first, second = (
-        (prompt.parts == prompt.names.index(name)).nonzero()[:, 0]
-        for name in ("image 1", "image 2")
+        (prompt.parts == prompt.names.index(f"image {number}")).nonzero()[:, 0] for number in (1, 2)
     )
     assert len(first) == len(second) == prompt.grids[0].tokens and first.max() < second.min()
 
@@ -161,7 +160,7 @@ def test_a_passage_may_be_as_long_as_the_context_leaves_room(checkpoint):
         build_prompt(
             model, processor, "Where?", passage=" ".join(["circle"] * 40000), answer_tokens=100
         )
-    with pytest.raises(PromptError, match="passage has 3000 tokens; the limit is 2999"):
+    with pytest.raises(PromptError, match="passage has 300. tokens; the limit is 2999"):
         build_prompt(model, processor, "Where?", passage=long, max_passage_tokens=2999)
 
 
@@ -226,9 +225,7 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence(arguments, words):
         conversation(**arguments)
 
 
-@pytest.mark.parametrize(
-    "url", ["http://x/cat.png", "file:///etc/passwd", "data:image/png;base64,"]
-)
+@pytest.mark.parametrize("url", ["http://x/cat.png", "file:///etc/passwd", "data:image/png,"])
 def test_addresses_are_no_pictures(url):
     """Chat messages may hold them elsewhere; here nothing is fetched."""
     content = [{"type": "image", "image": url}, {"type": "text", "text": "x"}]

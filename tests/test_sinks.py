@@ -12,7 +12,7 @@ from sinktrack.core.sinks import massive
 GREEDY = {"max_new_tokens": 4, "do_sample": False}
 
 
-def with_massive(model, positions, layer=2, size=400.0):
+def with_massive(model, positions, layer=2, size=4000.0):
     """Give a random model massive activations at some positions, from a layer on."""
 
     def hook(_, args):
@@ -91,8 +91,12 @@ def test_all_sinks_are_written_to(name):
     model = small_model(name)
     inputs = small_inputs(model)
     handle = with_massive(model, [0, 3])
+    with torch.no_grad(), attach(model) as recorder:
+        model(**inputs)
+        found = set(recorder.trace().sinks.tolist())
+    assert {0, 3} <= found and len(found) < 5  # a random model may have one of its own
     outputs = {}
-    for sinks in ("first", "all", {0, 3}, {3}):
+    for sinks in ("first", "all", found, {3}):
         method = sinktrack.SinkTrack(inject_at={6}, context="prompt", sinks=sinks)
         attention = model.get_decoder().layers[6].self_attn
         into = attention.o_proj.register_forward_pre_hook(
@@ -105,7 +109,8 @@ def test_all_sinks_are_written_to(name):
     first, every, named, third = outputs.values()
     assert torch.equal(every, named)
     assert torch.equal(every[0], first[0]) and torch.equal(every[3], third[3])
-    assert not torch.equal(every[3], first[3]) and torch.equal(every[4:], first[4:])
+    others = [at for at in range(len(every)) if at not in found]
+    assert not torch.equal(every[3], first[3]) and torch.equal(every[others], first[others])
 
 
 def test_sinks_can_be_left_out_of_the_context():
@@ -121,9 +126,12 @@ def test_sinks_can_be_left_out_of_the_context():
     alone = torch.zeros(1, len(trace.prompt_ids), dtype=torch.bool)
     alone[0, 0] = True
     only = sinktrack.SinkTrack(inject_at={4}, context="instruction", exclude_sinks=True)
-    with pytest.raises(MethodError, match="Every token of the context is a sink"), torch.no_grad():
-        with attach(model, only, context_mask=alone):
-            model(**small_inputs(model))
+    with (
+        pytest.raises(MethodError, match="Every token of the context is a sink"),
+        torch.no_grad(),
+        attach(model, only, context_mask=alone),
+    ):
+        model(**small_inputs(model))
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))

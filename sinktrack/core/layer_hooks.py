@@ -106,10 +106,10 @@ class LayerHooks:
         """Yield which hooks this forward pass needs, as kind and layer."""
         prefill = self.prefill
         unseen = self._windowed and len(self._turned) < len(self._layers)
-        middle = self._middle if prefill and self._recorder.enabled else -1
+        sinks_at = self._sink_layer if prefill and self._recorder.enabled else -1
         for index, layer in enumerate(self._layers):
             forked = prefill and self._rows_of is not None and index >= self._fork_layer
-            if forked or index == middle or any(self._reads(run, index) for run in self.running):
+            if forked or index == sinks_at or any(self._reads(run, index) for run in self.running):
                 yield "layer", index
             if any(run.wants("after_mlp", index, prefill) for run in self.running):
                 if not hasattr(layer, "mlp"):
@@ -125,9 +125,9 @@ class LayerHooks:
                 yield "attention", index
 
     @property
-    def _middle(self) -> int:
+    def _sink_layer(self) -> int:
         """The layer before which the prompt's sinks are looked for."""
-        return len(self._layers) // 2
+        return len(self._layers) // 3  # deep enough for massive activations to be there
 
     def _reads(self, running: Running, index: int) -> bool:
         return running.wants("residual", index, self.prefill) or running.lens_after(index - 1)
@@ -156,7 +156,7 @@ class LayerHooks:
                 if index == self._fork_layer:
                     hidden = hidden[self._rows_of.to(hidden.device)]
                 kwargs = self._forked_arguments(kwargs)
-            if self.prefill and self._recorder.enabled and index == self._middle:
+            if self.prefill and self._recorder.enabled and index == self._sink_layer:
                 forked = self._is_forked(index)
                 keys = self.keys if forked else self.keys_given
                 self._recorder.found_sinks(massive(hidden, keys.prompts.attended))

@@ -170,9 +170,18 @@ class Recorder:
 
     def _sink_positions(self, row: int, real: torch.Tensor) -> torch.Tensor:
         """Return the prompt's sinks without its padding, int64."""
-        if self._sinks is None:
-            return torch.zeros(1, dtype=torch.long)
-        return self._sinks[row].cpu()[real].nonzero()[:, 0]
+        return self._is_sink(row)[real].nonzero()[:, 0]
+
+    def _is_sink(self, row: int) -> torch.Tensor:
+        """Return which positions of a row's prompt are sinks, or were written to; bool (T,)."""
+        assert self._keys is not None
+        found = torch.zeros_like(self._keys.prompts.attended[row].cpu())
+        if self._sinks is not None:
+            found |= self._sinks[row].cpu()
+        found[int(self._keys.prompts.sinks[row])] = True
+        for running in self._running:  # a write may take the mark of a sink away
+            found[[write.sink for write in running.hooks.writes if write.row == row]] = True
+        return found
 
     def _writes(
         self, row: int, running: Running | None, real: torch.Tensor, heads: int
@@ -206,8 +215,7 @@ class Recorder:
         assert self._keys is not None
         prompts = self._keys.prompts
         source = prompts.labels[row].cpu()[padded] + 1  # the part that each context token is of
-        if self._sinks is not None:
-            source[self._sinks[row].cpu()[padded]] = 1
+        source[self._is_sink(row)[padded]] = 1
         source[padded == int(prompts.sinks[row])] = 0
         found = weights.new_zeros(len(weights), len(prompts.names[row]) + 1)
         return found.index_add(1, source, weights)

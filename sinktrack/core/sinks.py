@@ -16,8 +16,8 @@ _THRESHOLD = 20 / math.sqrt(4096)  # of the largest value that the width allows
 def massive(hidden: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
     """Tell which positions carry a massive activation.
 
-    The first token says which dimensions count: those where it exceeds the threshold and half of
-    the other tokens stay far below it.
+    The first token says which dimensions count: those where it exceeds the threshold and most
+    other tokens do not.
 
     Args:
         hidden: float (B, T, D), the residual stream between two layers.
@@ -34,7 +34,7 @@ def massive(hidden: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
         normed = states.float().abs()
         normed = normed / normed.square().mean(-1, keepdim=True).add(1e-6).sqrt()
         usual = normed[attended[row]].median(0).values
-        counts = (normed[first[row]] > threshold) & (usual < threshold / 2)
+        counts = (normed[first[row]] > threshold) & (usual < threshold)
         found[row] = (normed[:, counts] > threshold).any(-1)
     found &= attended
     found[torch.arange(len(found), device=found.device), first] = True
