@@ -93,11 +93,31 @@ def parse(text: str, model: Any) -> tuple[str, Intervention | None]:
     Raises:
         MethodError: If it stands for nothing.
     """
+    name, chosen, parameters = _read(text)
+    return name, None if chosen is None else chosen.for_model(model, **parameters)
+
+
+def check(text: str) -> str:
+    """Return the name in a text for `parse`, as far as it can be refused without a model.
+
+    Raises:
+        MethodError: If there is no such method, or a parameter is unknown or out of range.
+    """
+    name, chosen, parameters = _read(text)
+    if chosen is not None:
+        chosen.of(parameters)
+    return name
+
+
+def _read(text: str) -> tuple[str, type[Intervention] | None, dict[str, Any]]:
+    """Return name, class (None for the plain model) and parameters of a text for `parse`."""
     name, words, values = _split(text)
+    if not name:
+        raise MethodError(f"The method {text!r} has no name: write KIND, or title=KIND.")
     if words == "baseline":
         if values:
             raise MethodError("The baseline is the plain model, which has no parameters.")
-        return name, None
+        return name, None, {}
     chosen = kind(words)
     known = {each.name: each for each in chosen.parameters()}
     parameters = {}
@@ -109,20 +129,10 @@ def parse(text: str, model: Any) -> tuple[str, Intervention | None]:
                 f"{words} has no parameter {each!r}; give name=value with a name of "
                 f"{', '.join(known) or 'none'}."
             )
+        if parameter in parameters:
+            raise MethodError(f"{words} is given {parameter} twice: give it once.")
         parameters[parameter] = known[parameter].parsed(value.strip())
-    return name, chosen.for_model(model, **parameters)
-
-
-def check(text: str) -> str:
-    """Return the name in a text for `parse`, as far as it can be refused without a model.
-
-    Raises:
-        MethodError: If there is no such method.
-    """
-    name, words, _ = _split(text)
-    if words != "baseline":
-        kind(words)
-    return name
+    return name, chosen, parameters
 
 
 def _split(text: str) -> tuple[str, str, list[str]]:
