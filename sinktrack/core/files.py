@@ -19,9 +19,31 @@ def read_text(path: str | Path) -> str:
         OSError: If the file cannot be read.
         UnicodeDecodeError: If it is neither.
     """
-    data = Path(path).read_bytes()
+    return decoded(Path(path).read_bytes())
+
+
+def decoded(data: bytes) -> str:
+    """Return the text in a file's bytes, as `read_text` does.
+
+    Raises:
+        UnicodeDecodeError: If there is none.
+    """
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return data.decode("utf-16" if wide else "utf-8-sig")
+
+
+def file_inside(folder: Path, name: str) -> Path | None:
+    """Return the file of this name inside a folder, links followed; None if it is none or outside.
+
+    Args:
+        folder: The folder.
+        name: A path that is relative to it.
+    """
+    try:
+        path = (folder / name).resolve()
+        return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
+    except (OSError, ValueError, RuntimeError):  # too long, with a NUL, or a link to itself
+        return None
 
 
 def json_lines(text: str) -> list[str]:
