@@ -153,9 +153,9 @@ def test_a_damaged_one_is_refused_in_a_sentence(saved, change, tmp_path):
 
 def test_what_a_replay_settles_is_not_settled_twice(capsys):
     assert cli.main(["ask", "a.png", "--replay", "saved.json", "--max-new-tokens", "3"]) == 2
-    assert "settles IMAGE, --max-new-tokens already" in capsys.readouterr().err
+    assert "settles IMAGE or QUESTION, --max-new-tokens already" in capsys.readouterr().err
 
 
 def test_nothing_to_ask_is_said(capsys):
     assert cli.main(["ask"]) == 2
-    assert "give IMAGE and QUESTION, or --replay" in capsys.readouterr().err
+    assert "give a QUESTION, --messages FILE or --replay" in capsys.readouterr().err

@@ -86,7 +86,7 @@ def test_a_folder_is_read(folder):
         ("window: 1", "window is 1"),
         ("title: ''", "title"),
         ("lanes: {a: , b: , c: }", "two lanes"),
-        ("lanes: {a: , b: {context: music}}", "must be one of"),
+        ("lanes: {a: , b: {context: music}}", "must be prompt, or one or more of"),
         ("lanes: {a: , b: {colour: red}}", "cannot be used"),
         ("lanes: {a: , b: plain}", "has to be empty"),
         ("title: [", "not YAML"),
@@ -194,7 +194,7 @@ def test_what_is_not_prepared_is_said(folder, bundled):
 
 def test_the_command_prepares_and_says_how_to_go_on(folder, capsys):
     assert cli.main(["study", "prepare", str(folder), "--device", "cpu"]) == 0
-    assert f"python app.py --study {folder}" in capsys.readouterr().out
+    assert f"sinktrack study serve {folder}" in capsys.readouterr().out
     assert cli.main(["study", str(folder), "--device", "cpu"]) == 0
     assert "0 of 3 items" in capsys.readouterr().out
 

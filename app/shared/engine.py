@@ -39,9 +39,9 @@ from sinktrack.core.cache import Cache
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.errors import ModelError, PromptError, SinkTrackError
 from sinktrack.core.images import load_picture
+from sinktrack.core.messages import clean_question
 from sinktrack.core.models import model_name
 from sinktrack.core.names import BUNDLED, check_name
-from sinktrack.core.messages import clean_question
 from sinktrack.core.prompt import reads_pictures
 from sinktrack.machine import settle_threads
 from sinktrack.report.payload import payload

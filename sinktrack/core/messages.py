@@ -24,6 +24,8 @@ MAX_QUESTION_TOKENS = 2000
 MAX_QUESTION_CHARACTERS = 20 * MAX_QUESTION_TOKENS
 MAX_TEXT_CHARACTERS = 2_000_000
 
+BETWEEN_TEXTS = "\n\n"  # what stands between two texts of one turn
+
 
 @dataclass(frozen=True)
 class Text:
@@ -51,7 +53,7 @@ class Turn:
     @property
     def text(self) -> str:
         """Its texts, passages left out."""
-        return "\n\n".join(
+        return BETWEEN_TEXTS.join(
             each.text for each in self.content if isinstance(each, Text) and each.kind != "passage"
         )
 
@@ -171,6 +173,34 @@ def as_messages(turns: Conversation) -> list[dict[str, Any]]:
         return {"type": kind, kind: content}
 
     return [{"role": turn.role, "content": [item(each) for each in turn.content]} for turn in turns]
+
+
+def with_texts(turns: Conversation, texts: Sequence[str]) -> Conversation:
+    """Return a conversation whose texts are replaced, one after the other."""
+    new = iter(texts)
+    return tuple(
+        Turn(
+            turn.role,
+            tuple(
+                Text(next(new), each.kind) if isinstance(each, Text) else each
+                for each in turn.content
+            ),
+        )
+        for turn in turns
+    )
+
+
+def template_content(content: Sequence[Content]) -> Any:
+    """Return a turn's content as chat templates take it: a text, or parts if it has pictures."""
+    items: list[dict[str, str]] = []
+    for each in content:
+        if not isinstance(each, Text):
+            items.append({"type": "image" if isinstance(each, Picture) else "video"})
+        elif items and items[-1]["type"] == "text":
+            items[-1] = {"type": "text", "text": items[-1]["text"] + BETWEEN_TEXTS + each.text}
+        else:
+            items.append({"type": "text", "text": each.text})
+    return items[0]["text"] if len(items) == 1 and items[0]["type"] == "text" else items
 
 
 def _turns(messages: Any) -> list[Turn]:

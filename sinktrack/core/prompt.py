@@ -6,10 +6,9 @@ text, such as `<|im_end|>` or `<|image_pad|>`, are broken by an invisible charac
 are plain text to the model. Offsets tell which tokens are which text.
 """
 
-import difflib
 import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +17,13 @@ import torch
 from sinktrack.core.errors import PromptError, reason
 from sinktrack.core.images import Picture
 from sinktrack.core.messages import (
+    BETWEEN_TEXTS,
     MAX_QUESTION_TOKENS,
-    ZERO_WIDTH_SPACE,
-    Content,
     Conversation,
     Text,
     conversation,
+    template_content,
+    with_texts,
     without,
 )
 from sinktrack.core.parts import (
@@ -36,13 +36,20 @@ from sinktrack.core.parts import (
     kind_of,
     kinds_of_context,
 )
+from sinktrack.core.text_tokens import (
+    FoundTokens,
+    TextSpan,
+    control_tokens,
+    places_of,
+    tokens_of,
+    without_control_tokens,
+)
 from sinktrack.core.video import Video
 
 # Tokenizers keep settings of the call under way, and threads may share one.
 _TOKENIZING = threading.Lock()
 
 _PLACEHOLDER = "PLACEHOLDER-{}-FOR-A-TEXT"
-_BETWEEN = "\n\n"  # what stands between two texts of one turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +108,7 @@ class Prompt:
     @property
     def passage(self) -> str:
         """The passages, as the model reads them; "" without one."""
-        return _BETWEEN.join(each.text for each in self._all(Text) if each.kind == "passage")
+        return BETWEEN_TEXTS.join(each.text for each in self._all(Text) if each.kind == "passage")
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
@@ -232,15 +239,6 @@ def build_prompt(
     return builder.build(turns, needs_picture=needs_picture)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Span:
-    """A user's text inside the prompt: characters `begin` to `end`, as a part of a kind."""
-
-    begin: int
-    end: int
-    kind: str
-
-
 class PromptBuilder:
     """Makes prompts for one model.
 
@@ -298,21 +296,21 @@ class PromptBuilder:
         broken = [without_control_tokens(each.text, controls) for each in texts]
         text, spans = literals[0], []
         for each, own, literal in zip(texts, broken, literals[1:], strict=True):
-            spans.append(_Span(begin=len(text), end=len(text) + len(own), kind=each.kind))
+            spans.append(TextSpan(begin=len(text), end=len(text) + len(own), kind=each.kind))
             text += own + literal
         if self._render(turns, broken) != text:
             raise PromptError(
                 "The model's chat template changes this question, so its tokens cannot be told: "
                 "take unusual words such as '</think>' out of it, or give another chat template."
             )
-        turns = _with_texts(turns, broken)
+        turns = with_texts(turns, broken)
         return self._labelled(turns, text, spans, set(controls.values()))
 
     def _labelled(
-        self, turns: Conversation, text: str, spans: Sequence[_Span], controls: set[int]
+        self, turns: Conversation, text: str, spans: Sequence[TextSpan], controls: set[int]
     ) -> Prompt:
         """Encode a rendered text and tell the part of each token."""
-        found = _tokens_of(self._tokenizer, text, spans)
+        found = tokens_of(self._tokenizer, text, spans)
         for kind, limit in self._limits.items():
             count = sum(
                 len(inside)
@@ -335,7 +333,7 @@ class PromptBuilder:
         self._check_context(spans, found, ids.shape[1])
         kinds = [KINDS.index(kind_of(name)) for name in whole.names[0][1:-1]]
         kind_at = torch.tensor([KINDS.index("rest"), *kinds])[whole.parts[0]]
-        where = _places(found.ids, ids[0].tolist(), kind_at != KINDS.index("rest"))
+        where = places_of(found.ids, ids[0].tolist(), kind_at != KINDS.index("rest"))
         for span, inside in zip(spans, found.inside, strict=True):
             places = [where.get(at) for at in inside]
             forged = {found.ids[at] for at in inside} & controls - {self._tokenizer.unk_token_id}
@@ -358,7 +356,7 @@ class PromptBuilder:
             builder=self,
         )
 
-    def _check_context(self, spans: Sequence[_Span], found: "_Found", length: int) -> None:
+    def _check_context(self, spans: Sequence[TextSpan], found: "FoundTokens", length: int) -> None:
         """Refuse a prompt that, with its answer, is longer than the model's context."""
         decoder = self._config.get_text_config()
         context = getattr(decoder, "max_position_embeddings", None)
@@ -390,10 +388,10 @@ class PromptBuilder:
                     "The model has no chat template, so it reads one text alone: leave the system "
                     "prompt and earlier turns out, or choose a model with a chat template."
                 )
-            return str(self._tokenizer.bos_token or "") + _BETWEEN.join(texts)
+            return str(self._tokenizer.bos_token or "") + BETWEEN_TEXTS.join(texts)
         messages = [
-            {"role": turn.role, "content": _as_template_content(turn.content)}
-            for turn in _with_texts(turns, texts)
+            {"role": turn.role, "content": template_content(turn.content)}
+            for turn in with_texts(turns, texts)
         ]
         try:
             text = self._processor.apply_chat_template(
@@ -429,101 +427,6 @@ class PromptBuilder:
         }
 
 
-def control_tokens(config: Any, tokenizer: Any, template: str) -> dict[str, int]:
-    """Return the texts and ids that mean something to the model when they come as one token.
-
-    These are the special tokens, those that stand for pictures, and those that the chat template
-    writes. A tokenizer's other added tokens, such as runs of spaces, are words like any other.
-
-    Args:
-        config: The model's config; names the ids that stand for pictures.
-        tokenizer: The tokenizer.
-        template: What the chat template writes around the texts.
-    """
-    special = set(tokenizer.all_special_ids)
-    special |= {at for at, token in tokenizer.added_tokens_decoder.items() if token.special}
-    special |= {
-        value
-        for name, value in vars(config).items()
-        if name.endswith(("_token_id", "_token_index")) and isinstance(value, int)
-    }
-    return {
-        text: token_id
-        for text, token_id in tokenizer.get_added_vocab().items()
-        if text.strip() and (token_id in special or text in template)
-    }
-
-
-def without_control_tokens(text: str, controls: Iterable[str]) -> str:
-    """Return a text in which an invisible character breaks every control token."""
-    longest_first = sorted(controls, key=len, reverse=True)
-    if not longest_first:
-        return text
-    found = re.compile("|".join(map(re.escape, longest_first)))
-    while found.search(text):
-        broken = found.sub(lambda token: token[0][0] + ZERO_WIDTH_SPACE + token[0][1:], text)
-        if len(broken) == len(text):
-            break
-        text = broken
-    return text
-
-
-@dataclass(frozen=True)
-class _Found:
-    """The ids of a rendered text, and for each span the indices of its tokens."""
-
-    ids: list[int]
-    inside: list[list[int]]
-
-
-def _tokens_of(tokenizer: Any, text: str, spans: Sequence[_Span]) -> _Found:
-    """Find the tokens that hold some of each span."""
-    if not tokenizer.is_fast:
-        raise PromptError(
-            f"{type(tokenizer).__name__} does not tell which tokens a text became: load a fast "
-            "tokenizer (tokenizer.json)."
-        )
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    offsets = encoded["offset_mapping"]
-    inside, at = [], 0
-    for span in spans:
-        own = []
-        while at < len(offsets) and offsets[at][0] < span.end:
-            begin, end = offsets[at]
-            if end > span.begin and end > begin:
-                own.append(at)
-            at += 1
-        inside.append(own)
-    return _Found(encoded["input_ids"], inside)
-
-
-def _places(written: Sequence[int], read: Sequence[int], visual: torch.Tensor) -> dict[int, int]:
-    """Tell where the tokens of a text stand among those that the processor made of it.
-
-    A processor puts many tokens in the place of a picture, and some put marks around them.
-
-    Args:
-        written: The text's own ids, one for a picture.
-        read: The processor's ids.
-        visual: bool (len(read),), which of them stand for pictures and videos.
-
-    Returns:
-        Indices into `written` to indices into `read`, of tokens that are in both.
-    """
-    kept = [at for at, is_visual in enumerate(visual.tolist()) if not is_visual]
-    visual_ids = {read[at] for at in range(len(read))} - {read[at] for at in kept}
-    words = [at for at, token_id in enumerate(written) if token_id not in visual_ids]
-    ours, theirs = [written[at] for at in words], [read[at] for at in kept]
-    if ours == theirs:
-        return dict(zip(words, kept, strict=True))
-    matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
-    return {
-        words[block.a + step]: kept[block.b + step]
-        for block in matcher.get_matching_blocks()
-        for step in range(block.size)
-    }
-
-
 def _named(kind_at: torch.Tensor, whole: PromptParts) -> tuple[torch.Tensor, tuple[str, ...]]:
     """Return parts and names from the kind of each token and the parts known by ids alone."""
     visual = [
@@ -541,31 +444,3 @@ def _named(kind_at: torch.Tensor, whole: PromptParts) -> tuple[torch.Tensor, tup
     for at, name in visual:
         parts[whole.parts[0] == at] = names.index(name)
     return parts, names
-
-
-def _with_texts(turns: Conversation, texts: Sequence[str]) -> Conversation:
-    """Return a conversation whose texts are replaced, one after the other."""
-    new = iter(texts)
-    return tuple(
-        type(turn)(
-            turn.role,
-            tuple(
-                Text(next(new), each.kind) if isinstance(each, Text) else each
-                for each in turn.content
-            ),
-        )
-        for turn in turns
-    )
-
-
-def _as_template_content(content: Sequence[Content]) -> Any:
-    """Return a turn's content as chat templates take it: a text, or parts if it has pictures."""
-    items: list[dict[str, str]] = []
-    for each in content:
-        if not isinstance(each, Text):
-            items.append({"type": "image" if isinstance(each, Picture) else "video"})
-        elif items and items[-1]["type"] == "text":
-            items[-1] = {"type": "text", "text": items[-1]["text"] + _BETWEEN + each.text}
-        else:
-            items.append({"type": "text", "text": each.text})
-    return items[0]["text"] if len(items) == 1 and items[0]["type"] == "text" else items

@@ -77,9 +77,9 @@ def paired_p(
 
     The methods answered the same items, so the tests compare the two answers of each item. Two
     rates are compared by McNemar's exact test, which is a sign test of the items that one method
-    alone got right (`scipy.stats.binomtest`). Two other ratios are compared by a permutation test that
-    exchanges the two answers of an item at random (`scipy.stats.permutation_test`; Noreen 1989,
-    approximate randomization).
+    alone got right (`scipy.stats.binomtest`). Two other ratios are compared by a permutation test
+    that exchanges the two answers of an item at random (`scipy.stats.permutation_test`;
+    Noreen 1989, approximate randomization).
 
     Args:
         first: One method's scores.
