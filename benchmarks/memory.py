@@ -24,7 +24,7 @@ PROMPT, NEW, LAYERS, HIDDEN, HEADS = 2048, 256, 12, 512, 8
 def _generate(model: Any, **options: Any) -> Any:
     model.generation_config.eos_token_id = None
     return model.generate(
-        **random_prompt(PROMPT).inputs,
+        **random_prompt(model.config, PROMPT).inputs,
         max_new_tokens=NEW,
         do_sample=False,
         return_dict_in_generate=True,

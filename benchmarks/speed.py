@@ -1,4 +1,4 @@
-"""Speed of lanes and prefill, on a random model of Qwen2.5-VL's architecture.
+"""Speed of several answers and of the prefill, on a random model of Qwen2.5-VL's architecture.
 
 Hidden size 896, 12 layers, a prompt of 1,024 tokens and 64 new ones. Prints one table of ratios:
 
@@ -54,7 +54,7 @@ def random_model(layers: int = 12, hidden: int = 896, heads: int = 14) -> Any:
     return transformers.Qwen2_5_VLForConditionalGeneration(config).eval()
 
 
-def random_prompt(length: int) -> Prompt:
+def random_prompt(config: Any, length: int) -> Prompt:
     """Return a prompt of `length` tokens, 256 of them an image."""
     generator = torch.Generator().manual_seed(0)
     image = [IMAGE_TOKEN + 2] + [IMAGE_TOKEN] * SIDE**2 + [IMAGE_TOKEN + 3]
@@ -62,17 +62,13 @@ def random_prompt(length: int) -> Prompt:
     ids = torch.tensor([[1, *image, *text]])
     mask = torch.zeros_like(ids, dtype=torch.bool)
     mask[:, -20:-5] = True
-    return Prompt(
-        inputs={
-            "input_ids": ids,
-            "mm_token_type_ids": (ids == IMAGE_TOKEN).int(),
-            "image_grid_thw": torch.tensor([[1, 2 * SIDE, 2 * SIDE]]),
-            "pixel_values": torch.randn(4 * SIDE**2, 1176, generator=generator),
-        },
-        instruction_mask=mask,
-        question="",
-        image_tokens=SIDE**2,
-    )
+    inputs = {
+        "input_ids": ids,
+        "mm_token_type_ids": (ids == IMAGE_TOKEN).int(),
+        "image_grid_thw": torch.tensor([[1, 2 * SIDE, 2 * SIDE]]),
+        "pixel_values": torch.randn(4 * SIDE**2, 1176, generator=generator),
+    }
+    return Prompt.of_inputs(config, inputs, mask)
 
 
 class Wordless:
@@ -91,7 +87,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     model = random_model().to(options.device, getattr(torch, options.dtype))
-    print(speed_table(model, Wordless(), random_prompt(1024), new_tokens=64, rounds=options.rounds))
+    prompt = random_prompt(model.config, 1024)
+    print(speed_table(model, Wordless(), prompt, new_tokens=64, rounds=options.rounds))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,12 @@ def compare(
     top_p: float | None = None,
     top_k: int | None = None,
     seed: int = 0,
+    min_p: float | None = None,
+    repetition_penalty: float | None = None,
+    no_repeat_ngram_size: int | None = None,
+    bad_words_ids: Sequence[Sequence[int]] | None = None,
+    min_new_tokens: int | None = None,
+    stop_strings: Sequence[str] | None = None,
     cache: Cache = "full",
     record: bool = True,
     stop: Callable[[], bool] | None = None,
@@ -59,6 +65,12 @@ def compare(
         top_p: As for `stream`.
         top_k: As for `stream`.
         seed: As for `stream`.
+        min_p: As for `stream`.
+        repetition_penalty: As for `stream`.
+        no_repeat_ngram_size: As for `stream`.
+        bad_words_ids: As for `stream`.
+        min_new_tokens: As for `stream`.
+        stop_strings: As for `stream`.
         cache: As for `stream`.
         record: As for `stream`.
         stop: As for `stream`.
@@ -89,6 +101,12 @@ def compare(
         top_p=top_p,
         top_k=top_k,
         seed=seed,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        no_repeat_ngram_size=no_repeat_ngram_size,
+        bad_words_ids=bad_words_ids,
+        min_new_tokens=min_new_tokens,
+        stop_strings=stop_strings,
         cache=cache,
         record=record,
         stop=stop,
@@ -118,6 +136,12 @@ def stream(
     top_p: float | None = None,
     top_k: int | None = None,
     seed: int = 0,
+    min_p: float | None = None,
+    repetition_penalty: float | None = None,
+    no_repeat_ngram_size: int | None = None,
+    bad_words_ids: Sequence[Sequence[int]] | None = None,
+    min_new_tokens: int | None = None,
+    stop_strings: Sequence[str] | None = None,
     cache: Cache = "full",
     record: bool = True,
     stop: Callable[[], bool] | None = None,
@@ -150,6 +174,13 @@ def stream(
         top_p: Above 0, at most 1; by default the checkpoint's own.
         top_k: 0 for no limit; by default the checkpoint's own.
         seed: Of the sampling noise.
+        min_p: Sampling keeps tokens of at least this share of the likeliest one's probability. By
+            default the checkpoint's own, like the next five.
+        repetition_penalty: Above 1 tokens that were said become less likely.
+        no_repeat_ngram_size: No run of so many tokens comes twice; 0 for no limit.
+        bad_words_ids: Token ids of words that are never said, a list each.
+        min_new_tokens: The shortest answer.
+        stop_strings: Texts that end an answer.
         cache: "full", or a `SinkWindow` that all methods share: the first tokens and the last ones
             are kept, so an answer of any length needs constant memory.
         record: Whether to record attention. It changes no token.
@@ -174,6 +205,12 @@ def stream(
         top_p=top_p,
         top_k=top_k,
         seed=seed,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        no_repeat_ngram_size=no_repeat_ngram_size,
+        bad_words_ids=bad_words_ids,
+        min_new_tokens=min_new_tokens,
+        stop_strings=stop_strings,
     )
     several = isinstance(image, Sequence) and not isinstance(image, str | bytes)
     first = list(image) if several else [] if image is None else [image]

@@ -1,6 +1,7 @@
 """A lane answers as `generate` does, whatever the checkpoint's generation config asks for."""
 
 import copy
+import json
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from sinktrack.core.images import load_picture
 from sinktrack.core.prompt import build_prompt
 from sinktrack.core.row import Row
 from sinktrack.core.text import GrowingText, token_texts
+from sinktrack.report.replay import read_replay, record
 
 PICTURE = Image.new("RGB", (112, 112), "white")
 QUESTION = "Describe the picture."
@@ -40,8 +42,7 @@ def lane(configured, **options):
         image=PICTURE,
         question=QUESTION,
         methods={"plain": None},
-        max_new_tokens=TOKENS,
-        **options,
+        **{"max_new_tokens": TOKENS} | options,
     )
 
 
@@ -123,7 +124,7 @@ def test_generates_own_limit_on_sampling_is_kept_and_can_be_lifted(configured):
 def test_impossible_values_are_refused_in_a_sentence(configured, name, value, options):
     model, _ = configured
     setattr(model.generation_config, name, value)
-    with pytest.raises(MethodError, match="generation config asks for something impossible"):
+    with pytest.raises(MethodError, match="decoding asked for is impossible"):
         lane(configured, **options)
 
 
@@ -274,3 +275,43 @@ def test_a_lane_decodes_its_answer_in_linear_time():
     for token_id in counting.tokenizer.encode("the red circle " * 60):
         lane.take(token_id, 1.0, None, 0.0)
     assert lane.text == ("the red circle " * 60) and counting.decoded <= 40 * len(lane.ids)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("no_repeat_ngram_size", 2),
+        ("bad_words_ids", [[262], [9, 12]]),
+        ("min_new_tokens", 20),
+        ("repetition_penalty", 1.4),
+        ("stop_strings", ["a"]),
+    ],
+)
+def test_what_the_caller_asks_for_is_what_generate_does(configured, name, value):
+    answer = lane(configured, **{name: value})["plain"]
+    plain = generated(configured)
+    setattr(configured[0].generation_config, name, value)
+    assert list(answer.token_ids) == generated(configured) != plain
+
+
+def test_a_replay_decodes_as_was_asked(configured, tmp_path):
+    asked = {"no_repeat_ngram_size": 3, "stop_strings": ["xyz"], "min_p": 0.1, "do_sample": True}
+    comparison = lane(configured, **asked)
+    (tmp_path / "saved.json").write_text(json.dumps(record(comparison)))
+    decoding = read_replay(tmp_path / "saved.json").decoding
+    assert {name: getattr(decoding, name) for name in asked} == asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"min_p": 1.5}, "min_p is 1.5"),
+        ({"repetition_penalty": 0}, "repetition_penalty is 0, but must be above 0"),
+        ({"no_repeat_ngram_size": -1}, "no_repeat_ngram_size is -1"),
+        ({"min_new_tokens": 9, "max_new_tokens": 8}, "shortest answer is no longer"),
+        ({"stop_strings": "x"}, "must be a list of texts"),
+    ],
+)
+def test_impossible_decoding_is_refused_in_a_sentence(configured, arguments, words):
+    with pytest.raises(MethodError, match=words):
+        lane(configured, **arguments)

@@ -196,7 +196,10 @@ class Judging:
         sides = {side: texts[lane] for side, lane in self._lanes(place).items()}
         pair = {
             "place": place.id,
-            "picture": self._prepared(item)["visuals"][0]["frames"][0],
+            "pictures": [
+                frame for visual in self._prepared(item)["visuals"] for frame in visual["frames"]
+            ],
+            "passage": item.passage,
             "question": item.question,
             "reference": item.reference,
             **sides,

@@ -5,6 +5,7 @@ Sees logits and the ids so far; runs no model.
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,13 @@ class Decoding:
         top_p: Above 0 and at most 1; None for the checkpoint's own.
         top_k: 0 for no limit; None for the checkpoint's own.
         seed: Of the sampling noise.
+        min_p: Sampling keeps tokens of at least this share of the likeliest one's probability, 0
+            to 1. None for the checkpoint's own, like the next five.
+        repetition_penalty: Above 0; above 1 tokens that were said become less likely.
+        no_repeat_ngram_size: No run of so many tokens comes twice; 0 for no limit.
+        bad_words_ids: Token ids of words that are never said, a list each.
+        min_new_tokens: The shortest answer.
+        stop_strings: Texts that end an answer.
 
     Raises:
         MethodError: If a value is out of its range.
@@ -40,10 +48,17 @@ class Decoding:
     top_p: float | None = None
     top_k: int | None = None
     seed: int = 0
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+    no_repeat_ngram_size: int | None = None
+    bad_words_ids: Sequence[Sequence[int]] | None = None
+    min_new_tokens: int | None = None
+    stop_strings: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         """Check every argument."""
-        for name in ("max_new_tokens", "seed", "temperature", "top_p", "top_k"):
+        numbers = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
+        for name in ("max_new_tokens", "seed", "min_new_tokens", "no_repeat_ngram_size", *numbers):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float | None):
                 raise MethodError(f"{name} is {value!r}, but must be a number.")
@@ -64,10 +79,42 @@ class Decoding:
             raise MethodError(
                 f"The seed is {self.seed}, but must be a whole number from 0 to 2**63 - 1."
             )
-        if self.top_k is not None and (not isinstance(self.top_k, int) or self.top_k < 0):
+        for name in ("top_k", "no_repeat_ngram_size", "min_new_tokens"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 0):
+                raise MethodError(
+                    f"{name} is {value}, but must be a whole number of 0 (no limit) or more."
+                )
+        self._check_rarer()
+
+    def _check_rarer(self) -> None:
+        """Check what is asked for less often."""
+        if self.min_p is not None and not 0 <= self.min_p <= 1:
+            raise MethodError(f"min_p is {self.min_p}, but must be from 0 to 1.")
+        if self.repetition_penalty is not None and not 0 < self.repetition_penalty <= 100:
             raise MethodError(
-                f"top_k is {self.top_k}, but must be a whole number of 0 (no limit) or more."
+                f"repetition_penalty is {self.repetition_penalty}, but must be above 0 and at most "
+                "100; 1 does nothing."
             )
+        if (self.min_new_tokens or 0) > self.max_new_tokens:
+            raise MethodError(
+                f"min_new_tokens is {self.min_new_tokens}, but max_new_tokens is "
+                f"{self.max_new_tokens}: the shortest answer is no longer than the longest."
+            )
+        strings = self.stop_strings
+        if strings is not None and (
+            isinstance(strings, str) or not all(isinstance(each, str) and each for each in strings)
+        ):
+            raise MethodError(f"stop_strings is {strings!r}, but must be a list of texts.")
+
+    def asked(self) -> dict[str, Any]:
+        """Return what was asked for beside the checkpoint's own, as `generate` takes it."""
+        always = ("repetition_penalty", "no_repeat_ngram_size", "bad_words_ids", "min_new_tokens")
+        sampling = ("temperature", "top_p", "top_k", "min_p") if self.do_sample else ()
+        values = {name: getattr(self, name) for name in (*always, *sampling)}
+        if self.bad_words_ids is not None:
+            values["bad_words_ids"] = [list(each) for each in self.bad_words_ids]
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class Sampler:
@@ -183,12 +230,9 @@ def _as_generate(
         return tuple(settled[name] for name in names)
 
     _refuse(_beside_the_model(model.generation_config))
-    asked = {
-        name: getattr(decoding, name)
-        for name in ("temperature", "top_p", "top_k")
-        if decoding.do_sample and getattr(decoding, name) is not None
-    }
-    strings = model.generation_config.stop_strings
+    strings: Any = model.generation_config.stop_strings
+    if decoding.stop_strings is not None:
+        strings = list(decoding.stop_strings)
     try:
         with warnings.catch_warnings():
             # Where accelerate keeps the weights elsewhere, ids seem to lie on another device.
@@ -202,14 +246,14 @@ def _as_generate(
                 use_cache=False,  # no cache is made for what is only asked
                 stop_strings=None,  # which `generate` does not hand to a function of one's own
                 custom_generate=prepared,
-                **asked,
+                **decoding.asked(),
             )
         if strings:
             config.stop_strings = strings
             criteria.append(StopStringCriteria(tokenizer, strings))
     except (ValueError, TypeError) as error:
         raise MethodError(
-            "The checkpoint's generation config asks for something impossible; mend it in "
+            "The decoding asked for is impossible; mend it, or what the checkpoint asks for in "
             f"model.generation_config (generation_config.json): {error}"
         ) from error
     if decoding.do_sample and not math.isfinite(config.temperature or 1.0):

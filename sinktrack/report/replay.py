@@ -5,7 +5,7 @@ import binascii
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from sinktrack.methods import from_dict
 FORMAT = "sinktrack-comparison-2"
 _BEFORE = "sinktrack-comparison-1"
 _LARGEST = 1_000_000_000  # bytes; a long video as PNGs and more
-_SAMPLING = ("temperature", "top_p", "top_k", "seed")
+_DECODING = tuple(each.name for each in fields(Decoding))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,17 +133,13 @@ def _replay(data: dict[str, Any]) -> Replay:
     settings, lanes = data["settings"], data["lanes"]
     if not lanes:
         raise ValueError("it has no lanes")
-    sampling = {name: settings[name] for name in _SAMPLING if name in settings}
+    decoding = {name: settings[name] for name in _DECODING if name in settings}
     cache = settings["cache"]
     return Replay(
         model_name=str(data["model"]),
         turns=_turns(data),
         methods={name: from_dict(lane["method"]) for name, lane in lanes.items()},
-        decoding=Decoding(
-            max_new_tokens=settings["max_new_tokens"],
-            do_sample=bool(settings["do_sample"]),
-            **sampling,
-        ),
+        decoding=Decoding(**decoding | {"do_sample": bool(settings["do_sample"])}),
         cache="full" if cache == "full" else SinkWindow(**cache),
         token_ids={name: tuple(map(int, lane["token_ids"])) for name, lane in lanes.items()},
     )

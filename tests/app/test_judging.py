@@ -7,6 +7,7 @@ from studies import YAML, make_study, open_store
 
 from app.study.judging import Judging
 from sinktrack.core.errors import StudyError
+from sinktrack.study.folder import read_study
 
 CODE = "open sesame"
 NO = {"severity": "none", "spans": []}
@@ -51,7 +52,9 @@ def vote(shown, **changes):
 def test_who_knows_the_code_gets_a_pair_and_nothing_that_tells_the_sides(ann, study):
     assert set(ann) == {"token", "name", "pair", "voted", "left", "undoable", "reveal"}
     assert (ann["voted"], ann["left"], ann["undoable"], ann["reveal"]) == (0, 3, False, False)
-    assert set(ann["pair"]) == {"place", "picture", "question", "reference", "left", "right"}
+    assert set(ann["pair"]) == {
+        *("place", "pictures", "passage", "question", "reference", "left", "right")
+    }
     assert {ann["pair"]["left"][:13], ann["pair"]["right"][:13]} == {
         "There is a re",
         "There is 🔵 a ",
@@ -207,3 +210,26 @@ def test_a_token_of_another_study_is_worth_nothing(judging, ann, tmp_path):
     store = open_store(other)
     assert "signed out" in Judging(other, store, CODE).answer({"what": "next", **ann})["error"]
     store.close()
+
+
+def test_a_pair_shows_every_picture_and_the_passage(study, store):
+    """An item may have several pictures, or none and a passage."""
+    lines = [
+        {"id": "item0", "image": ["a.png", "a.png"], "question": "What is 0?"},
+        {"id": "item1", "passage": "It is in the attic.", "question": "What is 1?"},
+        {"id": "item2", "image": "a.png", "question": "What is 2?"},
+    ]
+    (study.folder / "items.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    shown = {"What is 0?": ["data:a", "data:b"], "What is 1?": [], "What is 2?": ["data:c"]}
+    for item, pictures in zip(study.items, shown.values(), strict=True):
+        made = json.loads(study.prepared(item).read_text())
+        made["visuals"] = [{"segment": "image", "title": "", "frames": [src]} for src in pictures]
+        study.prepared(item).write_text(json.dumps(made | {"segments": []}))
+    judging = Judging(read_study(study.folder), store, CODE)
+    answer = judging.answer({"what": "sign in", "name": "Ann", "code": CODE})
+    for _ in lines:
+        pair = answer["pair"]
+        assert pair["pictures"] == shown.pop(pair["question"])
+        assert bool(pair["passage"]) == (pair["question"] == "What is 1?")
+        answer = judging.answer(vote(answer, key=f"{pair['place']:016}"))
+    assert not shown

@@ -35,7 +35,7 @@ const SinkTrackPairForm = (() => {
 
   class PairForm {
     /**
-     * @param {object} pair picture, question, reference, and the answers left and right
+     * @param {object} pair pictures, passage, question, reference, and the answers left and right
      * @param {string[]} ask what is asked besides the better answer: "hallucination", "comment"
      * @param {HTMLElement} instructions shown beside the question
      * @param {() => void} onKeep when the vote is to be kept
@@ -74,8 +74,18 @@ const SinkTrackPairForm = (() => {
     asked(instructions) {
       const { pair } = this;
       const box = make("section", "sj-card sj-asked");
-      const image = Object.assign(make("img"), { src: pair.picture, alt: "The picture" });
+      const pictures = make("div", "sj-pictures");
+      pair.pictures.forEach((src, at) => {
+        const alt = pair.pictures.length > 1 ? `Picture ${at + 1}` : "The picture";
+        pictures.append(Object.assign(make("img"), { src, alt }));
+      });
+      if (pair.pictures.length) box.append(pictures);
       const words = make("div");
+      if (pair.passage) {
+        const passage = make("p", "sj-passage", pair.passage);
+        passage.dir = "auto";
+        words.append(make("h2", "", "Passage"), passage);
+      }
       const question = make("p", "sj-question", pair.question);
       question.dir = "auto";
       words.append(make("h2", "", "Question"), question);
@@ -85,7 +95,7 @@ const SinkTrackPairForm = (() => {
         words.append(reference);
       }
       words.append(instructions);
-      box.append(image, words);
+      box.append(words);
       return box;
     }
 
