@@ -134,6 +134,8 @@ def _layers(text: str) -> list[int]:
     found: list[int] = []
     for each in filter(None, text.split("+")):
         first, _, last = each.partition("-")
+        if len(last) > 5:  # a range of billions would fill the memory
+            raise ValueError(each)
         found += range(int(first), int(last or first) + 1)
     return found
 
