@@ -11,9 +11,9 @@ import gradio as gr
 
 from app.compare.controls import Controls
 from app.compare.handlers import NUM_DOWNLOADS, CompareHandlers
-from app.compare.uploads import refuse_links
 from app.compare.viewer import answer_viewer
 from app.shared.engine import Engine
+from app.shared.only_uploads import only_uploads
 from app.shared.settings import Settings
 from app.shared.stop_flag import remove_stale_flags
 from app.shared.ui import FILE_AGE, component_json, launch
@@ -61,7 +61,7 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
             show_progress="hidden",
             api_visibility="private",
         )
-    refuse_links(page)
+    only_uploads(page)
     # Visitors wait in the engine's queue, which tells them how many are before them. Without
     # api_open=False each handler also answers plain POST requests that pass Gradio's queue by.
     page.queue(max_size=2 * settings.queue_size + 16, default_concurrency_limit=1, api_open=False)

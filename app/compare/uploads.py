@@ -1,12 +1,9 @@
 """The picture input: it takes files that were uploaded here, as they are, and nothing else.
 
-A visitor can send any path or address in place of an upload. Gradio checks a path only where the
-sender marks it as a file, and fetches addresses by itself, so both are refused here.
+`app.shared.only_uploads` stands before all components; this one checks once more.
 """
 
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 from gradio.data_classes import ImageData
@@ -41,22 +38,3 @@ def picture_input() -> gr.Image:
     # On the object: beside a module that defines a component class Gradio writes a stub file.
     picture.preprocess = path  # type: ignore[method-assign]
     return picture
-
-
-def refuse_links(page: gr.Blocks) -> None:
-    """Keep every component of a page from fetching addresses that a visitor sends."""
-    for block in page.blocks.values():
-        if isinstance(block, gr.components.Component):
-            guarded = _without_links(block.async_move_resource_to_block_cache)
-            block.async_move_resource_to_block_cache = guarded  # type: ignore[assignment, method-assign]
-
-
-def _without_links(
-    fetch: Callable[[str | Path | None], Coroutine[Any, Any, str | None]],
-) -> Callable[[str | Path | None], Coroutine[Any, Any, str | None]]:
-    async def move(url_or_file_path: str | Path | None) -> str | None:
-        if str(url_or_file_path).strip().lower().startswith(("http:", "https:")):
-            raise toast("Links are not opened here: upload the file.")
-        return await fetch(url_or_file_path)
-
-    return move

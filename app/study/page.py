@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.shared.only_uploads import only_uploads
 from app.shared.settings import Settings
 from app.shared.ui import FILE_AGE, component_json, launch
 from app.study.hub_vote_backup import HubVoteBackup
@@ -107,5 +108,6 @@ def build(judging: Judging, results_page: ResultsPage) -> gr.Blocks:
         )
     with page.route("Results", PATH, show_in_navbar=False):
         results_page.layout()
+    only_uploads(page)
     page.queue(api_open=False)
     return page
