@@ -1,42 +1,45 @@
-"""The left column: what a visitor can set, ask and choose."""
+"""The left column: what a visitor can give, ask and set."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
+from app.compare import stage
 from app.compare.examples import read_examples
-from app.compare.handlers import NUM_DOWNLOADS, refuse_while_answering, stored_comparison
-from app.compare.inputs import Inputs, LaneInputs
-from app.compare.uploads import picture_input
+from app.compare.handlers import NUM_DOWNLOADS, refuse_while_answering
+from app.compare.inputs import Inputs
+from app.compare.method_inputs import MethodControls
+from app.compare.talk_controls import TalkControls
+from app.compare.uploads import more_files_input, picture_input
 from app.compare.viewer import example_list
 from app.shared.engine import Engine
+from app.shared.request import Exchange
 from app.shared.stop_flag import StopFlag
 from app.shared.ui import toast
 
-_CONTEXTS = [
-    ("The model’s own", ""),
-    ("Picture", "image"),
-    ("Question", "instruction"),
-    ("Both", "image+instruction"),
-]
-_MASKS = [("Corrected", "corrected"), ("As in the public code", "official")]
-_OTHER_CONTEXTS = ("instruction", "image")  # of the third and the fourth lane, at first
+EMPTY = (None, "", "", None)
+"""What `Controls.fresh` holds before anything is given."""
 
 
 class Controls:
     """Lays out the left column; must be made inside a column of a page.
 
-    Its fields hold the components: `picture`, `question`, `ask`, `stop`; `examples`, None without
-    any; `window`, how many of the last and of the first tokens are kept; and `inputs`, all from
-    which `read` takes a value.
+    Its fields hold the components: `question`, `ask`, `stop`; `talk`, those of the conversation;
+    `examples`, None without any; `window`, how many of the last and of the first tokens are kept;
+    `fresh`, what a question is about, which the next one begins without; `inputs`, all from which
+    `read` takes a value; and `on_arrival`, what `arrived` tells once the model is there.
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.picture = picture_input()
+        self._engine = engine
+        sees = engine.reads_pictures
+        self.talk = TalkControls()
+        with gr.Column(visible=sees) as self.picture_box:
+            self.picture = picture_input()
         self.question = gr.Textbox(
             label="Question",
-            placeholder="What do you want to know about it?",
+            placeholder="What do you want to know?",
             lines=1,
             max_lines=6,
             elem_id="question",
@@ -44,6 +47,97 @@ class Controls:
         with gr.Row(elem_id="actions"):
             self.ask = gr.Button("Ask", variant="primary", scale=3, min_width=120, elem_id="ask")
             self.stop = gr.Button("Stop", interactive=False, scale=1, min_width=80, elem_id="stop")
+        self.talk.lay_out_follow_up()
+        with gr.Accordion(
+            "More than one picture and a question", open=not sees, elem_id="more"
+        ) as self._more:
+            self._lay_out_more(sees)
+        with gr.Column(visible=sees) as self._examples_box:
+            self._lay_out_examples()
+        with gr.Accordion("What is compared", open=False, elem_id="methods"):
+            self._methods = MethodControls(engine)
+        with gr.Accordion("Settings", open=False, elem_id="settings"):
+            self._lay_out_settings(engine)
+        self.fresh: list[Any] = [self.picture, self.question, self._passage, self._files]
+        self.inputs: list[Any] = [
+            *self.fresh,
+            self._system,
+            *self._decoding.values(),
+            *self.window,
+            *self._methods.inputs,
+        ]
+        self.on_arrival: list[Any] = [
+            self.picture_box,
+            self._files_box,
+            self._examples_box,
+            self._more,
+            *self._methods.helps,
+        ]
+
+    def read(self, values: Mapping[Any, Any], history: tuple[Exchange, ...] | None) -> Inputs:
+        """Return what a visitor has set.
+
+        Args:
+            values: By component, for all of `inputs`.
+            history: The conversation so far, from the visitor's session.
+        """
+        window, first_tokens = self.window
+        return Inputs(
+            picture=values[self.picture],
+            question=values[self.question],
+            more=tuple(values[self._files] or ()),
+            passage=values[self._passage],
+            system=values[self._system],
+            history=history or (),
+            methods=self._methods.read(values),
+            window=values[window],
+            first_tokens=values[first_tokens],
+            **{name: values[component] for name, component in self._decoding.items()},
+        )
+
+    def arrived(self) -> list[Any]:
+        """Return the updates of `on_arrival` for the model that is there now."""
+        sees = self._engine.reads_pictures
+        boxes = [gr.update(visible=sees)] * 3
+        return [*boxes, gr.skip() if sees else gr.update(open=True), *self._methods.arrived()]
+
+    def picture_shown(self) -> Any:
+        """Return the update of `picture_box` at the beginning of a conversation."""
+        return gr.update(visible=self._engine.reads_pictures)
+
+    def choose(self, running: StopFlag | None, event: gr.EventData) -> tuple[Any, ...]:
+        """Fill in an example: what `fresh` holds, window, and its stored comparison, if any."""
+        refuse_while_answering(running)
+        index = getattr(event, "index", None)
+        if not isinstance(index, int) or not 0 <= index < len(self._found):
+            raise toast("There is no such example: choose one of those shown.")
+        example = self._found[index][0]
+        filled = (str(example.picture), example.question, "", None, example.window, example.sinks)
+        comparison = example.comparison()
+        if comparison is None:
+            return *filled, gr.skip(), *(gr.skip() for _ in range(NUM_DOWNLOADS))
+        downloads = [gr.update(interactive=False)] * NUM_DOWNLOADS
+        return *filled, stage.stored(comparison), *downloads
+
+    def _lay_out_more(self, sees: bool) -> None:
+        self._passage = gr.Textbox(
+            label="Passage",
+            placeholder="A text that the question is about.",
+            lines=5,
+            max_lines=14,
+            elem_id="passage",
+        )
+        with gr.Column(visible=sees) as self._files_box:
+            self._files = more_files_input()
+        self._system = gr.Textbox(
+            label="System prompt",
+            placeholder="How the model is to behave; empty for its own.",
+            lines=2,
+            max_lines=6,
+            elem_id="system",
+        )
+
+    def _lay_out_examples(self) -> None:
         self._found = read_examples()
         self.examples: Any = None
         if self._found:
@@ -53,52 +147,8 @@ class Controls:
                     for example, thumbnail in self._found
                 ]
             )
-        with gr.Accordion("Settings", open=False, elem_id="settings"):
-            self._settings(engine)
-        self.inputs: list[Any] = [
-            self.picture,
-            self.question,
-            *self._decoding.values(),
-            *self.window,
-            *(component for lane in self._lanes for component in lane.values()),
-        ]
 
-    def read(self, values: Mapping[Any, Any]) -> Inputs:
-        """Return what a visitor has set.
-
-        Args:
-            values: By component, for all of `inputs`.
-        """
-        lanes = [
-            LaneInputs(**{name: values[component] for name, component in lane.items()})
-            for lane in self._lanes
-        ]
-        window, first_tokens = self.window
-        return Inputs(
-            picture=values[self.picture],
-            question=values[self.question],
-            window=values[window],
-            first_tokens=values[first_tokens],
-            sinktrack=lanes[0],
-            more_lanes=tuple(lanes[1:]),
-            **{name: values[component] for name, component in self._decoding.items()},
-        )
-
-    def choose(self, running: StopFlag | None, event: gr.EventData) -> tuple[Any, ...]:
-        """Fill in an example: picture, question, window, and its stored comparison, if any."""
-        refuse_while_answering(running)
-        index = getattr(event, "index", None)
-        if not isinstance(index, int) or not 0 <= index < len(self._found):
-            raise toast("There is no such example: choose one of those shown.")
-        example = self._found[index][0]
-        filled = (str(example.picture), example.question, example.window, example.sinks)
-        comparison = example.comparison()
-        if comparison is None:
-            return *filled, gr.skip(), *(gr.skip() for _ in range(NUM_DOWNLOADS))
-        downloads = [gr.update(interactive=False)] * NUM_DOWNLOADS
-        return *filled, stored_comparison(comparison), *downloads
-
-    def _settings(self, engine: Engine) -> None:
+    def _lay_out_settings(self, engine: Engine) -> None:
         length = gr.Slider(
             1,
             engine.max_new_tokens,
@@ -106,8 +156,6 @@ class Controls:
             step=1,
             label="Longest answer (tokens)",
         )
-        context = gr.Radio(_CONTEXTS, value="", label="Written into the first token")
-        causal = gr.Radio(_MASKS, value="corrected", label="Causal mask where it writes")
         with gr.Row():
             window = gr.Number(
                 value=0,
@@ -135,37 +183,6 @@ class Controls:
             "temperature": heat,
             "seed": seed,
         }
-        self._lanes = [{"context": context, "causal": causal}, *self._more_lanes()]
-
-    def _more_lanes(self) -> list[dict[str, Any]]:
-        """Lay out what a third and a fourth lane would do differently; return them by field."""
-        found: list[dict[str, Any]] = []
-        for number in range(len(_OTHER_CONTEXTS)):
-            wanted = gr.Checkbox(
-                label=f"Add {'another' if number else 'a third'} answer",
-                info="SinkTrack in another way, beside the others.",
-                elem_id=f"lane-{number + 3}",
-            )
-            with gr.Group(visible=False) as group:
-                context = gr.Radio(_CONTEXTS, value=_OTHER_CONTEXTS[number], label="It writes")
-                causal = gr.Radio(_MASKS, value="corrected", label="With the mask")
-                every = gr.Number(
-                    value=0,
-                    precision=0,
-                    minimum=0,
-                    label="At every how many layers",
-                    info="0: at the model’s own.",
-                )
-            wanted.change(
-                lambda on: gr.update(visible=on),
-                wanted,
-                group,
-                queue=False,
-                show_progress="hidden",
-                api_visibility="private",
-            )
-            found.append({"wanted": wanted, "context": context, "causal": causal, "every": every})
-        return found
 
 
 def _switches(switch: gr.Checkbox, others: list[Any]) -> None:

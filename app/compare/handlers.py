@@ -1,7 +1,4 @@
-"""What happens on Ask and on Stop: inputs to events, and events to what the page shows.
-
-The viewer's state is what `app.compare.viewer.answer_viewer` takes; its value is that as JSON.
-"""
+"""What happens on Ask and on Stop: inputs to events, and events to what the page shows."""
 
 import json
 import logging
@@ -12,22 +9,19 @@ from typing import Any
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
+from app.compare import stage
 from app.compare.inputs import Inputs
+from app.compare.talk import Finished
 from app.shared.engine import Engine
 from app.shared.events import (
     Answered,
     Failed,
     FilesReady,
     Heartbeat,
-    LoadingModel,
-    Progress,
-    ReadingPrompt,
     Refused,
     Stopped,
-    Waiting,
-    Writing,
 )
-from app.shared.request import Request, Variant, cache_for
+from app.shared.request import Request, cache_for, given
 from app.shared.stop_flag import StopFlag
 from app.shared.ui import component_json, toast
 from sinktrack.core.errors import SinkTrackError
@@ -38,10 +32,6 @@ TRACES_NAME = "sinktrack-traces.zip"
 REPLAY_NAME = "sinktrack-comparison.json"
 NUM_DOWNLOADS = 3  # report, traces and replay
 
-_HINTS = {
-    "baseline": "The plain model’s answer appears here.",
-    "sinktrack": "The answer with SinkTrack appears here.",
-}
 _NOT_NUMBERS = "The settings hold something that is not a number: load the page again."
 _UNUSABLE = (SinkTrackError, TypeError, ValueError, OverflowError)
 """What inputs raise that cannot be used; the last three, where a number is none."""
@@ -65,7 +55,7 @@ class CompareHandlers:
 
     def idle(self, status: str = "Ready.") -> dict[str, Any]:
         """Return the viewer's state while nothing runs."""
-        return _writing(status, self._engine.lane_titles(Variant()), busy=False)
+        return stage.growing(status, self._engine.lane_titles(), busy=False)
 
     def begin(self, running: StopFlag | None, inputs: Inputs) -> tuple[str, StopFlag]:
         """Refuse what is missing, or join the queue.
@@ -81,19 +71,19 @@ class CompareHandlers:
             gr.Error: If something is missing or does not fit the model.
         """
         refuse_while_answering(running)
-        if not inputs.picture:
-            raise toast("There is no picture yet: upload, paste or choose one.")
-        if not (inputs.question or "").strip():
+        if self._engine.reads_pictures and not any(inputs.has().values()):
+            raise toast("There is no picture yet: upload, paste or choose one, or give a passage.")
+        if not given(inputs.question):
             raise toast("The question is blank: type one.")
         try:
-            titles = self._engine.lane_titles(inputs.sinktrack.variant(), inputs.variants())
+            titles = self._engine.lane_titles(inputs.method_texts(), **inputs.has())
         except _UNUSABLE as error:
             raise toast(_sentence(error)) from error
-        state = _writing("Waiting in the queue.", titles) | {"began": True}
+        state = stage.growing("Waiting in the queue.", titles) | {"began": True}
         return component_json(state), StopFlag()
 
     def answer(self, stop: StopFlag | None, inputs: Inputs) -> Iterator[tuple[Any, ...]]:
-        """Answer, and yield the viewer's value and what can be downloaded.
+        """Answer; yield the viewer's value, what can be downloaded, and what was answered.
 
         Args:
             stop: Stops this answer.
@@ -104,11 +94,11 @@ class CompareHandlers:
         """
         began = time.monotonic()
         stop = stop or StopFlag()
-        nothing = (None,) * NUM_DOWNLOADS
-        unchanged = (gr.skip(),) * NUM_DOWNLOADS
+        nothing = (None,) * (NUM_DOWNLOADS + 1)
+        unchanged = (gr.skip(),) * (NUM_DOWNLOADS + 1)
         try:
             request = self._request(inputs)
-            titles = self._engine.lane_titles(request.sinktrack, request.variants)
+            titles = self._engine.lane_titles(request.methods, **request.has())
         except _UNUSABLE as error:
             stop.set()
             yield component_json(self.idle("No answer.")), *nothing
@@ -120,17 +110,20 @@ class CompareHandlers:
                 case Heartbeat():  # at a yield Gradio notices that the visitor has gone
                     yield gr.skip(), *unchanged
                 case Answered():
-                    value, report = self._finished(event, time.monotonic() - began, notices)
-                    yield value, *unchanged
+                    comparison = json.loads(event.payload)
+                    answered = Finished.of(request, comparison)
+                    seconds = time.monotonic() - began
+                    value, report = self._finished(event, comparison, seconds, notices)
+                    yield value, *unchanged[1:], answered
                 case FilesReady():
-                    yield gr.skip(), *self._downloads(report, event)
+                    yield gr.skip(), *self._downloads(report, event), gr.skip()
                 case Refused() | Failed():
                     yield component_json(self.idle("No answer.")), *nothing
                     raise toast(event.sentence)
                 case Stopped():
                     yield component_json(self.idle("Stopped before the answer began.")), *nothing
                 case _:
-                    state = _writing(_words(event), titles, event=event)
+                    state = stage.growing(stage.in_words(event), titles, event=event)
                     yield component_json(state | {"notices": notices}), *unchanged
 
     def _request(self, inputs: Inputs) -> Request:
@@ -140,11 +133,14 @@ class CompareHandlers:
             One of _UNUSABLE: If something is missing, out of range, or not a number.
         """
         return self._engine.request(
-            inputs.picture,
             inputs.question,
+            pictures=inputs.pictures,
+            video=inputs.video(),
+            passage=inputs.passage,
+            system=inputs.system,
+            history=inputs.history,
+            methods=inputs.method_texts(),
             max_new_tokens=int(inputs.max_new_tokens),
-            sinktrack=inputs.sinktrack.variant(),
-            variants=inputs.variants(),
             do_sample=bool(inputs.do_sample),
             temperature=float(inputs.temperature),
             seed=int(inputs.seed or 0),
@@ -163,22 +159,21 @@ class CompareHandlers:
         return component_json(self.idle("No answer."))
 
     def _finished(
-        self, event: Answered, seconds: float, notices: list[str]
+        self, event: Answered, comparison: dict[str, Any], seconds: float, notices: list[str]
     ) -> tuple[str, str | None]:
-        """Return the viewer's value with the answer, and the report's file."""
-        data = json.loads(event.payload)
-        stopped = any(lane["finish"] == "stopped" for lane in data["lanes"])
+        """Return the viewer's value with the answers, and the report's file."""
+        stopped = any(lane["finish"] == "stopped" for lane in comparison["lanes"])
         status = f"{'Stopped' if stopped else 'Done'} after {seconds:.1f} seconds."
-        report = self._keep(render(data).encode(), REPORT_NAME)
+        report = self._keep(render(comparison).encode(), REPORT_NAME)
         if report is None:
             notices = [*notices, "The files to download could not be written on the server."]
-        for lane in data["lanes"]:
+        for lane in comparison["lanes"]:
             large = event.large_maps.get(lane["name"], {})
             for shown in lane["maps"]:
                 file = self._keep(large.get(shown["visual"]), "maps.bin")
                 if file is not None:  # the page fetches them token by token, layer by layer
                     shown |= {"bytes": None, "layers": lane["layers"], "file": file}
-        return _shown(status, data, notices), report
+        return stage.finished(status, comparison, notices), report
 
     def _downloads(self, report: str | None, files: FilesReady) -> list[Any]:
         """Return the updates of the download buttons."""
@@ -212,49 +207,6 @@ def refuse_while_answering(running: StopFlag | None) -> None:
         raise toast("An answer is being written: stop it, or wait for its end.")
 
 
-def stored_comparison(comparison: dict[str, Any]) -> str:
-    """Return the viewer's value with a comparison that was made earlier."""
-    model = comparison["model"]
-    status = f"Stored with this page, answered by {model}. Ask to have it answered anew."
-    return _shown(status, comparison, [])
-
-
-def _shown(status: str, comparison: dict[str, Any], notices: list[str]) -> str:
-    """Return the viewer's value with a comparison."""
-    payload = json.dumps(comparison, allow_nan=False)
-    return component_json({"status": status, "busy": False, "notices": notices, "payload": payload})
-
-
 def _sentence(error: Exception) -> str:
     """Say why inputs cannot be used; error is one of _UNUSABLE."""
     return str(error) if isinstance(error, SinkTrackError) else _NOT_NUMBERS
-
-
-def _writing(
-    status: str, titles: list[dict[str, str]], *, busy: bool = True, event: Progress | None = None
-) -> dict[str, Any]:
-    """Return the viewer's state with answers that are not finished."""
-    written = event if isinstance(event, Writing) else None
-    lanes = [
-        lane
-        | {
-            "text": written.texts.get(lane["name"], "") if written else "",
-            "hint": _HINTS.get(lane["name"], "") if not busy else "",
-            "writing": busy and (written is None or lane["name"] in written.open_lanes),
-        }
-        for lane in titles
-    ]
-    return {"status": status, "busy": busy, "notices": [], "lanes": lanes}
-
-
-def _words(event: Progress) -> str:
-    """Say in plain words what is going on."""
-    match event:
-        case Waiting(ahead):
-            return f"Waiting: {ahead} {'person is' if ahead == 1 else 'people are'} before you."
-        case LoadingModel():
-            return "The model is still loading; your question comes next."
-        case ReadingPrompt():
-            return "Reading the picture and the question."
-        case Writing(token_count):
-            return f"Writing token {token_count}."

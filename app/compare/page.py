@@ -9,13 +9,14 @@ from typing import Any
 
 import gradio as gr
 
-from app.compare.controls import Controls
+from app.compare.controls import EMPTY, Controls
 from app.compare.handlers import NUM_DOWNLOADS, CompareHandlers
+from app.compare.inputs import Inputs
 from app.compare.viewer import answer_viewer
 from app.shared.engine import Engine
 from app.shared.only_uploads import only_uploads
 from app.shared.settings import Settings
-from app.shared.stop_flag import remove_stale_flags
+from app.shared.stop_flag import StopFlag, remove_stale_flags
 from app.shared.ui import FILE_AGE, component_json, launch
 
 _STATIC = Path(__file__).parent / "static"
@@ -54,9 +55,10 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
                         download.render()
         _wire(compare, controls, viewer, downloads)
         page.load(
-            partial(_arriving, engine, compare),  # seen as a generator, which no lambda is
+            # seen as a generator, which no lambda is
+            partial(_arriving, engine, compare, controls),
             None,
-            [top, viewer],
+            [top, viewer, *controls.on_arrival],
             concurrency_limit=None,
             show_progress="hidden",
             api_visibility="private",
@@ -93,22 +95,26 @@ def _header(engine: Engine, state: str = "") -> str:
             " <code>python app.py --model Qwen/Qwen2.5-VL-3B-Instruct</code></p></aside>"
         )
     return (
-        '<header class="st-top"><h1>SinkTrack</h1><p class="st-tagline">One question, two answers:'
-        " the plain model, and the same model with the context written into its first token.</p>"
+        '<header class="st-top"><h1>SinkTrack</h1><p class="st-tagline">One question, several'
+        " answers: the plain model beside the same model with SinkTrack or another method.</p>"
         f'<p class="st-model">Model: <strong>{html.escape(engine.name)}</strong>{state}</p>'
         f"</header>{banner}"
     )
 
 
-def _arriving(engine: Engine, compare: CompareHandlers) -> Iterator[tuple[Any, Any]]:
-    """Yield the page's head while the model loads, and once it is there; and the viewer's value."""
+def _arriving(
+    engine: Engine, compare: CompareHandlers, controls: Controls
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the page's head while the model loads and once it is there, viewer and controls."""
     began = time.monotonic()
     # A visitor who came while the model loads may have asked: then the viewer shows the answer.
     shown = component_json(compare.idle()) if engine.ready else gr.skip()
+    unchanged = [gr.skip()] * len(controls.on_arrival)
     while not engine.ready:
-        yield _header(engine, f", loading: {time.monotonic() - began:.0f} seconds so far"), shown
+        head = _header(engine, f", loading: {time.monotonic() - began:.0f} seconds so far")
+        yield head, shown, *unchanged
         time.sleep(1)
-    yield _header(engine), shown
+    yield _header(engine), shown, *controls.arrived()
 
 
 def _wire(
@@ -119,6 +125,7 @@ def _wire(
 ) -> None:
     """Connect Ask, Enter, Stop and the examples."""
     flag = gr.State()
+    talk = controls.talk
     ask, stop = controls.ask, controls.stop
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
@@ -128,19 +135,22 @@ def _wire(
     def no_downloads() -> list[Any]:
         return [gr.update(interactive=False)] * NUM_DOWNLOADS
 
+    def read(values: dict[Any, Any]) -> Inputs:
+        return controls.read(values, values[talk.history])
+
     def begin(values: dict[Any, Any]) -> tuple[Any, ...]:
-        begun = compare.begin(values[flag], controls.read(values))
-        return *begun, *buttons(True), *no_downloads()
+        begun = compare.begin(values[flag], read(values))
+        return *begun, *buttons(True), *no_downloads(), None, *talk.offer(None)
 
     def answer(values: dict[Any, Any]) -> Iterator[tuple[Any, ...]]:
-        yield from compare.answer(values[flag], controls.read(values))
+        yield from compare.answer(values[flag], read(values))
 
-    inputs = {flag, *controls.inputs}  # a set: the handlers get values by component
+    inputs = {flag, talk.history, *controls.inputs}  # a set: handlers get values by component
     begun = gr.on(
         [ask.click, controls.question.submit],
         begin,
         inputs,
-        [viewer, flag, ask, stop, *downloads],
+        [viewer, flag, ask, stop, *downloads, talk.finished, *talk.offered],
         concurrency_limit=None,  # in the queue, where a refusal reaches the visitor as a message
         show_progress="hidden",
         api_visibility="private",
@@ -148,21 +158,47 @@ def _wire(
     answered = begun.success(
         answer,
         inputs,
-        [viewer, *downloads],
+        [viewer, *downloads, talk.finished],
         concurrency_limit=None,
         show_progress="hidden",
         api_visibility="private",
     )
-    answered.success(lambda: buttons(False), None, [ask, stop], **quick)
+    answered.success(
+        lambda finished: [*buttons(False), *talk.offer(finished)],
+        talk.finished,
+        [ask, stop, *talk.offered],
+        **quick,
+    )
     answered.failure(
         lambda flag: [compare.abandoned(flag), *buttons(False)], flag, [viewer, ask, stop], **quick
     )
     stop.click(compare.stop, flag, stop, **quick)
+    _wire_talk(controls, flag, viewer, downloads)
+
+
+def _wire_talk(
+    controls: Controls, flag: gr.State, viewer: gr.HTML, downloads: list[gr.DownloadButton]
+) -> None:
+    """Connect what goes on from an answer, and what begins anew."""
+    talk = controls.talk
+    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    outputs = [*talk.shown, controls.picture_box, *controls.fresh]
+
+    def go_on(*values: Any) -> tuple[Any, ...]:
+        # another picture can still be given, among "more"
+        return *talk.go_on(*values), gr.update(visible=False), *EMPTY
+
+    def start_anew(running: StopFlag | None) -> tuple[Any, ...]:
+        return *talk.start_anew(running), controls.picture_shown(), *EMPTY
+
+    def choose(running: StopFlag | None, event: gr.EventData) -> tuple[Any, ...]:
+        chosen = controls.choose(running, event)
+        return *talk.start_anew(running), controls.picture_shown(), *chosen
+
+    followed = talk.follow.click(go_on, [flag, talk.finished, talk.choice], outputs, **quick)
+    followed.success(None, None, None, js="() => SinkTrackPage.askNext()")
+    talk.anew.click(start_anew, flag, outputs, **quick)
     if controls.examples is not None:
         # a comparison that was stored is shown at once, whatever the model is doing
-        controls.examples.choose(
-            controls.choose,
-            flag,
-            [controls.picture, controls.question, *controls.window, viewer, *downloads],
-            **quick,
-        )
+        shown = [*outputs, *controls.window, viewer, *downloads]
+        controls.examples.choose(choose, flag, shown, **quick)

@@ -15,8 +15,7 @@ def answer_viewer(state: dict[str, Any]) -> gr.HTML:
     """Return the place where answers grow and are looked at.
 
     Args:
-        state: "status", a sentence; "busy"; "notices", sentences; and either "lanes", as
-            `SinkTrackViewer.progress` takes them, or "payload", the JSON of a finished comparison.
+        state: See `app.compare.stage`.
     """
     return gr.HTML(
         value=component_json(state),
@@ -40,4 +39,15 @@ def example_list(examples: list[dict[str, str]]) -> gr.HTML:
         "element.querySelector('.st-examples'), props, (data) => trigger('choose', data));",
         apply_default_css=False,
         elem_id="examples",
+    )
+
+
+def turn_list() -> gr.HTML:
+    """Return the earlier turns of a conversation; its value is what `app.compare.talk` makes."""
+    return gr.HTML(
+        value=component_json([]),
+        html_template='<div class="st-turns"></div>',
+        js_on_load="SinkTrackPage.turns(element.querySelector('.st-turns'), props, watch);",
+        apply_default_css=False,
+        elem_id="turns",
     )

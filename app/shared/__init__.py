@@ -4,12 +4,14 @@ engine     the only module of the page that reaches models: one model, one answe
 zero_gpu   how a ZeroGPU Space lends it a GPU
 
 request        what the engine is asked; events, what it says; downloads, the files that it makes
+methods        which methods are compared; checking, what can be said against a request
 request_queue  who is served next
 heartbeat      events by the clock
 stop_flag      how an answer is told to end
 
 settings   what can be set, and which model a machine gets
 machine    proxies, and folders of other users
+only_uploads  keeps every page from opening what was not uploaded to it
 ui         messages, heads and the server of a page; theme, its colours
 
 Nothing here knows what a page shows: that is in `app.compare` and `app.study`.

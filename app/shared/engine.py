@@ -17,6 +17,7 @@ from app.shared.zero_gpu import lends_gpu, on_lent_gpu  # before torch, see ther
 import torch
 
 import sinktrack
+from app.shared.checking import check_numbers, checked
 from app.shared.downloads import downloads, large_maps
 from app.shared.events import (
     Answered,
@@ -31,15 +32,14 @@ from app.shared.events import (
     Writing,
 )
 from app.shared.heartbeat import UPDATE_SECONDS, with_heartbeat
-from app.shared.request import Request, Variant, lane_methods, lane_titles
+from app.shared.methods import MethodHelp, lane_methods, lane_titles, method_help, suited
+from app.shared.request import DEFAULT_METHODS, Asked, Exchange, Request, given
 from app.shared.request_queue import RequestQueue
 from app.shared.settings import Settings, choose_model
 from app.shared.stop_flag import StopFlag
 from sinktrack.core.cache import Cache
 from sinktrack.core.comparison import Comparison
-from sinktrack.core.errors import ModelError, PromptError, SinkTrackError
-from sinktrack.core.images import load_picture
-from sinktrack.core.messages import clean_question
+from sinktrack.core.errors import SinkTrackError
 from sinktrack.core.models import model_name
 from sinktrack.core.names import BUNDLED, check_name
 from sinktrack.core.prompt import reads_pictures
@@ -49,8 +49,6 @@ from sinktrack.report.payload import payload
 _FULL = "Too many people are waiting here right now: please try again in a minute."
 _MEMORY = "The device ran out of memory: choose a smaller picture or a shorter answer."
 _UNEXPECTED = "Something went wrong while answering. The page still works: please try again."
-
-_AS_PUBLISHED = Variant()
 
 log = logging.getLogger(__name__)
 
@@ -149,14 +147,22 @@ class Engine:
         """Whether the model was trained to read what SinkTrack writes; False while it loads."""
         return self.ready and getattr(self._model.config, "sinktrack", None) is not None
 
+    @property
+    def reads_pictures(self) -> bool:
+        """Whether the model reads pictures; True while it loads."""
+        return not self.ready or reads_pictures(self._model.config)
+
     def request(
         self,
-        picture_path: str | None,
         question: str | None,
         *,
+        pictures: Sequence[str] = (),
+        video: str | None = None,
+        passage: str | None = None,
+        system: str | None = None,
+        history: Sequence[Exchange] = (),
+        methods: Sequence[str] = DEFAULT_METHODS,
         max_new_tokens: int = 128,
-        sinktrack: Variant = _AS_PUBLISHED,
-        variants: tuple[Variant, ...] = (),
         do_sample: bool = False,
         temperature: float = 1.0,
         seed: int = 0,
@@ -165,57 +171,78 @@ class Engine:
         """Check what a visitor gave, before any GPU is taken.
 
         Args:
-            picture_path: The file as uploaded; None if there is none.
             question: The text as typed.
+            pictures: Files as uploaded.
+            video: A file as uploaded; None without one.
+            passage: A text as typed; None or blank without one.
+            system: The system prompt as typed; None or blank for the chat template's own.
+            history: The conversation before the question.
+            methods: Texts that `sinktrack.methods.parse` reads, 2 to 4.
             max_new_tokens: The longest answer, from 1 to the page's limit.
-            sinktrack: How SinkTrack is done in its own lane.
-            variants: How it is done in further lanes.
             do_sample: Sample; else each token is the most likely one.
             temperature: Above 0, at most 5; used when sampling.
             seed: Of the sampling noise.
             cache: What stays in view while the answers grow.
 
         Returns:
-            The request.
+            The request. A method that would need a picture where there is none has a context that
+            the prompt has, if it takes one.
 
         Raises:
-            PictureError: If there is no picture, or it cannot be used.
-            PromptError: If the question is blank, or a number is out of range.
+            MethodError: If a method is not known, out of range, or the same as another.
+            PictureError: If a picture or video cannot be used.
+            PromptError: If a text or number cannot be used, or a method needs what is not there.
         """
-        text = clean_question(question or "")
-        with self._checking:  # decoded, a large one takes much memory
-            notices = load_picture(picture_path).notices
-        if not 1 <= max_new_tokens <= self.max_new_tokens:
-            raise PromptError(
-                f"The answer may have 1 to {self.max_new_tokens} tokens here, but "
-                f"{max_new_tokens} were asked for: choose a number in between."
-            )
-        if do_sample and not 0 < temperature <= 5:
-            raise PromptError(
-                f"The temperature is {temperature:g}, but must be above 0 and at most 5."
-            )
-        return Request(
-            picture=picture_path or "",
-            question=text,
-            notices=notices,
+        asked = Asked(
+            question=question or "",
+            pictures=tuple(pictures),
+            video=video,
+            passage=given(passage),
+        )
+        request = Request(
+            asked=asked,
+            history=tuple(history),
+            system=given(system),
+            methods=tuple(methods),
             max_new_tokens=max_new_tokens,
-            sinktrack=sinktrack,
-            variants=variants,
             do_sample=do_sample,
             temperature=temperature,
             seed=seed,
             cache=cache,
         )
+        check_numbers(request, self.max_new_tokens)
+        with self._checking:  # decoded, a large picture takes much memory
+            return checked(request, self._model, self._processor, self._max_question_tokens)
 
-    def lane_titles(self, own: Variant, variants: Sequence[Variant] = ()) -> list[dict[str, str]]:
+    def lane_titles(
+        self,
+        methods: Sequence[str] = DEFAULT_METHODS,
+        *,
+        visuals: bool = True,
+        passage: bool = False,
+    ) -> list[dict[str, str]]:
         """Return name, title and subtitle of each lane, as the finished comparison has them.
 
         The subtitles are empty while the model loads.
 
+        Args:
+            methods: Texts that `sinktrack.methods.parse` reads, 2 to 4.
+            visuals: Whether there is a picture or video to be asked about.
+            passage: Whether there is a passage.
+
         Raises:
-            MethodError: If a variant does not fit the model.
+            MethodError: If a method is not known or does not fit the model.
         """
-        return lane_titles(self._model, own, variants)
+        methods = suited(self._model, methods, visuals=visuals, passage=passage)
+        return lane_titles(self._model, methods)
+
+    def method_help(self, kind: str) -> MethodHelp:
+        """Return what can be set of a method, with the model's own defaults once it is there.
+
+        Raises:
+            MethodError: If there is no such method.
+        """
+        return method_help(kind, self._model)
 
     def answer(self, request: Request, stop: StopFlag) -> Iterator[Event]:
         """Answer a request.
@@ -293,12 +320,13 @@ class Engine:
     ) -> Comparison | None:
         """Write the answers; None only if nothing was written."""
         comparison = None
+        methods = suited(self._model, request.methods, **request.has())  # asked while it loaded
         steps = sinktrack.stream(
             self._model,
             self._processor,
-            image=request.picture,
-            question=request.question,
-            methods=lane_methods(self._model, request.sinktrack, request.variants),
+            question=request.asked.question,
+            images=request.asked.pictures,
+            methods=lane_methods(self._model, methods),
             max_new_tokens=request.max_new_tokens,
             do_sample=request.do_sample,
             temperature=request.temperature if request.do_sample else None,
@@ -306,6 +334,7 @@ class Engine:
             cache=request.cache,
             stop=stop.is_set,
             max_question_tokens=self._max_question_tokens,
+            **request.other_arguments(),
         )
         for step in steps:
             report(Writing(step.index + 1, dict(step.texts), tuple(step.tokens)))
@@ -316,11 +345,6 @@ class Engine:
 def _load(chosen: str) -> tuple[Any, Any]:
     model, processor = sinktrack.load(chosen)
     settle_threads(model)
-    if not reads_pictures(model.config):
-        raise ModelError(
-            f"{chosen} reads text only, but the page asks about pictures: choose a "
-            "vision-language model such as Qwen/Qwen2.5-VL-3B-Instruct."
-        )
     return model, processor
 
 
@@ -337,5 +361,5 @@ def _gpu_seconds(request: Request, stop: StopFlag) -> int:
     The platform takes half as much again off a visitor's daily quota, and without an account that
     is two minutes: 128 tokens in two lanes leave four answers a day.
     """
-    lanes = 2 + len(request.variants)
-    return 6 + 2 * lanes + request.max_new_tokens // 16
+    read = 2 * len(request.methods) + len(request.visuals)
+    return 6 + read + request.max_new_tokens // 16

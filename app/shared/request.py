@@ -1,122 +1,115 @@
 """What a visitor asks for. Knows nothing about models."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sinktrack.core.cache import Cache, SinkWindow
-from sinktrack.core.errors import MethodError
-from sinktrack.methods.sinktrack import Causal, Context, SinkTrack
-from sinktrack.report.payload import lane_title
+
+DEFAULT_METHODS = ("baseline", "sinktrack")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Variant:
-    """SinkTrack done differently, for a lane of its own.
+class Asked:
+    """One question, and what it is about.
 
     Args:
-        context: Whose features it writes; None for the model's own schedule.
-        causal: With which of the two masks.
-        every: It injects at every so many layers; 0 for the model's own schedule.
+        question: The visitor's text.
+        pictures: Files, in the order in which the model sees them.
+        video: A file; None without one.
+        passage: The text that the question is about; None without one.
     """
 
-    context: Context | None = None
-    causal: Causal = "corrected"
-    every: int = 0
+    question: str
+    pictures: tuple[str, ...] = ()
+    video: str | None = None
+    passage: str | None = None
 
-    @property
-    def name(self) -> str:
-        """The lane's name: what is different, in words."""
-        contexts = {"image": "picture", "instruction": "question", "prompt": "prompt"}
-        parts = [contexts.get(self.context, "picture and question")] if self.context else []
-        parts += [f"every {_ordinal(self.every)} layer"] if self.every else []
-        parts += ["mask of the public code"] if self.causal == "official" else []
-        return f"SinkTrack: {', '.join(parts) or 'the model’s own'}"
 
-    def method(self, model: Any) -> SinkTrack:
-        """Return the method for a model.
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """A question of earlier in the conversation, with the answer that it goes on from.
 
-        Raises:
-            MethodError: If it does not fit the model.
-        """
-        changes: dict[str, Any] = {"causal": self.causal}
-        if self.context:
-            changes["context"] = self.context
-        if self.every:
-            count = model.config.get_text_config().num_hidden_layers
-            layers = frozenset(range(self.every, count, self.every)) if self.every > 0 else None
-            if not layers:
-                raise MethodError(
-                    f"SinkTrack cannot write at every {self.every} of {count} layers: choose "
-                    f"1 to {count - 1}, or 0 for the model’s own schedule."
-                )
-            changes |= {"inject_at": layers, "refresh_after": layers}
-        return SinkTrack.for_model(model, **changes)
+    Args:
+        asked: The question.
+        answer: The answer.
+        by: What wrote it, for people to read.
+    """
+
+    asked: Asked
+    answer: str
+    by: str
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Return both turns in transformers' chat format."""
+        asked = self.asked
+        content: list[dict[str, Any]] = [
+            {"type": "image", "image": each} for each in asked.pictures
+        ]
+        content += [{"type": "video", "video": asked.video}] if asked.video else []
+        if asked.passage:
+            content.append({"type": "text", "text": asked.passage, "part": "passage"})
+        content.append({"type": "text", "text": asked.question})
+        return [
+            {"role": "user", "content": content},
+            {"role": "assistant", "content": self.answer},
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a visitor asked.
+    """What a visitor asked, checked by the engine. It can be pickled.
 
     Args:
-        picture: The file, which `sinktrack.core.images.load_picture` has accepted.
-        question: The visitor's text.
-        notices: What is to be said about the picture.
+        asked: The question, and what it is about.
+        history: The conversation before it.
+        system: The system prompt; None for the chat template's own.
+        methods: Texts that `sinktrack.methods.parse` reads, one an answer.
+        notices: What is to be said about pictures and videos.
         max_new_tokens: The longest answer, from 1 to the page's limit.
-        sinktrack: How SinkTrack is done in its own lane.
-        variants: How it is done in further lanes.
         do_sample: Sample; else each token is the most likely one.
         temperature: Above 0, used when sampling.
         seed: Of the sampling noise.
         cache: What stays in view while the answers grow.
     """
 
-    picture: str
-    question: str
+    asked: Asked
+    history: tuple[Exchange, ...] = ()
+    system: str | None = None
+    methods: tuple[str, ...] = DEFAULT_METHODS
     notices: tuple[str, ...] = ()
     max_new_tokens: int = 128
-    sinktrack: Variant = Variant()
-    variants: tuple[Variant, ...] = ()
     do_sample: bool = False
     temperature: float = 1.0
     seed: int = 0
     cache: Cache = "full"
 
+    @property
+    def visuals(self) -> list[str]:
+        """The files of all pictures and videos of the conversation."""
+        turns = (*(each.asked for each in self.history), self.asked)
+        return [
+            file for asked in turns for file in (*asked.pictures, asked.video) if file is not None
+        ]
 
-def lane_methods(
-    model: Any, own: Variant, variants: Sequence[Variant] = ()
-) -> dict[str, SinkTrack | None]:
-    """Return the methods that are compared: the plain model, SinkTrack, and its variants.
+    def has(self) -> dict[str, bool]:
+        """Tell whether there are visuals and passages anywhere in the conversation."""
+        asked = (*(each.asked for each in self.history), self.asked)
+        return {"visuals": bool(self.visuals), "passage": any(each.passage for each in asked)}
 
-    Raises:
-        MethodError: If one does not fit the model, or two are the same.
-    """
-    methods: dict[str, SinkTrack | None] = {"baseline": None, "sinktrack": own.method(model)}
-    for variant in variants:
-        if variant.name in methods:
-            raise MethodError(
-                "Two of the further answers are done in the same way: change one of them."
-            )
-        methods[variant.name] = variant.method(model)
-    return methods
+    def other_arguments(self) -> dict[str, Any]:
+        """Return what is asked beside the question and its pictures, as the library takes it."""
+        messages = [message for each in self.history for message in each.messages()]
+        return {
+            "video": self.asked.video,
+            "passage": self.asked.passage,
+            "messages": messages or None,
+            "system": self.system,
+        }
 
 
-def lane_titles(model: Any, own: Variant, variants: Sequence[Variant] = ()) -> list[dict[str, str]]:
-    """Return name, title and subtitle of each lane; without a model no subtitles.
-
-    Raises:
-        MethodError: If a variant does not fit the model.
-    """
-    if model is None:
-        names = ("baseline", "sinktrack", *(variant.name for variant in variants))
-        titles = {name: (lane_title(name, None)[0], "") for name in names}
-    else:
-        methods = lane_methods(model, own, variants).items()
-        titles = {name: lane_title(name, method) for name, method in methods}
-    return [
-        {"name": name, "title": title, "subtitle": subtitle}
-        for name, (title, subtitle) in titles.items()
-    ]
+def given(text: str | None) -> str | None:
+    """Return a text that may be left out; None if it is blank."""
+    return text if text and text.strip() else None
 
 
 def cache_for(window: int, sinks: int) -> Cache:
@@ -126,8 +119,3 @@ def cache_for(window: int, sinks: int) -> Cache:
         MethodError: If a number is out of range.
     """
     return SinkWindow(window=window, sinks=sinks) if window else "full"
-
-
-def _ordinal(number: int) -> str:
-    last = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{'th' if number % 100 in (11, 12, 13) else last}"

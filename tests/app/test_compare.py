@@ -12,7 +12,7 @@ from PIL import Image
 
 from app.compare.examples import read_examples
 from app.compare.handlers import CompareHandlers
-from app.compare.inputs import Inputs, LaneInputs
+from app.compare.inputs import Inputs, MethodInputs
 from app.compare.uploads import picture_input
 from app.shared.engine import Engine
 from app.shared.stop_flag import StopFlag
@@ -38,7 +38,7 @@ def stage(value: str) -> dict[str, Any]:
 def finished(answering: Any) -> tuple[dict[str, Any], list[Any]]:
     """Return the last stage, and what can be downloaded in the end."""
     rows = list(answering)
-    return stage([value for value, *_ in rows if isinstance(value, str)][-1]), list(rows[-1][1:])
+    return stage([value for value, *_ in rows if isinstance(value, str)][-1]), list(rows[-1][1:-1])
 
 
 def test_a_message_is_text_and_never_html():
@@ -65,16 +65,33 @@ def test_a_second_question_waits_for_the_end_of_the_first(compare):
     flag.set()
 
 
-def test_two_further_answers_of_one_kind_are_refused(compare):
-    same = (LaneInputs(context="instruction"), LaneInputs(context="instruction"))
-    with pytest.raises(gr.Error, match="done in the same way"):
-        compare.begin(None, Inputs(picture="a.png", question="What?", more_lanes=same))
+BASELINE, SINKTRACK = MethodInputs(kind="baseline"), MethodInputs(kind="sinktrack")
 
 
-def test_a_further_answer_that_is_not_wanted_is_not_written(compare, picture):
-    lanes = (LaneInputs(context="image"), LaneInputs(wanted=False, context="instruction"))
-    payload = json.loads(finished(ask(compare, picture, more_lanes=lanes))[0]["payload"])
-    assert [lane["name"] for lane in payload["lanes"]][2:] == ["SinkTrack: picture"]
+@pytest.mark.parametrize(
+    ("methods", "words"),
+    [
+        ((BASELINE, SINKTRACK, SINKTRACK), "Answers 2 and 3 are made in the same way"),
+        ((BASELINE, MethodInputs(kind="vcd", parameters="alpha=99")), "from 0 to 10"),
+        ((BASELINE, MethodInputs(kind="vcd", parameters="gamma=1")), "no parameter"),
+        ((BASELINE, MethodInputs(kind="sinktrack", parameters="inject_at=40")), "12 layers"),
+        ((BASELINE, MethodInputs(kind="sinktrack", parameters="inject_at=0-9999999999")), "layers"),
+        ((BASELINE, MethodInputs(kind=HOSTILE)), "There is no method"),
+        ((BASELINE, MethodInputs(kind="vcd", parameters="seed=1" * 200)), "the limit is 500"),
+        ((BASELINE,), "There are 1 methods, but 2 to 4"),
+        ((BASELINE,) * 5, "There are 5 methods, but 2 to 4"),
+    ],
+)
+def test_methods_that_cannot_be_compared_are_refused_before_the_queue(compare, methods, words):
+    with pytest.raises(gr.Error, match=words) as error:
+        compare.begin(None, Inputs(picture="a.png", question="What?", methods=methods))
+    assert "<" not in error.value.message
+
+
+def test_an_answer_that_is_not_wanted_is_not_written(compare, picture):
+    methods = (BASELINE, SINKTRACK, MethodInputs(), MethodInputs(kind="vcd", parameters="beta=0"))
+    payload = json.loads(finished(ask(compare, picture, methods=methods))[0]["payload"])
+    assert [lane["name"] for lane in payload["lanes"]] == ["baseline", "sinktrack", "vcd"]
 
 
 def test_a_file_that_is_no_picture_is_refused_with_its_name_as_text(compare, tmp_path):
@@ -173,7 +190,6 @@ def test_a_link_to_the_upload_folder_does_not_lead_out(uploads):
         {"max_new_tokens": None},
         {"temperature": None},
         {"seed": [1]},
-        {"more_lanes": (LaneInputs(every="third"),)},
     ],
 )
 def test_settings_that_are_no_numbers_are_refused_in_a_sentence(compare, picture, changes):

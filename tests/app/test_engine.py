@@ -31,7 +31,7 @@ from app.shared.events import (
     Waiting,
     Writing,
 )
-from app.shared.request import Request, Variant
+from app.shared.request import Request
 from app.shared.settings import GIB, Settings
 from app.shared.stop_flag import StopFlag
 from sinktrack.core.errors import ModelError, PictureError, PromptError
@@ -74,7 +74,7 @@ class Recorded:
 
 
 def test_the_answers_are_those_of_the_library(engine, checkpoint, picture):
-    data = result(run(engine, engine.request(picture, QUESTION, max_new_tokens=12)))
+    data = result(run(engine, engine.request(QUESTION, pictures=[picture], max_new_tokens=12)))
     expected = sinktrack.compare(*checkpoint, image=picture, question=QUESTION, max_new_tokens=12)
     assert {lane["name"]: lane["text"] for lane in data["lanes"]} == {
         name: answer.text for name, answer in expected.items()
@@ -83,7 +83,7 @@ def test_the_answers_are_those_of_the_library(engine, checkpoint, picture):
 
 
 def test_events_survive_pickling_and_come_in_order(endless, picture):
-    events = run(endless, endless.request(picture, QUESTION, max_new_tokens=64))
+    events = run(endless, endless.request(QUESTION, pictures=[picture], max_new_tokens=64))
     assert pickle.loads(pickle.dumps(events)) == events
     kinds = [type(event) for event in events if not isinstance(event, Heartbeat)]
     ranks = [[ReadingPrompt, Writing, Answered, FilesReady].index(kind) for kind in kinds]
@@ -93,30 +93,22 @@ def test_events_survive_pickling_and_come_in_order(endless, picture):
 
 
 def test_the_methods_on_the_page_are_those_of_the_answer(engine, picture):
-    own = Variant(context="image+instruction", causal="official")
-    more = (Variant(context="instruction", every=3), Variant(every=1))
-    request = engine.request(picture, QUESTION, max_new_tokens=2, sinktrack=own, variants=more)
+    methods = ("vcd:alpha=0.5", "sinktrack:context=instruction,inject_at=3+6", "sinktrack")
+    request = engine.request(QUESTION, pictures=[picture], max_new_tokens=2, methods=methods)
     lanes = result(run(engine, request))["lanes"]
-    promised = engine.lane_titles(own, more)
+    promised = engine.lane_titles(methods)
     assert [{k: lane[k] for k in ("name", "title", "subtitle")} for lane in lanes] == promised
-    assert [lane["name"] for lane in lanes[2:]] == [
-        "SinkTrack: question, every 3rd layer",
-        "SinkTrack: every 1st layer",
+    assert [lane["title"] for lane in lanes] == [
+        "VCD",
+        "SinkTrack · context=instruction,inject_at=3+6",
+        "SinkTrack",
     ]
-    assert lanes[1]["method"]["context"] == "image+instruction"
-    assert lanes[1]["method"]["causal"] == "official"
-    assert lanes[2]["injected"] == [3, 6, 9] and len(lanes[3]["injected"]) == 11
-
-
-@pytest.mark.parametrize("every", [-1, 12, 10**9])
-def test_an_interval_that_leaves_no_layer_is_refused(engine, picture, every):
-    request = engine.request(picture, QUESTION, variants=(Variant(every=every),))
-    last = run(engine, request)[-1]
-    assert isinstance(last, Refused) and "choose 1 to 11" in last.sentence
+    assert lanes[0]["method"]["alpha"] == 0.5
+    assert lanes[1]["method"]["context"] == "instruction" and lanes[1]["injected"] == [3, 6]
 
 
 def test_what_is_taken_away_holds_the_answers(engine, picture, tmp_path):
-    request = engine.request(picture, QUESTION, max_new_tokens=8)
+    request = engine.request(QUESTION, pictures=[picture], max_new_tokens=8)
     events = run(engine, request)
     answered = [lane["ids"] for lane in result(events)["lanes"]]
     with zipfile.ZipFile(io.BytesIO(events[-1].traces)) as archive:
@@ -133,7 +125,7 @@ def test_files_that_cannot_be_written_leave_the_answer(engine, picture, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("app.shared.downloads._traces", full)
-    events = run(engine, engine.request(picture, QUESTION, max_new_tokens=2))
+    events = run(engine, engine.request(QUESTION, pictures=[picture], max_new_tokens=2))
     assert result(events)["lanes"]
     assert events[-1] == FilesReady(traces=None, replay=None)
 
@@ -142,8 +134,10 @@ def test_a_question_waits_until_the_model_is_there(monkeypatch, picture):
     monkeypatch.setattr(app.shared.engine, "gpu_memory", lambda: None)
     engine = Engine.choose(Settings())
     assert not engine.ready and not engine.anchored
-    assert [lane["subtitle"] for lane in engine.lane_titles(Variant())] == ["", ""]
-    answering = engine.answer(engine.request(picture, QUESTION, max_new_tokens=2), StopFlag())
+    assert [lane["subtitle"] for lane in engine.lane_titles()] == ["", ""]
+    answering = engine.answer(
+        engine.request(QUESTION, pictures=[picture], max_new_tokens=2), StopFlag()
+    )
     assert next(answering) == LoadingModel()
     engine.load()
     assert engine.anchored
@@ -152,7 +146,7 @@ def test_a_question_waits_until_the_model_is_there(monkeypatch, picture):
 
 def test_a_full_line_is_refused_and_everybody_knows_their_place(checkpoint, picture):
     engine = Engine(*checkpoint, name="shapes-vl", queue_size=1)
-    request = engine.request(picture, QUESTION, max_new_tokens=2)
+    request = engine.request(QUESTION, pictures=[picture], max_new_tokens=2)
     first = engine.answer(request, StopFlag())
     next(first)
     second = engine.answer(request, StopFlag())
@@ -167,7 +161,12 @@ def test_a_full_line_is_refused_and_everybody_knows_their_place(checkpoint, pict
 def test_sampling_is_repeated_by_its_seed(engine, picture):
     def texts(seed: int) -> list[str]:
         request = engine.request(
-            picture, QUESTION, max_new_tokens=12, do_sample=True, temperature=2.0, seed=seed
+            QUESTION,
+            pictures=[picture],
+            max_new_tokens=12,
+            do_sample=True,
+            temperature=2.0,
+            seed=seed,
         )
         return [lane["text"] for lane in result(run(engine, request))["lanes"]]
 
@@ -180,7 +179,9 @@ def test_stop_ends_within_a_step_and_keeps_what_was_written(endless, picture, mo
     recorded = Recorded(monkeypatch)
     stop, steps_at_stop = StopFlag(), -1
     events = []
-    for event in endless.answer(endless.request(picture, QUESTION, max_new_tokens=512), stop):
+    for event in endless.answer(
+        endless.request(QUESTION, pictures=[picture], max_new_tokens=512), stop
+    ):
         events.append(event)
         if isinstance(event, Writing) and steps_at_stop < 0:
             stop.set()
@@ -193,16 +194,18 @@ def test_stop_ends_within_a_step_and_keeps_what_was_written(endless, picture, mo
 
 def test_an_answer_that_never_began_is_stopped(engine, picture, monkeypatch):
     monkeypatch.setattr(sinktrack, "stream", lambda *_, **__: iter(()))
-    assert run(engine, engine.request(picture, QUESTION))[-1] == Stopped()
+    assert run(engine, engine.request(QUESTION, pictures=[picture]))[-1] == Stopped()
 
 
 def test_an_abandoned_answer_ends_before_the_next_begins(endless, picture, monkeypatch):
     recorded = Recorded(monkeypatch)
-    abandoned = endless.answer(endless.request(picture, "first", max_new_tokens=512), StopFlag())
+    abandoned = endless.answer(
+        endless.request("first", pictures=[picture], max_new_tokens=512), StopFlag()
+    )
     assert any(isinstance(event, Writing) for event in abandoned)
     abandoned.close()
     assert workers() == []
-    result(run(endless, endless.request(picture, "second", max_new_tokens=2)))
+    result(run(endless, endless.request("second", pictures=[picture], max_new_tokens=2)))
     assert recorded.log.index(("end", "first")) < recorded.log.index(("begin", "second"))
     assert recorded.log.count(("step", "first")) < 512
 
@@ -210,7 +213,7 @@ def test_an_abandoned_answer_ends_before_the_next_begins(endless, picture, monke
 def test_two_at_once_take_turns_and_get_their_own_answers(engine, draw, monkeypatch):
     pictures = [draw("a.png"), draw("b.png", "rectangle", "blue")]
     requests = [
-        engine.request(picture, question, max_new_tokens=16)
+        engine.request(question, pictures=[picture], max_new_tokens=16)
         for picture, question in zip(pictures, ("What is it?", QUESTION), strict=True)
     ]
 
@@ -235,10 +238,12 @@ def test_two_at_once_take_turns_and_get_their_own_answers(engine, draw, monkeypa
 
 
 def test_stop_while_waiting_ends_at_once(endless, picture):
-    first = endless.answer(endless.request(picture, "first", max_new_tokens=512), StopFlag())
+    first = endless.answer(
+        endless.request("first", pictures=[picture], max_new_tokens=512), StopFlag()
+    )
     next(event for event in first if isinstance(event, Writing))
     stop = StopFlag()
-    waiting = endless.answer(endless.request(picture, "second"), stop)
+    waiting = endless.answer(endless.request("second", pictures=[picture]), stop)
     assert isinstance(next(waiting), Waiting)
     stop.set()
     assert list(waiting)[-1] == Stopped()
@@ -259,7 +264,8 @@ def test_a_flag_reaches_another_process():
     [
         ({"question": "  \n"}, PromptError, "blank"),
         ({"question": None}, PromptError, "blank"),
-        ({"picture_path": None}, PictureError, "no picture"),
+        ({"pictures": []}, PromptError, "no picture"),
+        ({"pictures": ["/tmp/gone.png"]}, PictureError, "^gone.png is no longer on the server"),
         ({"max_new_tokens": 513}, PromptError, "1 to 512 tokens"),
         ({"max_new_tokens": 0}, PromptError, "1 to 512 tokens"),
         ({"do_sample": True, "temperature": 0.0}, PromptError, "above 0"),
@@ -269,7 +275,7 @@ def test_what_cannot_be_answered_is_refused_before_the_model(
     engine, picture, options, error, words
 ):
     with pytest.raises(error, match=words):
-        engine.request(**({"picture_path": picture, "question": QUESTION} | options))
+        engine.request(**({"pictures": [picture], "question": QUESTION} | options))
 
 
 def failing(error: Exception) -> Callable[..., Iterator[Any]]:
@@ -291,7 +297,7 @@ def failing(error: Exception) -> Callable[..., Iterator[Any]]:
 def test_an_answer_that_fails_is_a_sentence_and_the_next_one_works(
     engine, picture, monkeypatch, error, kind, words
 ):
-    request = engine.request(picture, QUESTION, max_new_tokens=2)
+    request = engine.request(QUESTION, pictures=[picture], max_new_tokens=2)
     with monkeypatch.context() as patch:
         patch.setattr(sinktrack, "stream", failing(error))
         last = run(engine, request)[-1]
@@ -307,7 +313,7 @@ def test_a_listener_hears_something_while_the_model_is_slow(engine, picture, mon
         yield
 
     monkeypatch.setattr(sinktrack, "stream", slow)
-    answer = engine.answer(engine.request(picture, QUESTION), StopFlag())
+    answer = engine.answer(engine.request(QUESTION, pictures=[picture]), StopFlag())
     began = time.monotonic()
     heard = [type(next(answer)) for _ in range(4)]
     assert (
@@ -339,7 +345,7 @@ def test_on_a_zerogpu_space_every_answer_runs_inside_the_loan(checkpoint, pictur
     monkeypatch.setattr(app.shared.zero_gpu, "spaces", Spaces)
     engine = Engine(*checkpoint, name="shapes-vl")
     for tokens in (2, 100):
-        events = run(engine, engine.request(picture, QUESTION, max_new_tokens=tokens))
+        events = run(engine, engine.request(QUESTION, pictures=[picture], max_new_tokens=tokens))
         result(events)
         assert sum(isinstance(event, Answered) for event in events) == 1
     assert 0 < loans[0] < loans[1] <= 120  # seconds

@@ -129,21 +129,6 @@ def test_the_numbers_on_the_page_are_those_of_the_library(visit, page_url, pictu
         assert visitor.answer(name).inner_text().startswith(expected[name].text)
 
 
-def test_more_lanes_are_named_by_what_they_are(visit, page_url, picture):
-    visitor = visit(page_url)
-    page = visitor.page
-    page.locator("#settings button").first.click()
-    page.get_by_label("Add a third answer").check()
-    page.get_by_label("At every how many layers").first.fill("3")
-    page.get_by_label("At every how many layers").first.blur()
-    visitor.ask(picture, QUESTION)
-    visitor.finish()
-    expect(page.locator("#stage .stv-card")).to_have_count(3)
-    title = "SinkTrack: question, every 3rd layer"
-    expect(page.locator("#stage .stv-card h3").nth(2)).to_have_text(title)
-    expect(page.locator(f"#stage {OVERVIEW}")).to_have_count(3)
-
-
 def test_what_is_downloaded_holds_what_it_says(visit, page_url, picture, tmp_path):
     visitor = visit(page_url)
     page = visitor.page

@@ -13,7 +13,7 @@ globalThis.SinkTrackViewer = {
   progress: (_, lanes) => grown.push(lanes),
 };
 load("colour", "dom");
-const { stage, examples } = load("compare");
+const { stage, examples, turns } = load("compare");
 
 const NOW = { status: "Writing", busy: true, notices: [], lanes: [] };
 
@@ -82,4 +82,23 @@ test("an example is a button that says which one it is", () => {
   assert.deepEqual([first.textContent, second.textContent], ["What?", "Why?long"]);
   second.listeners.click();
   assert.deepEqual(chosen, [{ index: 1 }]);
+});
+
+test("earlier turns are text, each side under its own name, and follow the server", () => {
+  const host = new FakeElement("div");
+  const props = { value: "[]" };
+  let show;
+  turns(host, props, (_, watcher) => (show = watcher));
+  assert.deepEqual(host.children, []);
+  const asked = { question: "<b>What?</b>", about: "With a video", pictures: ["data:,a"] };
+  props.value = JSON.stringify([{ ...asked, answer: "<i>That.</i>", by: "VCD" }]);
+  show();
+  const [one, other] = host.children;
+  assert.equal(one.textContent, "You<b>What?</b>With a video");
+  assert.deepEqual(one.all("img").map((image) => image.src), ["data:,a"]);
+  assert.equal(other.textContent, "VCD<i>That.</i>");
+  assert.ok(other.classList.contains("st-answered"));
+  props.value = "[]";
+  show();
+  assert.deepEqual(host.children, []);
 });

@@ -75,5 +75,42 @@ const SinkTrackPage = (() => {
     host.append(...buttons);
   }
 
-  return { stage, examples };
+  /** The earlier turns of a conversation, kept in step with the value that the server sends. */
+  function turns(host, props, watch) {
+    const show = () => {
+      host.replaceChildren(...JSON.parse(props.value).flatMap(turn));
+      host.scrollTop = host.scrollHeight;
+    };
+    watch("value", show);
+    show();
+  }
+
+  function turn({ question, about, pictures, answer, by }) {
+    const asked = said("You", question);
+    for (const src of pictures) {
+      const picture = make("img");
+      picture.src = src;
+      picture.alt = "Your picture";
+      asked.append(picture);
+    }
+    if (about) asked.append(make("p", "st-note", about));
+    const answered = said(by, answer);
+    answered.classList.add("st-answered");
+    return [asked, answered];
+  }
+
+  function said(who, text) {
+    const box = make("div", "st-turn");
+    const words = make("p", "st-turn-text", text);
+    words.dir = "auto";
+    box.append(make("p", "st-who", who), words);
+    return box;
+  }
+
+  /** After going on from an answer the next question is typed. */
+  function askNext() {
+    document.querySelector("#question textarea")?.focus();
+  }
+
+  return { stage, examples, turns, askNext };
 })();

@@ -1,0 +1,60 @@
+"""What the viewer is told to show. Its value is what is returned here, as JSON text.
+
+A state has "status", a sentence; "busy"; "notices", sentences; and "lanes" while answers grow, or
+"payload" once they are finished. `static/compare.js` reads it.
+"""
+
+import json
+from typing import Any
+
+from app.shared.events import LoadingModel, Progress, ReadingPrompt, Waiting, Writing
+from app.shared.ui import component_json
+
+
+def growing(
+    status: str, titles: list[dict[str, str]], *, busy: bool = True, event: Progress | None = None
+) -> dict[str, Any]:
+    """Return the viewer's state with answers that are not finished."""
+    written = event if isinstance(event, Writing) else None
+    lanes = [
+        lane
+        | {
+            "text": written.texts.get(lane["name"], "") if written else "",
+            "hint": "" if busy else _hint(lane),
+            "writing": busy and (written is None or lane["name"] in written.open_lanes),
+        }
+        for lane in titles
+    ]
+    return {"status": status, "busy": busy, "notices": [], "lanes": lanes}
+
+
+def finished(status: str, comparison: dict[str, Any], notices: list[str]) -> str:
+    """Return the viewer's value with a comparison."""
+    payload = json.dumps(comparison, allow_nan=False)
+    return component_json({"status": status, "busy": False, "notices": notices, "payload": payload})
+
+
+def stored(comparison: dict[str, Any]) -> str:
+    """Return the viewer's value with a comparison that was made earlier."""
+    model = comparison["model"]
+    status = f"Stored with this page, answered by {model}. Ask to have it answered anew."
+    return finished(status, comparison, [])
+
+
+def in_words(event: Progress) -> str:
+    """Say in plain words what is going on."""
+    match event:
+        case Waiting(ahead):
+            return f"Waiting: {ahead} {'person is' if ahead == 1 else 'people are'} before you."
+        case LoadingModel():
+            return "The model is still loading; your question comes next."
+        case ReadingPrompt():
+            return "Reading what you asked."
+        case Writing(token_count):
+            return f"Writing token {token_count}."
+
+
+def _hint(lane: dict[str, str]) -> str:
+    if lane["name"] == "baseline":
+        return "The plain model’s answer appears here."
+    return f"The answer with {lane['title']} appears here."
