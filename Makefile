@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: demo study setup browser test check compat upgrade bench checkpoint sinks screenshots clean
+.PHONY: demo study setup browser test check compat upgrade bench checkpoint sinks screenshots docs clean
 
 demo: setup  ## open the page on http://127.0.0.1:7860
 	$(BIN)/python app.py
@@ -78,6 +78,10 @@ sinks: setup  ## train the siblings and draw where sinks come from
 
 screenshots: setup browser  ## take the pictures of the README anew
 	$(BIN)/python benchmarks/screenshots.py
+
+docs: setup  ## write what the documents draw from the code
+	$(BIN)/python scripts/describe_methods.py
+	$(BIN)/python scripts/draw_architecture.py
 
 clean:
 	rm -rf .venv .compat build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

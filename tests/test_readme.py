@@ -1,32 +1,91 @@
-"""The README's code runs, and what it points at exists."""
+"""What the documents say is true: their code runs, and what they point at exists."""
 
 import re
 
-from paths import ROOT
+import pytest
+import test_methods
+from paths import CHECKPOINT, ROOT
+
+import sinktrack
+from sinktrack.core.intervention import KINDS
 
 README = (ROOT / "README.md").read_text("utf-8")
+PAGES = sorted(
+    str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+)
 
 
-def test_its_python_runs(monkeypatch, tmp_path):
+def blocks(text, language):
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [block for own, block in fenced if own == language]
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Run a page's Python from an empty folder beside the project's assets."""
     (tmp_path / "assets").symlink_to(ROOT / "assets")
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) >= 3
-    names = {}
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
+    kinds = sinktrack.methods.available()
+
+    def run_all(name):
+        names = {}
+        for block in blocks((ROOT / name).read_text("utf-8"), "python"):
+            exec(compile(block, name, "exec"), names)
+        return names
+
+    yield run_all
+    KINDS.clear()  # without the methods that a page defined
+    KINDS.update(kinds)
+
+
+def test_the_python_of_the_readme_runs(run, tmp_path):
+    assert len(blocks(README, "python")) >= 3
+    names = run("README.md")
     assert (tmp_path / "trace.safetensors").is_file()
     assert len(names["trace"].tokens) > 0
 
 
-def test_its_links_point_at_files():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+def test_the_method_of_the_documents_keeps_what_every_method_promises(
+    run, checkpoint, close, tmp_path, monkeypatch
+):
+    page = (ROOT / "docs/methods.md").read_text("utf-8")
+    assert blocks(page, "python")[0].count("\n") <= 60
+    names = run("docs/methods.md")
+    assert names["answers"]["dola"].moved["logits"] > 0
+    (row,) = (block for block in blocks(page, "") if block.startswith('"dola"'))
+    monkeypatch.setitem(test_methods.ROWS, "dola", eval(f"{{{row}}}")["dola"])
+    at_hand = {"kind": "dola", "checkpoint": checkpoint, "close": close, "tmp_path": tmp_path}
+    tests = [
+        each
+        for each in vars(test_methods).values()
+        if any(mark.args[:1] == ("kind",) for mark in getattr(each, "pytestmark", ()))
+    ]
+    assert len(tests) >= 10
+    for test in tests:
+        wanted = test.__code__.co_varnames[: test.__code__.co_argcount]
+        test(**{name: at_hand[name] for name in wanted})
 
 
-def test_its_make_targets_exist():
+def test_the_table_of_methods_is_current(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    import describe_methods
+
+    model, _ = sinktrack.load(CHECKPOINT.parent / "shapes-vl", device="cpu")
+    page = describe_methods.PAGE.read_text("utf-8")
+    assert page == describe_methods.described(model), "run `make docs`"
+    assert all(f"| `{kind}` |" in page for kind in sinktrack.methods.available())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_point_at_files(page):
+    path = ROOT / page
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text("utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_make_targets_exist(page):
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    targets = set(re.findall(r"^make (\w+)", README, re.MULTILINE))
-    assert targets >= {"demo", "test"}
-    for target in targets:
-        assert f"\n{target}:" in makefile
+    text = (ROOT / page).read_text("utf-8")
+    for target in re.findall(r"^make (\w+)|`make (\w+)`", text, re.MULTILINE):
+        assert f"\n{''.join(target)}:" in makefile, target

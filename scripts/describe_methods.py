@@ -1,0 +1,98 @@
+"""Write the table of methods in docs/methods.md, from what the methods say of themselves.
+
+    make docs
+"""
+
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import sinktrack
+from sinktrack.core.intervention import Intervention, Parameter
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "methods.md"
+BEGIN, END = "<!-- methods: written by `make docs` -->\n", "<!-- end of methods -->\n"
+
+# A model with pictures and a chat template, on which every method can say what it needs.
+MODEL = ROOT / "assets" / "shapes-vl"
+
+
+def described(model: Any) -> str:
+    """Return the page with the table as it should be."""
+    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + BEGIN + table(model) + END + after
+
+
+def table(model: Any) -> str:
+    """Return one row a method, and its parameters below one another.
+
+    Args:
+        model: Tells what a method needs, as published for it.
+    """
+    lines = [
+        "| kind | what it does | needs | rows | source |",
+        "|---|---|---|---|---|",
+    ]
+    parameters = []
+    for kind, method in sinktrack.methods.available().items():
+        fitted = method.for_model(model)
+        file = Path(inspect.getfile(method)).name
+        link = f"[{file}](../sinktrack/methods/{file})"
+        rows = "2" if fitted.rows_of_its_own else "1"
+        said = [link, *source(method)]
+        lines.append(
+            f"| `{kind}` | {method.summary()} | {fitted.needs or 'any prompt'} | {rows} "
+            f"| {', '.join(said)} |"
+        )
+        parameters += [
+            f"| `{kind}` | `{each.name}` | {default(each)} | {each.range} | {each.help} |"
+            for each in method.parameters()
+        ]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "SinkTrack needs its `context`, which a vision-language model's schedule sets to the image.",
+            "",
+            "| kind | parameter | default | takes | what it is |",
+            "|---|---|---|---|---|",
+            *parameters,
+            "",
+        ]
+    )
+
+
+def source(method: type[Intervention]) -> list[str]:
+    """Return links to where a method comes from: what its module says in one breath with its name."""
+    said = " ".join((sys.modules[method.__module__].__doc__ or "").split())
+    names = (method.kind, method.title, method.__name__)
+    found = [
+        re.findall(r"https?://[^\s),;]+", sentence)
+        for sentence in re.split(r";|\.\s+(?=[A-Z])", said)
+        if any(name and re.search(rf"\b{name}\b", sentence, re.IGNORECASE) for name in names)
+    ]
+    links = next(filter(None, found), [])
+    return [f"[{name(link)}]({link})" for link in (link.rstrip(".") for link in links)]
+
+
+def name(link: str) -> str:
+    """Return what a link is called."""
+    arxiv = re.search(r"arxiv\.org/abs/(.+)", link)
+    return f"arXiv {arxiv[1]}" if arxiv else link.split("//")[1]
+
+
+def default(parameter: Parameter) -> str:
+    """Return a parameter's default in words."""
+    if parameter.layers and not parameter.default:
+        return "the model's own"
+    if isinstance(parameter.default, bool):
+        return "yes" if parameter.default else "no"
+    return f"{parameter.default}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(described(sinktrack.load(MODEL, device="cpu")[0]), "utf-8")
