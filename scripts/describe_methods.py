@@ -1,7 +1,4 @@
-"""Write the table of methods in docs/methods.md, from what the methods say of themselves.
-
-    make docs
-"""
+"""Write the table of docs/methods.md for `make docs`, from what methods say of themselves."""
 
 import inspect
 import re
@@ -56,7 +53,7 @@ def table(model: Any) -> str:
         [
             *lines,
             "",
-            "SinkTrack needs its `context`, which a vision-language model's schedule sets to the image.",
+            "SinkTrack needs its `context`; the schedules of vision-language models say image.",
             "",
             "| kind | parameter | default | takes | what it is |",
             "|---|---|---|---|---|",
@@ -67,7 +64,7 @@ def table(model: Any) -> str:
 
 
 def source(method: type[Intervention]) -> list[str]:
-    """Return links to where a method comes from: what its module says in one breath with its name."""
+    """Return links to where a method comes from: those that its module says with its name."""
     said = " ".join((sys.modules[method.__module__].__doc__ or "").split())
     names = (method.kind, method.title, method.__name__)
     found = [

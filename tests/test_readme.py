@@ -89,3 +89,26 @@ def test_make_targets_exist(page):
     text = (ROOT / page).read_text("utf-8")
     for target in re.findall(r"^make (\w+)|`make (\w+)`", text, re.MULTILINE):
         assert f"\n{''.join(target)}:" in makefile, target
+
+
+def test_the_drawing_of_the_architecture_is_current(monkeypatch):
+    pytest.importorskip("grimp", reason="comes with import-linter, which make setup installs")
+    monkeypatch.syspath_prepend(ROOT)
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    import draw_architecture
+
+    current = draw_architecture.DRAWING.read_text("utf-8")
+    assert current == draw_architecture.drawing(), "run `make docs`"
+
+
+def test_the_reading_order_names_every_file_of_the_library():
+    page = ROOT / "docs/architecture.md"
+    named = [
+        (page.parent / target).resolve()
+        for target in re.findall(r"\]\((\.\./[^)]+)\)", page.read_text("utf-8"))
+    ]
+    folders = [path for path in named if path.is_dir()]
+    for file in (ROOT / "sinktrack").rglob("*.py"):
+        inside = any(folder in file.parents for folder in folders)
+        root = file.parent == ROOT / "sinktrack"
+        assert file in named or inside or (file.name == "__init__.py" and not root), file
