@@ -8,6 +8,7 @@ from paths import CHECKPOINT, ROOT
 
 import sinktrack
 from sinktrack.core.intervention import KINDS
+from sinktrack.study.folder import read_study
 
 README = (ROOT / "README.md").read_text("utf-8")
 PAGES = sorted(
@@ -112,3 +113,14 @@ def test_the_reading_order_names_every_file_of_the_library():
         inside = any(folder in file.parents for folder in folders)
         root = file.parent == ROOT / "sinktrack"
         assert file in named or inside or (file.name == "__init__.py" and not root), file
+
+
+def test_the_study_of_the_documents_can_be_read(tmp_path):
+    page = (ROOT / "docs/studies.md").read_text("utf-8")
+    ((about,), (items,)) = (blocks(page, language) for language in ("yaml", "json"))
+    (tmp_path / "study.yaml").write_text(about)
+    (tmp_path / "items.jsonl").write_text(items)
+    for picture in re.findall(r'"([\w/-]+\.jpg)"', items):
+        (tmp_path / picture).parent.mkdir(exist_ok=True)
+        (tmp_path / picture).touch()
+    assert len(read_study(tmp_path).items) == 3
