@@ -1,4 +1,4 @@
-"""See, judge and reduce hallucination in vision-language models with SinkTrack.
+"""See, judge and reduce hallucination in vision-language and language models.
 
 Each public name is imported when it is first used, because the modules behind them load torch: a
 wrong argument on the command line is answered before that.

@@ -356,7 +356,7 @@ def test_a_method_that_changes_layers_before_its_first_is_found_out():
     from sinktrack.core.intervention import Hooks
 
     class Early(Hooks):
-        layers = (2,)
+        act_at = (2,)
 
         def residual(self, layer, hidden, prefill):
             return hidden + 1
@@ -395,8 +395,8 @@ def test_every_hook_reaches_the_model(close):
         def attention(self, call, output, prefill):
             return output * 1.2 if call.layer == 7 else None
 
-        def logits(self, logits, layers):
-            assert layers(3).shape == logits.shape
+        def logits(self, logits, lens):
+            assert lens(3).shape == logits.shape
             return logits[:, 0] * 2
 
     class Everything(Intervention):

@@ -19,7 +19,7 @@ from sinktrack.core.attention import IMPLEMENTATION
 from sinktrack.core.cache import Cache, CacheColumns, WindowedCache, check_cache
 from sinktrack.core.columns import KeyParts
 from sinktrack.core.errors import AttachError, MethodError, PromptError
-from sinktrack.core.intervention import Intervention
+from sinktrack.core.intervention import Intervention, fit
 from sinktrack.core.layer_hooks import LayerHooks
 from sinktrack.core.lock import model_lock
 from sinktrack.core.parts import PromptParts, attended_positions
@@ -114,7 +114,7 @@ class Attachment:
                     f"{one!r} is not a method: give one of sinktrack.methods, or None for the "
                     "plain model."
                 )
-        fitted = [None if one is None else one.fitted(model) for one in chosen]
+        fitted = [None if one is None else fit(one, model) for one in chosen]
         self.methods = fitted if isinstance(method, Sequence) else fitted[0]
         self._each, self._given, self._mask = each or {}, prompts, context_mask
         self._rows_of = None if rows_of is None else torch.tensor(rows_of)

@@ -21,7 +21,7 @@ from sinktrack.core.cache import Cache, cache_as_json
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.decoding import Decoding, Sampler
 from sinktrack.core.errors import DeviceMemoryError, MethodError, PromptError
-from sinktrack.core.intervention import Intervention
+from sinktrack.core.intervention import Intervention, fit
 from sinktrack.core.models import model_name
 from sinktrack.core.parts import PromptParts
 from sinktrack.core.prompt import Prompt, tokenizer_of
@@ -85,7 +85,7 @@ class Generator:
                     "None for the plain model."
                 )
         fitted = {
-            name: None if one is None else one.fitted(self._model) for name, one in methods.items()
+            name: None if one is None else fit(one, self._model) for name, one in methods.items()
         }
         self.rows = [[Row(name, one, tokenizer) for name, one in fitted.items()] for _ in prompts]
         self._main_rows = [row for rows in self.rows for row in rows]
@@ -294,7 +294,7 @@ class _Layout:
             own: list[int] = []  # where the prompts of this one are among those given
             for name, method in methods.items():
                 if method is not None and method.needs is not None:
-                    prompt.check_has(method.needs, name, number)
+                    prompt.check_has(method.needs, name, number if len(prompts) > 1 else None)
                 wanted = [prompt] if method is None else method.prompts(prompt)
                 if method is not None:
                     self.each[method] = len(wanted)

@@ -9,10 +9,11 @@ import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
 
+from sinktrack.core.architecture import decoder_layers
 from sinktrack.core.errors import MethodError
 from sinktrack.core.parts import PromptParts
 from sinktrack.core.prompt import Prompt
@@ -63,10 +64,11 @@ class Parameter:
         kind = "a whole number" if isinstance(self.default, int) else "a number"
         if self.low is None:
             return kind
+        low = _written(self.low)
         return (
-            f"{kind} of {self.low:g} or more"
+            f"{kind} of {low} or more"
             if self.high is None
-            else (f"{kind} from {self.low:g} to {self.high:g}")
+            else (f"{kind} from {low} to {_written(self.high)}")
         )
 
     def checked(self, value: Any) -> Any:
@@ -127,6 +129,11 @@ class Parameter:
             return int(text) if isinstance(self.default, int) else float(text)
         except (KeyError, ValueError) as error:
             raise MethodError(f"{self.name} is {text!r}, but must be {self.range}.") from error
+
+
+def _written(number: float) -> str:
+    """Write a number as people do: 1,000 and not 1e+03."""
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
 
 
 def _layers(text: str) -> list[int]:
@@ -239,7 +246,7 @@ class Intervention:
         Raises:
             MethodError: If a parameter is unknown or out of range.
         """
-        return cls.of(parameters).fitted(model)
+        return fit(cls.of(parameters), model)
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> "Self":
@@ -303,6 +310,27 @@ def _words(value: Any) -> str:
     return "+".join(f"{run[0]}-{run[-1]}" if run[1:] else f"{run[0]}" for run in runs) or "none"
 
 
+Method = TypeVar("Method", bound=Intervention)
+
+
+def fit(method: Method, model: Any) -> Method:
+    """Return a method with whatever depends on a model settled.
+
+    Raises:
+        MethodError: If it cannot be used with the model, such as layers that the model has not.
+    """
+    count = len(decoder_layers(model))
+    for each in method.parameters():
+        value = getattr(method, each.name)
+        beyond = sorted(at for at in value if at >= count) if each.layers and value else []
+        if beyond:
+            raise MethodError(
+                f"{each.name} names layers {beyond}, but the model has {count} layers: use indices "
+                f"up to {count - 1}."
+            )
+    return method.fitted(model)
+
+
 def share_of_depth(first: int, last: int, of: int, num_layers: int) -> frozenset[int]:
     """Return layers at the same depth as layers `first` to `last` of a model of `of` layers."""
     begin, end = round(first / of * num_layers), round((last + 1) / of * num_layers)
@@ -338,14 +366,14 @@ class Hooks:
     returns takes the place of what it was given; None changes nothing.
 
     Attributes:
-        layers: Where the hooks of layers are called; None for every layer.
+        act_at: The layers where the hooks are called; None for all from `first_layer` on.
         while_writing: Whether they are called while the answer is written, or with the prompt
             alone.
         lens: Layers whose output at the last position `logits` may ask for.
         writes: What was written into sinks so far, for the trace.
     """
 
-    layers: Collection[int] | None = None
+    act_at: Collection[int] | None = None
     while_writing: bool = True
     lens: Collection[int] = ()
     writes: "list[Write]"
@@ -376,12 +404,12 @@ class Hooks:
         """Read or change the attention output (R, Q, H, d) before `o_proj`."""
         return None
 
-    def logits(self, logits: torch.Tensor, layers: Callable[[int], torch.Tensor]) -> torch.Tensor:
+    def logits(self, logits: torch.Tensor, lens: Callable[[int], torch.Tensor]) -> torch.Tensor:
         """Return the distribution that chooses the next token.
 
         Args:
             logits: float32 (P, k, V), of the k rows of each of P prompts, the main row first.
-            layers: Gives the logits (P, k, V) that a layer of `lens` would have said.
+            lens: Gives the logits (P, k, V) that a layer of `lens` would have said.
 
         Returns:
             float32 (P, V).

@@ -130,21 +130,22 @@ class Prompt:
         """True on the user's last text, bool (1, T): `attach`'s context_mask."""
         return (self.parts == self.names.index("instruction"))[None]
 
-    def check_has(self, context: str, who: str, number: int = 0) -> None:
+    def check_has(self, context: str, who: str, number: int | None = None) -> None:
         """Refuse a context that the prompt lacks.
 
         Args:
             context: Kinds of parts joined by "+", or "prompt" for every token.
             who: The method that needs it.
-            number: Which prompt of several this is.
+            number: Which prompt of several this is; None for the only one.
 
         Raises:
             PromptError: With what is missing and what is there.
         """
         for kind in [] if context == "prompt" else kinds_of_context(context):
             if not any(is_of(name, kind) for name in self.names[1:-1]):
+                prompt = "the prompt" if number is None else f"prompt {number}"
                 raise PromptError(
-                    f"{who} needs the context {context!r}, but prompt {number} has no {kind}; its "
+                    f"{who} needs the context {context!r}, but {prompt} has no {kind}; its "
                     f"parts are {', '.join(self.names[1:-1])}: give it one, or choose another "
                     "context or method."
                 )

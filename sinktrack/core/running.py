@@ -52,6 +52,12 @@ class Running:
         self._layers = len(decoder_layers(model))
         self.first_layer = method.first_layer(self._layers)
         self.hooks = method.start(prompts, rows, model)
+        beyond = [each for each in self.hooks.lens if not 0 <= each < self._layers - 1]
+        if beyond:
+            raise MethodError(
+                f"{method.kind} looks through layers {beyond} of {self._layers}: give 0 to "
+                f"{self._layers - 2}, because the last one's logits are given."
+            )
         self._lens: dict[int, torch.Tensor] = {}
         self._moved: list[dict[tuple[str, int], torch.Tensor]] = []
 
@@ -60,8 +66,8 @@ class Running:
         if not self.hooks.overrides(hook) or not (prefill or self.hooks.while_writing):
             return False
         acts = layer >= self.first_layer or hook == "residual"  # which may read before that
-        if self.hooks.layers is not None:
-            return acts and layer in self.hooks.layers
+        if self.hooks.act_at is not None:
+            return acts and layer in self.hooks.act_at
         return layer >= self.first_layer
 
     def lens_after(self, layer: int) -> bool:
@@ -135,16 +141,17 @@ class Running:
         own[:, -1:] = call.weighted(changed)
         return output.index_copy(0, call.rows, own)
 
+    @torch.no_grad()
     def distribution(self, logits: torch.Tensor) -> torch.Tensor:
         """Return the logits that choose, float32 (P, V), from those of all rows, (R, V)."""
         rows = logits.float().view(-1, self.each, logits.shape[-1])
-        new = self.hooks.logits(rows, self._layer_logits)
+        new = self.hooks.logits(rows, self._lens_logits)
         apart = new.softmax(-1) - rows[:, 0].softmax(-1)
         moved = (apart.abs().sum(-1) / 2).repeat_interleave(self.each)
         self._say("logits", self._layers, moved)
         return new
 
-    def _layer_logits(self, layer: int) -> torch.Tensor:
+    def _lens_logits(self, layer: int) -> torch.Tensor:
         """Return what a layer would have said, float32 (P, k, V)."""
         hidden = self._model.get_decoder().norm(self._lens[layer])
         logits: torch.Tensor = self._model.get_output_embeddings()(hidden)

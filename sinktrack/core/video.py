@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 
 from sinktrack.core.errors import PictureError, reason
-from sinktrack.core.images import load_picture
+from sinktrack.core.images import MAX_PIXELS, load_picture
 
 MAX_FRAMES = 768
 MAX_BYTES = 2_000_000_000
+LARGEST_SIDE = 1024  # pixels; a larger frame is shrunk while it is read
 SAMPLED_FPS = 2.0  # frames a second that are taken of a file; Qwen's own default
 
 
@@ -113,7 +114,17 @@ def _sampled(path: Path) -> tuple[list[Image.Image], float]:
         with av.open(str(path), format=kind) as container:
             frames: list[Image.Image] = []
             for frame in container.decode(video=0):
+                if frame.width * frame.height > MAX_PIXELS:
+                    raise PictureError(
+                        f"{path.name} has frames of {frame.width} x {frame.height} pixels: scale "
+                        "it down."
+                    )
                 if float(frame.time or 0) * SAMPLED_FPS >= len(frames):
+                    shrink = max(frame.width, frame.height) / LARGEST_SIDE
+                    width, height = (
+                        int(side / max(shrink, 1)) or 1 for side in (frame.width, frame.height)
+                    )
+                    frame = frame.reformat(width=width, height=height)
                     frames.append(frame.to_image())  # type: ignore[no-untyped-call]
                 if len(frames) > MAX_FRAMES:
                     raise PictureError(

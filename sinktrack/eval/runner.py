@@ -15,6 +15,7 @@ from sinktrack.core.cache import Cache, cache_as_json, check_cache
 from sinktrack.core.errors import OutputError, PromptError
 from sinktrack.core.files import json_lines, whole_file
 from sinktrack.core.generate import Methods, answer_batch, batch_size
+from sinktrack.core.intervention import fit
 from sinktrack.core.models import model_name
 from sinktrack.core.prompt import Prompt, build_prompt
 from sinktrack.core.row import Row
@@ -86,8 +87,7 @@ def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[s
     """
     folder = Path(folder)
     fitted = {
-        name: None if method is None else method.fitted(model)
-        for name, method in run.methods.items()
+        name: None if method is None else fit(method, model) for name, method in run.methods.items()
     }
     run = replace(run, methods=fitted)
     items = {task.name: list(task.items(run.split, run.limit)) for task in run.tasks}

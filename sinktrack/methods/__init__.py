@@ -9,7 +9,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 from sinktrack.core.errors import MethodError
-from sinktrack.core.intervention import KINDS, Intervention, Parameter
+from sinktrack.core.intervention import KINDS, Intervention, Parameter, fit
 
 __all__ = [
     "Intervention",
@@ -79,7 +79,8 @@ def published(changes: Any, model: Any) -> Intervention | None:
     if changes is None:
         return None
     values = dict(changes)
-    return kind(str(values.pop("kind", "sinktrack"))).for_model(model, **values)
+    chosen = kind(str(values.pop("kind", "sinktrack")))
+    return fit(chosen.for_model(model, **values), model)
 
 
 def parse(text: str, model: Any) -> tuple[str, Intervention | None]:
@@ -94,7 +95,7 @@ def parse(text: str, model: Any) -> tuple[str, Intervention | None]:
         MethodError: If it stands for nothing.
     """
     name, chosen, parameters = _read(text)
-    return name, None if chosen is None else chosen.for_model(model, **parameters)
+    return name, None if chosen is None else fit(chosen.for_model(model, **parameters), model)
 
 
 def check(text: str) -> str:

@@ -22,14 +22,14 @@ _BETA = "Forbids tokens below this share of the likeliest one's probability; 0 f
 class Contrast(Hooks):
     """Chooses from (1 + alpha) times the main row's logits minus alpha times its counterpart's."""
 
-    layers = ()
+    act_at = ()
 
     def __init__(self, alpha: float, beta: float) -> None:
         """Take the weights."""
         super().__init__()
         self._alpha, self._beta = alpha, beta
 
-    def logits(self, logits: torch.Tensor, layers: Callable[[int], torch.Tensor]) -> torch.Tensor:
+    def logits(self, logits: torch.Tensor, lens: Callable[[int], torch.Tensor]) -> torch.Tensor:
         """Contrast the two rows (P, 2, V), or cut the one (P, 1, V) by itself."""
         main, other = logits[:, 0], logits[:, -1]
         return plausible(main + self._alpha * (main - other), main, self._beta)

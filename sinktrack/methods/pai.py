@@ -55,7 +55,7 @@ class PAI(Intervention):
 class _Raising(Hooks):
     def __init__(self, alpha: float, layers: Collection[int]) -> None:
         super().__init__()
-        self._alpha, self.layers = alpha, layers
+        self._alpha, self.act_at = alpha, layers
 
     def scores(self, call: AttentionCall, prefill: bool) -> torch.Tensor:
         """Return alpha * |s| on the picture's keys, float32 (R, H, 1, K)."""

@@ -150,15 +150,8 @@ class SinkTrack(Intervention):
         return min(self.layers, default=num_layers)
 
     def fitted(self, model: Any) -> "SinkTrack":
-        """Return itself, if every layer is one of the model's and is understood."""
+        """Return itself, if every layer that writes is understood."""
         layers = decoder_layers(model)
-        for name in ("inject_at", "refresh_after"):
-            beyond = sorted(layer for layer in getattr(self, name) if layer >= len(layers))
-            if beyond:
-                raise MethodError(
-                    f"{name} names layers {beyond}, but the model has {len(layers)} layers: "
-                    f"use indices up to {len(layers) - 1}."
-                )
         for index in self.layers:
             _check_layer(layers[index], index, self.normalize_context or self.write == "value")
         return self
@@ -227,7 +220,7 @@ class _Writing(Hooks):
         writing = method.layers if prompts.input_ids.shape[1] > 1 else ()
         self._inject = frozenset(writing)
         read = {0, *(layer + 1 for layer in method.refresh_after)} if writing else set()
-        self.layers = read | self._inject
+        self.act_at = read | self._inject
         self._read = read
         self._first = min(self._inject, default=None)
         self._context = [

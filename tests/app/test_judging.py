@@ -227,9 +227,10 @@ def test_a_pair_shows_every_picture_and_the_passage(study, store):
         study.prepared(item).write_text(json.dumps(made | {"segments": []}))
     judging = Judging(read_study(study.folder), store, CODE)
     answer = judging.answer({"what": "sign in", "name": "Ann", "code": CODE})
+    token = answer["token"]
     for _ in lines:
         pair = answer["pair"]
         assert pair["pictures"] == shown.pop(pair["question"])
         assert bool(pair["passage"]) == (pair["question"] == "What is 1?")
-        answer = judging.answer(vote(answer, key=f"{pair['place']:016}"))
+        answer = judging.answer(vote(answer | {"token": token}, key=f"{pair['place']:016}"))
     assert not shown
