@@ -5,7 +5,7 @@ happens and not how often:
 
 - three where the plain model invents something,
 - two that it gets right,
-- two with answers longer than the window, where one lane forgets the question and the other does
+- two with answers longer than the window, where one answer forgets the question and the other does
   not.
 """
 
@@ -66,8 +66,8 @@ def example_kinds() -> list[ExampleKind]:
         return plain == 0 and sink == 1
 
     return [
-        ExampleKind(phrase, 1, remembers, "forgets the instruction, in one lane", WINDOW),
-        ExampleKind(existence, 1, remembers, "forgets the picture, in one lane", WINDOW),
+        ExampleKind(phrase, 1, remembers, "forgets the instruction, in one answer", WINDOW),
+        ExampleKind(existence, 1, remembers, "forgets the picture, in one answer", WINDOW),
         ExampleKind(describe, 1, lambda plain, sink: plain > 0, "invents a shape"),
         ExampleKind(
             adversarial, 2, lambda plain, sink: plain == 0, "invents a usual companion", absent=True

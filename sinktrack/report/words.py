@@ -98,6 +98,6 @@ def _percent(share: float) -> str:
 
 
 def _length(ratio: float) -> str:
-    return (
-        f"{100 * ratio:.2g} % of its length" if ratio < 0.995 else f"{ratio:.2g} times its length"
-    )
+    if ratio < 0.995:
+        return f"{100 * ratio:.2g} % of its length"
+    return f"{ratio:.1f} times its length" if ratio < 10 else f"{ratio:,.0f} times its length"
