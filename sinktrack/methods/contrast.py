@@ -15,7 +15,7 @@ from sinktrack.core.intervention import Hooks, Intervention, parameter, plausibl
 from sinktrack.core.parts import PromptParts
 from sinktrack.core.prompt import Prompt
 
-_ALPHA = "How much more the answer follows the prompt than its counterpart; 0 is the plain model."
+_ALPHA = "How much more the answer follows the prompt than its counterpart; 0 contrasts nothing."
 _BETA = "Forbids tokens below this share of the likeliest one's probability; 0 forbids none."
 
 
