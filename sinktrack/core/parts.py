@@ -144,7 +144,13 @@ class PromptParts:
         return chosen.nonzero()[:, 0]
 
     def of_kind(self, kind: str) -> torch.Tensor:
-        """Return which tokens belong to parts of a kind, bool (B, T); padding to none."""
+        """Return which tokens belong to parts of a kind, bool (B, T); padding to none.
+
+        Raises:
+            ValueError: If there is no such kind.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"There is no kind of part {kind!r}; known are {', '.join(KINDS)}.")
         known = max(map(len, self.names))
         is_kind = torch.tensor(
             [

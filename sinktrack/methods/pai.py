@@ -49,7 +49,7 @@ class PAI(Intervention):
 
     def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
         """Return what raises the scores."""
-        return _Raising(self.alpha, self.layers or ()) if self.alpha else Hooks()
+        return _Raising(self.alpha, self.layers or ())
 
 
 class _Raising(Hooks):
