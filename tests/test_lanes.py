@@ -339,16 +339,18 @@ def test_other_runtime_errors_are_not_disguised(checkpoint, monkeypatch):
         sinktrack.compare(model, processor, image=drawing(0), question="Is it red?")
 
 
-def test_lanes_cannot_part_where_qwen3_vl_still_adds_picture_features():
+def test_rows_that_part_where_qwen3_vl_still_adds_picture_features_are_read_apart():
+    """Picture features join after its first layers, when rows that began as one could not part."""
     model = small_model("qwen3_vl")
     inputs = small_inputs(model)
-    mask = torch.ones_like(inputs["input_ids"], dtype=torch.bool)
-    prompt = Prompt.of_inputs(model.config, inputs, mask)
-    early = sinktrack.SinkTrack(inject_at={1})
-    with pytest.raises(MethodError, match="inject from layer 2"):
-        next(stream_prompt(model, Letters(), prompt, methods={"plain": None, "early": early}))
-    *_, alone = stream_prompt(model, Letters(), prompt, methods={"early": early})
-    assert alone.comparison["early"].trace.write_layers == (1,)
+    prompt = Prompt.of_inputs(model.config, inputs, torch.zeros_like(inputs["input_ids"]).bool())
+    methods = {"plain": None, "early": sinktrack.SinkTrack(inject_at={1}, context="image")}
+    *_, both = stream_prompt(model, Letters(), prompt, methods=methods)
+    for name, method in methods.items():
+        *_, alone = stream_prompt(model, Letters(), prompt, methods={name: method})
+        assert both.comparison[name].token_ids == alone.comparison[name].token_ids
+    assert both.comparison["early"].trace.write_layers == (1,)
+    assert both.comparison["early"].token_ids != both.comparison["plain"].token_ids
 
 
 def test_a_padded_prompt_is_refused():

@@ -15,7 +15,7 @@ from small_models import small_inputs, small_model
 import sinktrack
 from sinktrack.core.attach import attach
 from sinktrack.core.decoding import Decoding
-from sinktrack.core.errors import MethodError, PromptError
+from sinktrack.core.errors import AttachError, MethodError, ModelError, PromptError
 from sinktrack.core.generate import Generator
 from sinktrack.core.intervention import Intervention, share_of_depth
 from sinktrack.core.prompt import Prompt, build_prompt
@@ -414,3 +414,102 @@ def test_every_hook_reaches_the_model(close):
     assert set(trace.moved) == {"residual", "mlp", "values", "output", "logits", "attention"}
     assert all(trace.moved["residual"][:, 4] > 0.009) and not trace.moved["residual"][:, 5].any()
     assert trace.moved["values"][0, 6] > 0.09 and not trace.moved["values"][1:].any()
+
+
+# What a second reader found.
+
+
+def rows_of(model, prompts, methods, tokens=8, **options):
+    decoding = Decoding(max_new_tokens=tokens)
+    generator = Generator(model, Wordless(), prompts, methods, decoding=decoding, **options)
+    generator.run()
+    return generator
+
+
+class Wordless:
+    """A tokenizer for models without one."""
+
+    def decode(self, ids, **_):
+        return ""
+
+
+def test_pai_leaves_hidden_keys_hidden():
+    """Behind a sliding window the picture is out of view, and -inf plus inf is no number."""
+    model = small_model("gemma3", sliding_window=8)
+    prompt = Prompt.of_inputs(model.config, small_inputs(model))
+    generator = rows_of(model, [prompt], {"x": sinktrack.methods.create("pai", alpha=0.7)})
+    comparison = generator.comparisons()[0]["x"]
+    assert all(0 < each <= 1 for each in comparison.probabilities)
+    assert comparison.trace.share.isfinite().all() and comparison.notice is None
+
+
+def test_a_short_row_of_a_windowed_batch_answers_as_it_does_alone():
+    """Shorter than the first tokens that are kept, so that it forgets nothing for a while."""
+    model = small_model("llama")
+    window = sinktrack.SinkWindow(sinks=16, window=8)
+    prompts = [
+        Prompt.of_inputs(model.config, small_inputs(model, text_tokens=n, seed=n)) for n in (40, 5)
+    ]
+    together = rows_of(model, prompts, {"x": None}, tokens=32, cache=window)
+    for prompt, (row,) in zip(prompts, together.rows, strict=True):
+        alone = rows_of(model, [prompt], {"x": None}, tokens=32, cache=window)
+        assert row.ids == alone.rows[0][0].ids
+
+
+def test_attach_refuses_what_the_prompt_lacks_and_what_it_cannot_reach():
+    model = small_model("qwen2_5_vl")
+    inputs = small_inputs(model, images=0)
+    inputs = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+    pai = sinktrack.methods.create("pai")
+    with pytest.raises(PromptError, match="no image"), attach(model, pai):
+        model(**inputs)
+    padded = {name: torch.nn.functional.pad(each, (0, 3)) for name, each in inputs.items()}
+    cut = sinktrack.methods.create("plausibility", beta=1.0)
+    with (
+        pytest.raises(PromptError, match="padding on the right"),
+        attach(model, cut, record=False),
+    ):
+        model(**padded)
+    with pytest.raises(AttachError, match="return_dict=True"), attach(model, cut):
+        model(**inputs, return_dict=False)
+
+
+def test_a_model_that_gives_no_numbers_is_not_answered_with_token_zero():
+    model = small_model("llama")
+    with torch.no_grad():
+        model.model.layers[3].mlp.down_proj.weight.fill_(float("nan"))
+    prompt = Prompt.of_inputs(model.config, small_inputs(model))
+    with pytest.raises(ModelError, match="no numbers in torch.float32"):
+        rows_of(model, [prompt], {"plain": None})
+
+
+def test_cad_leaves_videos_out_with_the_pictures(checkpoint):
+    prompt = build_prompt(*checkpoint, "What is it?", [PICTURE], video=[PICTURE] * 4)
+    assert set(prompt.without("image").names) == {"sink", "instruction", "rest", "generated"}
+
+
+def test_what_moved_is_kept_once_where_nothing_is_recorded():
+    """An answer of any length takes constant memory."""
+    model = small_model("qwen2_5_vl")
+    prompt = Prompt.of_inputs(model.config, small_inputs(model))
+    generator = rows_of(
+        model, [prompt], {"x": sinktrack.methods.create("pai")}, tokens=12, record=False
+    )
+    running = generator._attachment.running_of(0)
+    assert len(running._moved) == 1 and generator.rows[0][0].moved["attention"] > 0
+
+
+def test_every_token_of_the_context_may_be_read_where_the_first_write_is():
+    model = small_model("llama")
+    method = sinktrack.SinkTrack(inject_at={0, 4}, context="prompt", exclude_sinks=True)
+    with torch.no_grad(), attach(model, method) as recorder:
+        model(**small_inputs(model))
+        assert 0 not in recorder.trace().context_positions
+
+
+def test_numbers_beyond_all_bounds_are_refused():
+    with pytest.raises(MethodError, match="alpha is 1"):
+        sinktrack.methods.create("vcd", alpha=10**400)
+    for text in ("sinktrack:inject_at=9-2", "pai:layers="):
+        with pytest.raises(MethodError, match="must be layers"):
+            sinktrack.methods.check(text)

@@ -205,7 +205,7 @@ class Attachment:
             self._hooks.keys.grow()
         self._cache = cache
         for running in self._hooks.running:
-            running.begin_step()
+            running.begin_step(self.recorder.enabled)
         if self.recorder.enabled:
             self.recorder.begin_step(None if prefill else input_ids)
         self._hooks.begin_forward(prefill)
@@ -244,15 +244,20 @@ class Attachment:
             video_grid_thw=call.get("video_grid_thw"),
             position_ids=call.get("position_ids"),
         )
-        if self.recorder.enabled and not given.attended[:, -1].all():
-            raise PromptError(
-                "There is padding on the right, so the last query of a prompt would be padding: "
-                'set padding_side="left", or attach with record=False.'
-            )
         prompts = given if self._rows_of is None else given.select(self._rows_of)
         methods = self._methods_for(len(prompts.input_ids))
+        for row, method in enumerate(methods if self._given is None else []):
+            if method is not None and method.needs is not None:
+                prompts.positions(row, method.needs)  # which says what is missing
         keys = KeyParts(prompts)
         running = start_all(methods, self._each, prompts, self.model)
+        last = any(each.hooks.overrides(hook) for each in running for hook in ("scores", "logits"))
+        if (self.recorder.enabled or last) and not given.attended[:, -1].all():
+            raise PromptError(
+                "There is padding on the right, so the last query of a prompt would be padding: "
+                'set padding_side="left", or attach with record=False and a method that does not '
+                "look at the last query."
+            )
         self._hooks.start(KeyParts(given), keys, running)
         if self.recorder.enabled:
             self.recorder.start(keys, methods, running, self._rows_of)
@@ -280,6 +285,8 @@ class Attachment:
         failed = output is None or passed_by is not None
         if failed and not prefill:
             self._hooks.keys.take_back()
+            for running in self._hooks.running:
+                running.abandon_step()
         if self.recorder.enabled and failed:
             self.recorder.abandon_step()
         if output is None:
@@ -294,6 +301,11 @@ class Attachment:
         changes = self._rows_of is None and any(
             running.hooks.overrides("logits") for running in self._hooks.running
         )
+        if changes and logits is None:
+            raise AttachError(
+                "The model returned a tuple, in which the method cannot change the logits: call it "
+                "with return_dict=True."
+            )
         if changes and logits is not None:
             chosen = self.distributions(logits[:, -1])[:, None].to(logits.dtype)
             output.logits = logits = torch.cat([logits[:, :-1], chosen], dim=1)

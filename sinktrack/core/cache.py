@@ -171,25 +171,31 @@ class WindowedCache(CacheColumns):
         start = self._attended.int().argmax(1, keepdim=True)
         head = start + torch.arange(sinks, device=device)  # (B, S)
         tail = torch.arange(length - before, length, device=device).expand(rows, -1)  # (B, W - 1)
-        seen_head = head < length
-        index = torch.cat([head.clamp(max=length - 1), tail], dim=1)
-        seen_tail = self._attended.gather(1, tail) & (tail >= start + sinks)
-        self._attended = torch.cat([seen_head, seen_tail], dim=1)
+        # A row that is shorter than the others may have nothing to forget yet: it keeps its end.
+        whole = self._attended.sum(1, keepdim=True) <= sinks + before
+        end = torch.arange(length - before - sinks, length, device=device).expand(rows, -1)
+        index = torch.where(whole, end, torch.cat([head.clamp(max=length - 1), tail], dim=1))
+        self._attended = self._attended.gather(1, index)
         self._first, self._last = self._first.gather(1, index), self._last.gather(1, index)
-        gap = self._close_gap(sinks)
+        gap = self._close_gap(sinks, whole[:, 0])
         for layer in layers:
             layer.keys = self._turned_back(_columns(layer.keys, index), gap, sinks)
             layer.values = _columns(layer.values, index)
         return index
 
-    def _close_gap(self, sinks: int) -> torch.Tensor:
-        """Move the window's positions down to the sinks'; return by how much, int64 (B,)."""
+    def _close_gap(self, sinks: int, whole: torch.Tensor) -> torch.Tensor:
+        """Move the window's positions down to the sinks'; return by how much, int64 (B,).
+
+        Args:
+            sinks: How many columns stand before the gap.
+            whole: bool (B,), the rows that have forgotten nothing and so have no gap.
+        """
         far = torch.iinfo(torch.int64).max // 2
         window = self._first[:, sinks:].masked_fill(~self._attended[:, sinks:], far)
         begin = torch.nn.functional.pad(window, (0, 1), value=far).amin(1)
         end = torch.nn.functional.pad(self._last[:, :sinks], (0, 1), value=-1).amax(1)
         gap = (begin - end - 1).clamp(min=0)
-        gap = gap.masked_fill(begin == far, 0)
+        gap = gap.masked_fill((begin == far) | whole, 0)
         self._first[:, sinks:] -= gap[:, None]
         self._last[:, sinks:] -= gap[:, None]
         return gap

@@ -103,7 +103,9 @@ class Decoding:
             )
         strings = self.stop_strings
         if strings is not None and (
-            isinstance(strings, str) or not all(isinstance(each, str) and each for each in strings)
+            isinstance(strings, str)
+            or not isinstance(strings, Sequence)
+            or not all(isinstance(each, str) and each for each in strings)
         ):
             raise MethodError(f"stop_strings is {strings!r}, but must be a list of texts.")
 
@@ -230,6 +232,13 @@ def _as_generate(
         return tuple(settled[name] for name in names)
 
     _refuse(_beside_the_model(model.generation_config))
+    vocabulary = model.config.get_text_config().vocab_size
+    for word in decoding.bad_words_ids or ():
+        if not word or not all(isinstance(each, int) and 0 <= each < vocabulary for each in word):
+            raise MethodError(
+                f"bad_words_ids holds {list(word)!r}, but must hold lists of token ids from 0 to "
+                f"{vocabulary - 1}."
+            )
     strings: Any = model.generation_config.stop_strings
     if decoding.stop_strings is not None:
         strings = list(decoding.stop_strings)

@@ -6,6 +6,7 @@ with the same prompt are one row. From there on each is its own, and every decod
 all. Knows nothing about files, pages, tasks or how a method works.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,12 +16,12 @@ import torch
 import transformers
 from transformers import DynamicCache
 
-from sinktrack.core.architecture import input_device, unwrapped
+from sinktrack.core.architecture import decoder_layers, input_device, unwrapped
 from sinktrack.core.attach import Attachment
 from sinktrack.core.cache import Cache, cache_as_json
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.decoding import Decoding, Sampler
-from sinktrack.core.errors import DeviceMemoryError, MethodError, PromptError
+from sinktrack.core.errors import DeviceMemoryError, MethodError, ModelError, PromptError
 from sinktrack.core.intervention import Intervention, fit
 from sinktrack.core.models import model_name
 from sinktrack.core.parts import PromptParts
@@ -76,8 +77,11 @@ class Generator:
         self._prompts, self._cache, self._decoding = prompts, cache, decoding
         if not prompts:
             raise PromptError("There is no prompt: give at least one.")
-        if not methods:
-            raise MethodError("There are no methods: name at least one.")
+        if not isinstance(methods, Mapping) or not methods:
+            raise MethodError(
+                "There are no methods: give at least one by a name of its own, such as "
+                '{"baseline": None}.'
+            )
         for name, one in methods.items():
             if one is not None and not isinstance(one, Intervention):
                 raise MethodError(
@@ -89,14 +93,20 @@ class Generator:
         }
         self.rows = [[Row(name, one, tokenizer) for name, one in fitted.items()] for _ in prompts]
         self._main_rows = [row for rows in self.rows for row in rows]
-        self._layout = _Layout(prompts, fitted)
+        layers = len(decoder_layers(self._model))
+        fork = min((each.first_layer(layers) for each in fitted.values() if each), default=layers)
+        # Where picture features join between layers, rows cannot part before the last of them.
+        pictures = any(prompt.image_tokens for prompt in prompts)
+        share = not pictures or fork >= _deepstack(self._model)
+        self._layout = _Layout(prompts, fitted, share=share)
         inputs, parts = left_pad(self._layout.given)
         padded = not inputs["attention_mask"].all()
         for one in fitted.values():
             if padded and one is not None and one.needs_no_padding:
                 raise MethodError(
                     'causal="official" is what the public code does without padding, so prompts '
-                    "of different lengths cannot be one batch: answer them one by one (--batch 1)."
+                    "of different lengths cannot be one batch: answer them one by one (--batch 1), "
+                    "and without a method such as cad, which reads a shorter prompt beside it."
                 )
         device = input_device(self._model)
         self._inputs = {name: value.to(device) for name, value in inputs.items()}
@@ -109,9 +119,6 @@ class Generator:
             rows_of=self._layout.rows_of,
             each=self._layout.each,
         )
-        shared = len(self._layout.rows_of) > len(self._layout.given)
-        if shared and any(prompt.image_tokens for prompt in prompts):
-            _check_fork(self._model, self._attachment.fork_layer)
 
     def steps(self, stop: Callable[[], bool] | None = None) -> Iterator[list[dict[str, Token]]]:
         """Read the prompts, then write a token a step until every answer has ended.
@@ -242,9 +249,18 @@ class Generator:
             for row in rows:
                 token_id, probability, finish = next(told)
                 if row.finish is None:
+                    self._check_number(row.name, probability)
                     own[row.name] = row.take(token_id, probability, finish, seconds)
             written.append(own)
         return written
+
+    def _check_number(self, name: str, probability: float) -> None:
+        """Refuse to go on where a model gives no number, as float16 does when it overflows."""
+        if not math.isfinite(probability):
+            raise ModelError(
+                f"{name}: the model's logits are no numbers in {self._model.dtype}: load it in "
+                "bfloat16 or float32, or choose milder parameters."
+            )
 
     @contextmanager
     def _memory_sentence(self) -> Iterator[None]:
@@ -271,9 +287,10 @@ class _Layout:
     Args:
         prompts: P prompts.
         methods: Names to methods.
+        share: Whether rows with the same prompt begin as one.
 
     Attributes:
-        given: The prompts that the model reads, each once.
+        given: The prompts that the model reads.
         methods: The method of every row of the batch.
         rows_of: For each row of the batch the index of its prompt among `given`.
         each: How many rows a prompt has, by method.
@@ -282,7 +299,7 @@ class _Layout:
         main_given: int64 (M,), for each answer the index of its prompt among `given`.
     """
 
-    def __init__(self, prompts: Sequence[Prompt], methods: Methods) -> None:
+    def __init__(self, prompts: Sequence[Prompt], methods: Methods, *, share: bool = True) -> None:
         """Lay the rows out."""
         self.given: list[Prompt] = []
         self.methods: list[Intervention | None] = []
@@ -300,7 +317,8 @@ class _Layout:
                     self.each[method] = len(wanted)
                 main.append(len(self.rows_of))
                 for each in wanted:
-                    place = next((at for at in own if self.given[at] is each), None)
+                    same = (at for at in own if share and self.given[at] is each)
+                    place = next(same, None)
                     if place is None:
                         place = len(self.given)
                         self.given.append(each)
@@ -426,16 +444,10 @@ def _repeat_positions(model: Any, rows_of: torch.Tensor) -> None:
             module.rope_deltas = kept[rows_of.to(kept.device)]
 
 
-def _check_fork(model: Any, fork_layer: int) -> None:
-    """Refuse rows that part while the model still adds picture features between its layers."""
+def _deepstack(model: Any) -> int:
+    """Return after how many of its first layers a model adds picture features."""
     vision = getattr(model.config, "vision_config", None)
-    deep = len(getattr(vision, "deepstack_visual_indexes", None) or ())
-    if fork_layer < deep:
-        raise MethodError(
-            f"A method injects at layer {fork_layer}, but {type(model).__name__} adds picture "
-            f"features after each of its first {deep} layers, while a prompt's rows are still one "
-            f"row: inject from layer {deep} on, or answer with one method at a time."
-        )
+    return len(getattr(vision, "deepstack_visual_indexes", None) or ())
 
 
 @torch.no_grad()

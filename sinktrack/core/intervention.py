@@ -91,9 +91,9 @@ class Parameter:
         else:
             whole = isinstance(self.default, int)
             good = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-            good = good and math.isfinite(value)
             good = good and (self.low is None or value >= self.low)
             good = good and (self.high is None or value <= self.high)
+            good = good and (isinstance(value, int) or math.isfinite(value))
         if not good:
             raise MethodError(f"{self.name} is {value!r}, but must be {self.range}.")
         return value
@@ -139,11 +139,14 @@ def _written(number: float) -> str:
 def _layers(text: str) -> list[int]:
     """Return the layers of a text such as "2+5-7"."""
     found: list[int] = []
-    for each in filter(None, text.split("+")):
+    for each in text.split("+"):
         first, _, last = each.partition("-")
         if len(last) > 5:  # a range of billions would fill the memory
             raise ValueError(each)
-        found += range(int(first), int(last or first) + 1)
+        layers = range(int(first), int(last or first) + 1)
+        if not layers:
+            raise ValueError(each)
+        found += layers
     return found
 
 

@@ -78,6 +78,7 @@ class LayerHooks:
     def end_forward(self) -> int | None:
         """End it; return the first layer whose attention passed its tap by, if one did."""
         self.in_forward = self.prefill = False
+        self._forked = {}  # masks of the whole prompt
         tapped = {layer for hook, layer in self._placed if hook == "attention"}
         return min(tapped - self._reported, default=None)
 

@@ -109,7 +109,7 @@ def conversation(
     *,
     question: str | None = None,
     image: Any = None,
-    images: Sequence[Any] = (),
+    images: Sequence[Any] | None = (),
     video: Any = None,
     passage: str | None = None,
     messages: Sequence[Any] | None = None,
@@ -138,7 +138,7 @@ def conversation(
         if turns and turns[0].role == "system":
             raise PromptError("The messages have a system prompt already: give one or the other.")
         turns = [Turn("system", (Text(clean_text(system, "system prompt"), "system"),)), *turns]
-    seen = [*([] if image is None else [image]), *images]
+    seen = [*([] if image is None else [image]), *(images or ())]
     if question is None and (seen or video is not None or passage is not None or not turns):
         raise PromptError("There is no question: give one, or messages that end with one.")
     if question is not None:
@@ -151,7 +151,7 @@ def conversation(
 
 def without(turns: Conversation, kind: str) -> Conversation:
     """Return a conversation without its parts of a kind, such as "passage" or "image"."""
-    classes = {"image": Picture, "video": Video}
+    classes: dict[str, tuple[type, ...]] = {"image": (Picture, Video), "video": (Video,)}
 
     def gone(content: Content) -> bool:
         return isinstance(content, classes.get(kind, ())) or getattr(content, "kind", "") == kind
@@ -238,9 +238,8 @@ def _content(item: Any, role: str, where: str) -> Content:
         )
     extra = set(item) - {"type", kind} - ({"part"} if kind == "text" else set())
     if extra or item.get("part", "passage") != "passage":
-        raise PromptError(
-            f"A part of {where} says {min(extra, default='part')!r}, which means nothing here."
-        )
+        strange = min(map(str, extra), default="part")
+        raise PromptError(f"A part of {where} says {strange!r}, which means nothing here.")
     if kind != "text" and role != "user":
         raise PromptError(f"The {where} holds {kind}s, which only the user's turns may.")
     if kind == "image":

@@ -128,6 +128,8 @@ class Prompt:
     @property
     def instruction_mask(self) -> torch.Tensor:
         """True on the user's last text, bool (1, T): `attach`'s context_mask."""
+        if "instruction" not in self.names:
+            return torch.zeros_like(self.parts, dtype=torch.bool)[None]
         return (self.parts == self.names.index("instruction"))[None]
 
     def check_has(self, context: str, who: str, number: int | None = None) -> None:

@@ -60,6 +60,7 @@ class Running:
             )
         self._lens: dict[int, torch.Tensor] = {}
         self._moved: list[dict[tuple[str, int], torch.Tensor]] = []
+        self._most: dict[str, torch.Tensor] = {}
 
     def wants(self, hook: str, layer: int, prefill: bool) -> bool:
         """Tell whether a hook is to be called at a layer."""
@@ -74,9 +75,20 @@ class Running:
         """Tell whether `logits` may ask what a layer would have said."""
         return layer in self.hooks.lens
 
-    def begin_step(self) -> None:
-        """Begin a forward pass."""
-        self._moved.append({})
+    def begin_step(self, record: bool) -> None:
+        """Begin a forward pass.
+
+        Args:
+            record: Keep how far each step moved things; else the most of the answer alone.
+        """
+        if record or not self._moved:
+            self._moved.append({})
+        else:
+            self._moved[-1].clear()
+
+    def abandon_step(self) -> None:
+        """Forget a forward pass that failed."""
+        self._moved.pop()
 
     def keep_lens(self, layer: int, hidden: torch.Tensor) -> None:
         """Take the output (R, Q, D) of a layer."""
@@ -134,7 +146,9 @@ class Running:
     ) -> torch.Tensor:
         """Let the last query look where the changed scores say."""
         scores = call.scores()
-        plain, changed = scores.softmax(-1), (scores + added).softmax(-1)
+        plain = scores.softmax(-1)
+        # No method can make a hidden key seen.
+        changed = (scores + added).masked_fill(scores.isneginf(), float("-inf")).softmax(-1)
         # A row to which nothing is added keeps what the fused kernel gave, to the last bit.
         acts = added.expand_as(scores).flatten(1).any(1)[:, None, None, None]
         changed = torch.where(acts, changed, plain)
@@ -182,11 +196,7 @@ class Running:
     def most_moved(self, row: int) -> dict[str, float]:
         """Return the most that a row of the batch was moved in its whole answer, by kind."""
         at = self.rows.tolist().index(row)
-        most: dict[str, float] = {}
-        for step in self._moved:
-            for (kind, _), moved in step.items():
-                most[kind] = max(most.get(kind, 0.0), float(moved[at]))
-        return most
+        return {kind: float(most[at]) for kind, most in self._most.items()}
 
     def _note(self, kind: str, layer: int, new: torch.Tensor, old: torch.Tensor) -> None:
         """Keep by how much of its length a vector (R, Q, ...) changed at most."""
@@ -195,10 +205,14 @@ class Running:
             change = (new - old).norm(dim=-1) / old.norm(dim=-1).clamp(min=1e-12)
             self._say(kind, layer, change.nan_to_num(0.0).amax(1))
 
+    @torch.no_grad()
     def _say(self, kind: str, layer: int, moved: torch.Tensor) -> None:
-        if self._moved:
-            step, before = self._moved[-1], self._moved[-1].get((kind, layer))
-            step[kind, layer] = moved if before is None else torch.maximum(before, moved)
+        """Keep how far something moved, float32 (R,); the most of it where it is said twice."""
+        moved, step = moved.detach(), self._moved[-1] if self._moved else {}
+        before = step.get((kind, layer))
+        step[kind, layer] = moved if before is None else torch.maximum(before, moved)
+        most = self._most.get(kind)
+        self._most[kind] = moved if most is None else torch.maximum(most.to(moved.device), moved)
 
 
 def start_all(

@@ -51,7 +51,8 @@ def control_tokens(config: Any, tokenizer: Any, template: str) -> dict[str, int]
 
 def without_control_tokens(text: str, controls: Iterable[str]) -> str:
     """Return a text in which an invisible character breaks every control token."""
-    longest_first = sorted(controls, key=len, reverse=True)
+    # One of a single character cannot be broken; a text that holds it is refused later.
+    longest_first = sorted((each for each in controls if len(each) > 1), key=len, reverse=True)
     if not longest_first:
         return text
     found = re.compile("|".join(map(re.escape, longest_first)))
@@ -111,9 +112,18 @@ def places_of(written: Sequence[int], read: Sequence[int], visual: torch.Tensor)
     ours, theirs = [written[at] for at in words], [read[at] for at in kept]
     if ours == theirs:
         return dict(zip(words, kept, strict=True))
-    matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
-    return {
-        words[block.a + step]: kept[block.b + step]
-        for block in matcher.get_matching_blocks()
-        for step in range(block.size)
-    }
+    # Marks stand around pictures alone, so most of it is equal: only what lies between is compared.
+    least = min(len(ours), len(theirs))
+    start = next((at for at in range(least) if ours[at] != theirs[at]), least)
+    end = next(
+        (at for at in range(least - start) if ours[-1 - at] != theirs[-1 - at]), least - start
+    )
+    found = {words[at]: kept[at] for at in range(start)}
+    found |= {words[-1 - at]: kept[-1 - at] for at in range(end)}
+    matcher = difflib.SequenceMatcher(
+        None, ours[start : len(ours) - end], theirs[start : len(theirs) - end], autojunk=False
+    )
+    for block in matcher.get_matching_blocks():
+        for step in range(block.size):
+            found[words[start + block.a + step]] = kept[start + block.b + step]
+    return found

@@ -98,6 +98,8 @@ _CONTAINERS = {"mp4": (4, b"ftyp"), "matroska": (0, b"\x1a\x45\xdf\xa3"), "avi":
 def _sampled(path: Path) -> tuple[list[Image.Image], float]:
     """Return frames of a file at even distances, and how many of them make a second."""
     try:
+        if not path.is_file():  # a pipe or device would never end
+            raise FileNotFoundError(path)
         with path.open("rb") as file:
             head = file.read(12)
         size = path.stat().st_size

@@ -307,10 +307,17 @@ def _read_records(path: Path) -> dict[_Key, Scores]:
     whole = content[: content.rfind(b"\n") + 1]
     if whole != content:
         path.write_bytes(whole)
-    for line in filter(None, json_lines(whole.decode("utf-8"))):
-        record = json.loads(line)
-        done[record["task"], record["name"], record["item"]] = {
-            measure: (numerator, denominator)
-            for measure, (numerator, denominator) in record["scores"].items()
-        }
+    for number, line in enumerate(json_lines(whole.decode("utf-8", "replace")), start=1):
+        try:
+            record = json.loads(line) if line.strip() else None
+            if record is not None:
+                done[record["task"], record["name"], record["item"]] = {
+                    measure: (float(numerator), float(denominator))
+                    for measure, (numerator, denominator) in record["scores"].items()
+                }
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise OutputError(
+                f"{path}, line {number} is not a record of this program: take it out, or choose "
+                "another folder."
+            ) from error
     return done

@@ -60,4 +60,5 @@ class _Raising(Hooks):
     def scores(self, call: AttentionCall, prefill: bool) -> torch.Tensor:
         """Return alpha * |s| on the picture's keys, float32 (R, H, 1, K)."""
         size = call.scores().abs()
-        return (self._alpha * size).masked_fill(~call.of_kind("image")[:, None, None], 0.0)
+        outside = ~call.of_kind("image")[:, None, None] | size.isinf()  # or hidden
+        return (self._alpha * size).masked_fill(outside, 0.0)

@@ -240,11 +240,11 @@ class _Writing(Hooks):
 
     def residual(self, layer: int, hidden: torch.Tensor, prefill: bool) -> None:
         """Find the sinks before the first write, and read the context's features (N, D)."""
-        if layer == self._first and (self.method.sinks == "all" or self.method.exclude_sinks):
-            self._take_sinks(massive(hidden, self.prompts.attended))
         if layer in self._read:
             for row, states in enumerate(hidden):
                 self._features[row] = states[self._context[row].to(states.device)]
+        if layer == self._first and (self.method.sinks == "all" or self.method.exclude_sinks):
+            self._take_sinks(massive(hidden, self.prompts.attended))
         if layer in self._inject:
             self._lengths = [
                 [states[sink].float().norm() for sink in sinks]

@@ -87,7 +87,7 @@ class Study:
 
     def trace(self, item: StudyItem, lane: str) -> Path:
         """Return the file that holds the attention of one answer."""
-        return self.folder / "prepared" / f"{item.name}.{lane}.safetensors"
+        return self.folder / "prepared" / f"{item.name}@{lane}.safetensors"
 
     def read_prepared(self, item: StudyItem) -> dict[str, Any]:
         """Return an item's answers, as `sinktrack.report.payload` makes them.
@@ -250,6 +250,8 @@ def _lanes(said: Any, file: Path) -> dict[str, Mapping[str, Any] | None]:
         except (SinkTrackError, TypeError) as error:
             raise StudyError(f"{file}: the lane {name!r} cannot be used: {error}") from error
         lanes[_name(name, f"{file}: a lane")] = changes
+    if len(lanes) != 2:
+        raise StudyError(f"{file}: two lanes have the same name: give each its own.")
     return lanes
 
 
