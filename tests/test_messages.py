@@ -231,3 +231,15 @@ def test_addresses_are_no_pictures(url):
     content = [{"type": "image", "image": url}, {"type": "text", "text": "x"}]
     with pytest.raises(PictureError):
         conversation(messages=[{"role": "user", "content": content}])
+
+
+def test_generate_inside_attach_knows_the_frames_of_a_video(checkpoint):
+    """It encodes pictures itself and hands over positions alone."""
+    model, processor = checkpoint
+    prompt = build_prompt(model, processor, "What happens?", video=FRAMES[:6])
+    with sinktrack.attach(model) as recorder:
+        model.generate(**prompt.inputs, max_new_tokens=2, do_sample=False)
+        trace = recorder.trace()
+    (grid,) = prompt.grids
+    assert trace.frames == (grid.frames,) == (3,) and "video" in trace.segments
+    assert trace.image_maps[0].shape[2:] == (grid.frames * grid.rows, grid.columns)

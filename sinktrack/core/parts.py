@@ -280,7 +280,7 @@ def _visuals(
 
     They come from whichever of the sources a call carries. `generate` encodes pictures before it
     calls the model and hands over multimodal position ids (3 or 4, B, T) instead of grids; their
-    last axis counts columns.
+    last two axes count rows and columns.
     """
     token_ids = _visual_token_ids(config)
     kinds = {token_id: kind for kind, token_id in token_ids.items()}
@@ -306,8 +306,10 @@ def _visuals(
                 if token_id in known:
                     grid = next(known[token_id], Grid(1, 1, tokens))
                 elif position_ids is not None and position_ids.ndim == 3:
-                    columns = len(position_ids[-1, row, run].unique())
-                    grid = Grid(1, tokens // columns, columns)
+                    rows, columns = (
+                        len(position_ids[axis, row, run].unique()) for axis in (-2, -1)
+                    )
+                    grid = Grid(tokens // (rows * columns), rows, columns)
                 else:
                     grid = _square(tokens)
                 own.append((kinds[token_id], grid))
