@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sinktrack.core.architecture import unwrapped
+from sinktrack.core.batch import Methods
 from sinktrack.core.cache import Cache
 from sinktrack.core.comparison import Comparison, Step
 from sinktrack.core.decoding import Decoding
-from sinktrack.core.generate import Generator, Methods
+from sinktrack.core.generate import Generator
 from sinktrack.core.messages import MAX_QUESTION_TOKENS
 from sinktrack.core.prompt import Prompt, build_prompt, tokenizer_of
 from sinktrack.methods.sinktrack import SinkTrack

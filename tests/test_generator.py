@@ -6,9 +6,10 @@ from PIL import Image
 from small_models import FAMILIES, small_inputs, small_model
 
 import sinktrack
+from sinktrack.core.batch import batch_size
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import MethodError, PromptError
-from sinktrack.core.generate import Generator, answer_batch, batch_size
+from sinktrack.core.generate import Generator, answer_batch
 from sinktrack.core.images import Picture
 from sinktrack.core.prompt import Prompt, build_prompt
 

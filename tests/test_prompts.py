@@ -9,8 +9,8 @@ from small_models import small_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from sinktrack.core.batch import left_pad
 from sinktrack.core.errors import PromptError
-from sinktrack.core.generate import left_pad
 from sinktrack.core.images import Picture
 from sinktrack.core.messages import clean_question
 from sinktrack.core.prompt import build_prompt

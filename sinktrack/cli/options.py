@@ -13,8 +13,8 @@ from sinktrack.machine import settle_threads
 from sinktrack.terminal import is_terminal, waiting
 
 if TYPE_CHECKING:
+    from sinktrack.core.batch import Methods
     from sinktrack.core.cache import Cache
-    from sinktrack.core.generate import Methods
     from sinktrack.core.prompt import Prompt
 
 MODEL, METHODS = "Model", "Methods"

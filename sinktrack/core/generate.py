@@ -18,13 +18,13 @@ from transformers import DynamicCache
 
 from sinktrack.core.architecture import decoder_layers, input_device, unwrapped
 from sinktrack.core.attach import Attachment
+from sinktrack.core.batch import Methods, left_pad
 from sinktrack.core.cache import Cache, cache_as_json
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.decoding import Decoding, Sampler
 from sinktrack.core.errors import DeviceMemoryError, MethodError, ModelError, PromptError
 from sinktrack.core.intervention import Intervention, fit
 from sinktrack.core.models import model_name
-from sinktrack.core.parts import PromptParts
 from sinktrack.core.prompt import Prompt, tokenizer_of
 from sinktrack.core.row import Row
 from sinktrack.core.text import token_texts
@@ -32,13 +32,8 @@ from sinktrack.core.trace import Token
 from sinktrack.core.upstream import cache_argument
 from sinktrack.version import VERSION
 
-Methods = Mapping[str, Intervention | None]
-
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "alloc_failed")
 """What devices say in lower case."""
-
-_A_TOKEN_EACH = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
-"""Inputs that hold one value a token; all others hold one entry a picture or a patch."""
 
 
 class Generator:
@@ -363,59 +358,6 @@ def answer_batch(
     )
     generator.run()
     return generator.rows
-
-
-def left_pad(prompts: Sequence[Prompt]) -> tuple[dict[str, torch.Tensor], PromptParts]:
-    """Put prompts below each other, padded on the left.
-
-    Each is padded with its own first token, which is hidden: so a penalty on what was said meets no
-    token that the prompt alone does not have.
-
-    Args:
-        prompts: From `sinktrack.core.prompt`.
-
-    Returns:
-        The model's inputs, and the parts of every row.
-
-    Raises:
-        PromptError: If a prompt has padding already.
-    """
-    length = max(prompt.inputs["input_ids"].shape[1] for prompt in prompts)
-
-    def padded(row: torch.Tensor, value: int) -> torch.Tensor:
-        return torch.nn.functional.pad(row, (length - row.shape[1], 0), value=value)
-
-    rows = []
-    for prompt in prompts:
-        mask = prompt.inputs.get("attention_mask", torch.ones_like(prompt.inputs["input_ids"]))
-        if not mask.all():
-            raise PromptError("The prompt has padding, which rows do not need: leave it out.")
-        rows.append({**prompt.inputs, "attention_mask": mask})
-    inputs = {}
-    for name in dict.fromkeys(name for row in rows for name in row):
-        # What only pictures have is left out where a prompt has none.
-        found = [row[name] for row in rows if name in row]
-        if name in _A_TOKEN_EACH:
-            missing = torch.zeros_like(found[0][:, :0])
-            ids = name == "input_ids"
-            found = [
-                padded(row.get(name, missing), int(row[name][0, 0]) if ids else 0) for row in rows
-            ]
-        inputs[name] = torch.cat(found)
-    parts = PromptParts(
-        input_ids=inputs["input_ids"],
-        attended=inputs["attention_mask"].bool(),
-        parts=torch.cat([padded(prompt.parts[None], 0) for prompt in prompts]),
-        names=[prompt.names for prompt in prompts],
-        grids=[prompt.grids for prompt in prompts],
-    )
-    return inputs, parts
-
-
-def batch_size(methods: Methods, wanted: int) -> int:
-    """Return how many prompts of different lengths these methods can answer at once."""
-    alone = any(method is not None and method.needs_no_padding for method in methods.values())
-    return 1 if alone else wanted
 
 
 @contextmanager

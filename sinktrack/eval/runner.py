@@ -11,10 +11,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+from sinktrack.core.batch import Methods, batch_size
 from sinktrack.core.cache import Cache, cache_as_json, check_cache
 from sinktrack.core.errors import OutputError, PromptError
 from sinktrack.core.files import json_lines, whole_file
-from sinktrack.core.generate import Methods, answer_batch, batch_size
+from sinktrack.core.generate import answer_batch
 from sinktrack.core.intervention import fit
 from sinktrack.core.models import model_name
 from sinktrack.core.prompt import Prompt, build_prompt

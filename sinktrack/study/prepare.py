@@ -6,11 +6,12 @@ from typing import Any
 
 from tqdm import tqdm
 
+from sinktrack.core.batch import Methods, batch_size
 from sinktrack.core.cache import cache_as_json
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.files import whole_file
-from sinktrack.core.generate import Generator, Methods, batch_size
+from sinktrack.core.generate import Generator
 from sinktrack.core.models import model_name
 from sinktrack.core.prompt import build_prompt, tokenizer_of
 from sinktrack.methods import published

@@ -49,10 +49,13 @@ def open_up(visitor: Visitor, name: str) -> None:
 def choose(visitor: Visitor, answer: int, title: str, parameters: str = "") -> None:
     """Choose the method of an answer."""
     page = visitor.page
+    field = page.locator(f"#parameters-{answer} textarea, #parameters-{answer} input")
+    before = field.get_attribute("placeholder") if field.count() else ""
     page.locator(f"#method-{answer} input").click()
     page.get_by_role("option", name=title, exact=True).click()
-    if parameters:
-        page.fill(f"#parameters-{answer} textarea, #parameters-{answer} input", parameters)
+    if parameters:  # which the server clears with the method before
+        expect(field).not_to_have_attribute("placeholder", before or "")
+        field.fill(parameters)
 
 
 def give_files(visitor: Visitor, *files: Path) -> None:

@@ -1,0 +1,69 @@
+"""Several prompts as one batch, padded on the left."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from sinktrack.core.errors import PromptError
+from sinktrack.core.intervention import Intervention
+from sinktrack.core.parts import PromptParts
+from sinktrack.core.prompt import Prompt
+
+Methods = Mapping[str, Intervention | None]
+"""Names to methods, None being the plain model."""
+
+_A_TOKEN_EACH = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
+"""Inputs that hold one value a token; all others hold one entry a picture or a patch."""
+
+
+def left_pad(prompts: Sequence[Prompt]) -> tuple[dict[str, torch.Tensor], PromptParts]:
+    """Put prompts below each other, padded on the left.
+
+    Each is padded with its own first token, which is hidden: so a penalty on what was said meets no
+    token that the prompt alone does not have.
+
+    Args:
+        prompts: From `sinktrack.core.prompt`.
+
+    Returns:
+        The model's inputs, and the parts of every row.
+
+    Raises:
+        PromptError: If a prompt has padding already.
+    """
+    length = max(prompt.inputs["input_ids"].shape[1] for prompt in prompts)
+
+    def padded(row: torch.Tensor, value: int) -> torch.Tensor:
+        return torch.nn.functional.pad(row, (length - row.shape[1], 0), value=value)
+
+    rows = []
+    for prompt in prompts:
+        mask = prompt.inputs.get("attention_mask", torch.ones_like(prompt.inputs["input_ids"]))
+        if not mask.all():
+            raise PromptError("The prompt has padding, which rows do not need: leave it out.")
+        rows.append({**prompt.inputs, "attention_mask": mask})
+    inputs = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        # What only pictures have is left out where a prompt has none.
+        found = [row[name] for row in rows if name in row]
+        if name in _A_TOKEN_EACH:
+            missing = torch.zeros_like(found[0][:, :0])
+            ids = name == "input_ids"
+            found = [
+                padded(row.get(name, missing), int(row[name][0, 0]) if ids else 0) for row in rows
+            ]
+        inputs[name] = torch.cat(found)
+    parts = PromptParts(
+        input_ids=inputs["input_ids"],
+        attended=inputs["attention_mask"].bool(),
+        parts=torch.cat([padded(prompt.parts[None], 0) for prompt in prompts]),
+        names=[prompt.names for prompt in prompts],
+        grids=[prompt.grids for prompt in prompts],
+    )
+    return inputs, parts
+
+
+def batch_size(methods: Methods, wanted: int) -> int:
+    """Return how many prompts of different lengths these methods can answer at once."""
+    alone = any(method is not None and method.needs_no_padding for method in methods.values())
+    return 1 if alone else wanted
