@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 from small_models import small_inputs, small_model
+from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 import sinktrack
 from sinktrack.core.attach import attach
@@ -19,6 +20,7 @@ from sinktrack.core.errors import AttachError, MethodError, ModelError, PromptEr
 from sinktrack.core.generate import Generator
 from sinktrack.core.intervention import Intervention, share_of_depth
 from sinktrack.core.prompt import Prompt, build_prompt
+from sinktrack.core.upstream import merged_axes
 
 PICTURE = Image.new("RGB", (140, 140), "white")
 ImageDraw.Draw(PICTURE).ellipse((40, 40, 80, 80), fill="red")
@@ -322,14 +324,14 @@ def test_pai_is_its_formula(close):
         after = recorder.trace()
     assert torch.equal(before.share[0, :7], after.share[0, :7])
     # From the recorded shares alone the scores are unknown, so work them out again.
-    from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import apply_rotary_pos_emb
-
     hidden = plain["hidden"]
     shape = (*hidden.shape[:2], -1, 16)
     query, key = (
         proj(hidden).view(shape).transpose(1, 2) for proj in (attention.q_proj, attention.k_proj)
     )
-    query, key = apply_rotary_pos_emb(query, key, *plain["rotary"])
+    config = model.config.get_text_config()
+    cos, sin = (merged_axes(part, config) for part in plain["rotary"])
+    query, key = apply_rotary_pos_emb(query, key, cos, sin)
     scores = query[0, :, -1:] @ key[0].repeat_interleave(2, dim=0).transpose(1, 2) * 16**-0.5
     scores[..., image] += 0.5 * scores[..., image].abs()
     raised["on image"] = scores.softmax(-1)[:, 0, image].sum(-1)
