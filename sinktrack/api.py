@@ -13,6 +13,7 @@ from sinktrack.core.comparison import Comparison, Step
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.generate import Generator
 from sinktrack.core.messages import MAX_QUESTION_TOKENS
+from sinktrack.core.parts import is_of
 from sinktrack.core.prompt import Prompt, build_prompt, tokenizer_of
 from sinktrack.methods.sinktrack import SinkTrack
 
@@ -247,9 +248,8 @@ def default_methods(model: Any, prompt: Prompt) -> Methods:
     writes the passage, or else the whole prompt as it does in text models.
     """
     method = SinkTrack.for_model(unwrapped(model))
-    kinds = {name.split()[0] for name in prompt.names}
-    if "image" in method.context and not kinds & {"image", "video"}:
-        context = "passage" if "passage" in kinds else "prompt"
+    if "image" in method.context and not any(is_of(name, "image") for name in prompt.names):
+        context = "passage" if "passage" in prompt.names else "prompt"
         method = SinkTrack.for_model(unwrapped(model), context=context)
     return {"baseline": None, "sinktrack": method}
 

@@ -24,7 +24,7 @@ from sinktrack.core.layer_hooks import LayerHooks
 from sinktrack.core.lock import model_lock
 from sinktrack.core.parts import PromptParts, attended_positions
 from sinktrack.core.recorder import Recorder
-from sinktrack.core.running import Running, start_all
+from sinktrack.core.running import Running, running_at, start_all
 from sinktrack.core.upstream import cache_of
 
 Methods = Intervention | None | Sequence[Intervention | None]
@@ -177,7 +177,7 @@ class Attachment:
 
     def running_of(self, row: int) -> Running | None:
         """Return the method at work on a row of the batch."""
-        return next((each for each in self._hooks.running if row in each.rows.tolist()), None)
+        return running_at(self._hooks.running, row)
 
     # What happens around one forward pass of the model.
 

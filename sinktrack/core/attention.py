@@ -280,10 +280,14 @@ def last_scores(
     scores = (grouped @ key.transpose(-1, -2) * scaling).view(batch, heads, 1, -1)
     if mask is not None:
         mask = mask[:, :, -1:, : key.shape[2]]
-        hidden = ~mask if mask.dtype == torch.bool else mask <= HIDDEN
         scores = scores if mask.dtype == torch.bool else scores + mask
-        scores = scores.masked_fill(hidden, float("-inf"))
+        scores = scores.masked_fill(_hidden_by(mask), float("-inf"))
     return scores.float()
+
+
+def _hidden_by(mask: torch.Tensor) -> torch.Tensor:
+    """Return what a mask hides, bool; the mask is True, or additive, where something is seen."""
+    return ~mask if mask.dtype == torch.bool else mask <= HIDDEN
 
 
 def last_query(
@@ -331,8 +335,7 @@ def last_query(
     delivered = share[..., 0] * sink_norm / output[:, -1].float().norm(dim=-1).clamp(min=1e-12)
     unseen = (sinks < gone)[:, None].expand(batch, heads)
     if attention_mask is not None:
-        mask = attention_mask[:, :, -1:, : key.shape[2]]
-        hidden = ~mask if mask.dtype == torch.bool else mask <= HIDDEN
+        hidden = _hidden_by(attention_mask[:, :, -1:, : key.shape[2]])
         unseen = unseen | hidden.expand(batch, 1, 1, -1)[rows, 0, 0, columns][:, None]
     delivered = delivered.masked_fill(unseen, float("nan"))
     keys = torch.nn.functional.pad(probabilities.mean(1), (gone, 0))

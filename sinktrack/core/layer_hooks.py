@@ -59,6 +59,8 @@ class LayerHooks:
         self.prefill = self.in_forward = False
         self.running: list[Running] = []
         self._placed: dict[tuple[str, int], Any] = {}
+        self._placed_for: tuple[bool, bool] | None = None
+        self._acting: dict[int, list[Running]] = {}
         self._forked: dict[int, tuple[Any, Any]] = {}
         self._reported: set[int] = set()
         self._turned: set[int] = set()
@@ -66,7 +68,7 @@ class LayerHooks:
     def start(self, given: KeyParts, keys: KeyParts, running: list[Running]) -> None:
         """Begin a generation."""
         self.keys_given, self.keys, self.running = given, keys, running
-        self._forked = {}
+        self._placed_for = None
 
     def begin_forward(self, prefill: bool) -> None:
         """Begin a forward pass of the model."""
@@ -84,7 +86,19 @@ class LayerHooks:
 
     def place(self) -> None:
         """Put hooks where this forward pass needs them, and take the others away."""
-        wanted = set(self._wanted())
+        unseen = self._windowed and len(self._turned) < len(self._layers)
+        if self._placed_for == (self.prefill, unseen):
+            return  # as for the step before
+        self._placed_for = self.prefill, unseen
+        self._acting = {
+            index: [
+                run
+                for run in self.running
+                if any(run.wants(hook, index, self.prefill) for hook in _IN_ATTENTION)
+            ]
+            for index in range(len(self._layers))
+        }
+        wanted = set(self._wanted(unseen))
         for place in [place for place in self._placed if place not in wanted]:
             self._placed.pop(place).remove()
         for hook, index in sorted(wanted - self._placed.keys()):
@@ -103,10 +117,13 @@ class LayerHooks:
         tapped = any(hook == "attention" for hook, _ in self._placed)
         _use_implementation(self._model, IMPLEMENTATION if tapped else "sdpa")
 
-    def _wanted(self) -> Iterator[tuple[str, int]]:
-        """Yield which hooks this forward pass needs, as kind and layer."""
+    def _wanted(self, unseen: bool) -> Iterator[tuple[str, int]]:
+        """Yield which hooks this forward pass needs, as kind and layer.
+
+        Args:
+            unseen: Whether a window still has to learn how some layer turns its keys.
+        """
         prefill = self.prefill
-        unseen = self._windowed and len(self._turned) < len(self._layers)
         sinks_at = self._sink_layer if prefill and self._recorder.enabled else -1
         for index, layer in enumerate(self._layers):
             forked = prefill and self._rows_of is not None and index >= self._fork_layer
@@ -119,10 +136,7 @@ class LayerHooks:
                         "which a method wants to change: choose another method."
                     )
                 yield "mlp", index
-            acting = any(
-                run.wants(hook, index, prefill) for run in self.running for hook in _IN_ATTENTION
-            )
-            if prefill or self._recorder.enabled or acting or unseen:
+            if prefill or self._recorder.enabled or self._acting[index] or unseen:
                 yield "attention", index
 
     @property
@@ -138,6 +152,7 @@ class LayerHooks:
         for hook in self._placed.values():
             hook.remove()
         self._placed.clear()
+        self._placed_for = None
 
     def _is_forked(self, index: int) -> bool:
         """Whether every row is its own when a layer is entered."""
@@ -204,17 +219,12 @@ class LayerHooks:
                     "nothing would be written or recorded: inside the block call the model "
                     "itself and not a part of it, without gradient checkpointing."
                 )
-            acting = [
-                running
-                for running in self.running
-                if any(running.wants(hook, index, self.prefill) for hook in _IN_ATTENTION)
-            ]
             entering = kwargs.get("hidden_states", args[0] if args else None)
             kwargs["attention_tap"] = AttentionTap(
                 layer_idx=index,
                 prefill=self.prefill,
                 keys=self.keys if self._is_forked(index) else self.keys_given,
-                running=acting,
+                running=self._acting[index],
                 input_norm=input_norm,
                 rotary=kwargs.get("position_embeddings"),
                 recorder=self._recorder if self._recorder.enabled else None,

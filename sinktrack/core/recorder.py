@@ -14,7 +14,7 @@ from sinktrack.core.columns import KeyParts
 from sinktrack.core.errors import TraceError
 from sinktrack.core.intervention import Intervention, Write
 from sinktrack.core.parts import PADDING
-from sinktrack.core.running import Running
+from sinktrack.core.running import Running, running_at
 from sinktrack.core.text import token_texts
 from sinktrack.core.trace import AttentionTrace, Token
 
@@ -149,7 +149,7 @@ class Recorder:
         labels = prompts.labels[row].cpu()
         real = labels != PADDING
         method = self._methods[row]
-        running = next((each for each in self._running if row in each.rows.tolist()), None)
+        running = running_at(self._running, row)
         image_maps, image_scale = self._image_maps(row, steps)
         return AttentionTrace(
             tokens=tuple(map(Token, ids, token_texts(tokenizer, ids))),

@@ -215,6 +215,11 @@ class Running:
         self._most[kind] = moved if most is None else torch.maximum(most.to(moved.device), moved)
 
 
+def running_at(running: Sequence[Running], row: int) -> Running | None:
+    """Return the method at work on a row of the batch; None for the plain model."""
+    return next((each for each in running if row in each.rows.tolist()), None)
+
+
 def start_all(
     methods: Sequence[Intervention | None],
     each: Mapping[Intervention, int],

@@ -18,8 +18,6 @@ from sinktrack.core.parts import KINDS, PromptParts, kinds_of_context
 from sinktrack.core.sinks import massive
 
 Causal = Literal["corrected", "official"]
-CONTEXTS = ("image", "instruction", "image+instruction", "passage", "prompt")
-"""The contexts that people choose from; any kinds of parts can be joined by "+"."""
 
 
 def _check_context(value: Any) -> str | None:
