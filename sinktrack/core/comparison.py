@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sinktrack.core.images import Picture
 from sinktrack.core.intervention import Intervention
-from sinktrack.core.messages import Conversation, Text
+from sinktrack.core.messages import Conversation, passage_of, visuals_of
 from sinktrack.core.trace import AttentionTrace, Token
 from sinktrack.core.video import Video
 
@@ -86,13 +86,12 @@ class Comparison(Mapping[str, Answer]):
     @property
     def passage(self) -> str:
         """The passages, as the model read them; "" without one."""
-        texts = (each for each in self._content if isinstance(each, Text))
-        return "\n\n".join(each.text for each in texts if each.kind == "passage")
+        return passage_of(self.turns)
 
     @property
     def visuals(self) -> tuple[Picture | Video, ...]:
         """The pictures and videos as the model saw them, in order."""
-        return tuple(each for each in self._content if not isinstance(each, Text))
+        return visuals_of(self.turns)
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
@@ -104,10 +103,6 @@ class Comparison(Mapping[str, Answer]):
         """Sentences for a person: what became of pictures, and which methods did nothing."""
         said = [notice for each in self.visuals for notice in each.notices]
         return (*said, *(each.notice for each in self.answers.values() if each.notice))
-
-    @property
-    def _content(self) -> list[Any]:
-        return [each for turn in self.turns for each in turn.content]
 
     def __getitem__(self, name: str) -> Answer:
         """Return the answer of a method."""

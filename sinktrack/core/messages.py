@@ -61,6 +61,18 @@ class Turn:
 Conversation = tuple[Turn, ...]
 
 
+def passage_of(turns: Conversation) -> str:
+    """Return the passages of a conversation; "" without one."""
+    texts = (each for turn in turns for each in turn.content if isinstance(each, Text))
+    return BETWEEN_TEXTS.join(each.text for each in texts if each.kind == "passage")
+
+
+def visuals_of(turns: Conversation) -> tuple[Picture | Video, ...]:
+    """Return the pictures and videos of a conversation, in order."""
+    content = (each for turn in turns for each in turn.content)
+    return tuple(each for each in content if not isinstance(each, Text))
+
+
 def clean_text(text: Any, what: str, most: int = MAX_TEXT_CHARACTERS) -> str:
     """Return `text` without control characters, lone surrogates and marks that reorder it.
 

@@ -22,7 +22,9 @@ from sinktrack.core.messages import (
     Conversation,
     Text,
     conversation,
+    passage_of,
     template_content,
+    visuals_of,
     with_texts,
     without,
 )
@@ -108,17 +110,17 @@ class Prompt:
     @property
     def passage(self) -> str:
         """The passages, as the model reads them; "" without one."""
-        return BETWEEN_TEXTS.join(each.text for each in self._all(Text) if each.kind == "passage")
+        return passage_of(self.turns)
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
         """The pictures as the model sees them, in order."""
-        return tuple(self._all(Picture))
+        return tuple(each for each in visuals_of(self.turns) if isinstance(each, Picture))
 
     @property
     def videos(self) -> tuple[Video, ...]:
         """The videos as the model sees them, in order."""
-        return tuple(self._all(Video))
+        return tuple(each for each in visuals_of(self.turns) if isinstance(each, Video))
 
     @property
     def image_tokens(self) -> int:
@@ -169,9 +171,6 @@ class Prompt:
                 "or choose another method."
             )
         return self.builder.build(left, needs_picture=False)
-
-    def _all(self, kind: type) -> list[Any]:
-        return [each for turn in self.turns for each in turn.content if isinstance(each, kind)]
 
 
 def reads_pictures(config: Any) -> bool:
