@@ -39,7 +39,7 @@ def table(model: Any) -> str:
         fitted = method.for_model(model)
         file = Path(inspect.getfile(method)).name
         link = f"[{file}](../sinktrack/methods/{file})"
-        rows = "2" if fitted.rows_of_its_own else "1"
+        rows = fitted.rows
         said = [link, *source(method)]
         lines.append(
             f"| `{kind}` | {method.summary()} | {fitted.needs or 'any prompt'} | {rows} "

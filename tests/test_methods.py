@@ -159,8 +159,8 @@ def test_attach_and_the_generator_agree(kind, checkpoint):
     model, processor = checkpoint
     method = acting(kind, model)
     prompt = build_prompt(model, processor, ASKED["question"], [PICTURE], passage=ASKED["passage"])
-    if method.rows_of_its_own:
-        with pytest.raises(MethodError, match="rows of its own"), attach(model, method):
+    if method.needs_prompts:
+        with pytest.raises(MethodError, match="prompts of its own"), attach(model, method):
             pass
         return
     with attach(model, method, context_mask=prompt.instruction_mask) as recorder:
@@ -413,7 +413,7 @@ def test_every_hook_reaches_the_model(close):
     with attach(model, Everything()) as recorder:
         model.generate(**inputs, max_new_tokens=4, do_sample=False)
         trace = recorder.trace()
-    assert set(trace.moved) == {"residual", "mlp", "values", "output", "logits", "attention"}
+    assert set(trace.moved) == {"residual", "mlp", "values", "output", "logits", "kl", "attention"}
     assert all(trace.moved["residual"][:, 4] > 0.009) and not trace.moved["residual"][:, 5].any()
     assert trace.moved["values"][0, 6] > 0.09 and not trace.moved["values"][1:].any()
 

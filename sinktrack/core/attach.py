@@ -50,7 +50,7 @@ def attach(
         model: A transformers model whose decoder calls transformers' AttentionInterface, or a PEFT
             model around one.
         method: The method for every row, None for the plain model, or a sequence with one a row.
-            A method with rows of its own answers through `compare` and `stream` alone.
+            A method with prompts of its own answers through `compare` and `stream` alone.
         context_mask: bool (B, T) or (1, T), True on the instruction; needed by methods whose
             context holds it. `sinktrack.core.prompt` makes it.
         cache: "full", or a `SinkWindow` to which the model's own cache is cut before each step.
@@ -66,10 +66,10 @@ def attach(
         PromptError: From `generate` or `forward`, if a prompt lacks the context.
     """
     for one in method if isinstance(method, Sequence) else [method]:
-        if isinstance(one, Intervention) and one.rows_of_its_own:
+        if isinstance(one, Intervention) and one.needs_prompts:
             raise MethodError(
-                f"{one.kind} needs rows of its own beside each prompt's, which only "
-                "sinktrack.compare and sinktrack.stream make: use one of them."
+                f"{one.kind} needs prompts of its own or the tokenizer, which only "
+                "sinktrack.compare and sinktrack.stream have: use one of them."
             )
     attachment = Attachment(model, method, context_mask=context_mask, cache=cache, record=record)
     with attachment.active():
@@ -89,6 +89,9 @@ class Attachment:
         rows_of: For each row of the batch which row given to the model it begins as. Up to the
             first layer that any method changes, rows that begin alike are one row.
         each: How many rows a prompt has, by method; 1 where it is not named.
+
+    Attributes:
+        readings: What `Hooks.read` is given, by method, to be filled in before a prompt is read.
     """
 
     def __init__(
@@ -117,6 +120,7 @@ class Attachment:
         fitted = [None if one is None else fit(one, model) for one in chosen]
         self.methods = fitted if isinstance(method, Sequence) else fitted[0]
         self._each, self._given, self._mask = each or {}, prompts, context_mask
+        self.readings: dict[Intervention, torch.Tensor] = {}
         self._rows_of = None if rows_of is None else torch.tensor(rows_of)
         self.fork_layer = min(
             (one.first_layer(len(self.layers)) for one in fitted if one is not None),
@@ -250,7 +254,7 @@ class Attachment:
             if method is not None and method.needs is not None:
                 prompts.positions(row, method.needs)  # which says what is missing
         keys = KeyParts(prompts)
-        running = start_all(methods, self._each, prompts, self.model)
+        running = start_all(methods, self._each, self.readings, prompts, self.model)
         last = any(each.hooks.overrides(hook) for each in running for hook in ("scores", "logits"))
         if (self.recorder.enabled or last) and not given.attended[:, -1].all():
             raise PromptError(

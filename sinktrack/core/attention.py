@@ -143,16 +143,51 @@ class AttentionCall:
             found = found[:, found.shape[1] - width :]
         return self.own(torch.nn.functional.pad(found, (0, width - found.shape[1])))
 
-    def scores(self) -> torch.Tensor:
-        """Return the last query's scores before the softmax, float32 (R, H, 1, K)."""
-        mask = None if self._mask is None else self._mask[:, :, -1:]
-        if mask is not None and len(mask) > 1:
-            mask = self.own(mask)
-        filled = self._tap.keys.labels.shape[1]
-        scores = last_scores(self.query, self.key, mask, self.scaling)
-        return scores.masked_fill(
-            torch.arange(scores.shape[-1], device=scores.device) >= filled, float("-inf")
+    def scores(self, queries: int = 1) -> torch.Tensor:
+        """Return the scores of the last q queries before the softmax, float32 (R, H, q, K).
+
+        Args:
+            queries: q, at most as many as the call has.
+        """
+        mask = self._own_mask(queries)
+        scores = last_scores(self.query, self.key, mask, self.scaling, queries)
+        columns = torch.arange(scores.shape[-1], device=scores.device)
+        return scores.masked_fill(columns > self._columns(queries), float("-inf"))
+
+    def attend_without(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Attend again with some keys hidden from every query, (R, Q, H, d).
+
+        A query that would see nothing else still sees its own key.
+
+        Args:
+            hidden: bool (R, K).
+        """
+        queries, width = self.query.shape[2], self.key.shape[2]
+        mask, at = self._own_mask(queries), self._columns(queries)
+        columns = torch.arange(width, device=at.device)
+        seen = (columns <= at)[None, None]
+        if mask is not None:
+            seen = seen & ~_hidden_by(mask[..., :width])
+        kept = seen & ~hidden[:, None, None]  # (R, 1, Q, K)
+        kept = torch.where(kept.any(-1, keepdim=True), kept, seen & (columns == at))
+        output, _ = sdpa_attention_forward(
+            self.module, self.query, self.key, self.value, kept, scaling=self.scaling
         )
+        self.looked(self.scores().masked_fill(~kept[:, :, -1:], float("-inf")).softmax(-1))
+        return output
+
+    def _own_mask(self, queries: int) -> torch.Tensor | None:
+        """Return the model's mask of the last q queries, (R or 1, 1, q, K or more)."""
+        if self._mask is None:
+            return None
+        mask = self._mask[:, :, -queries:]
+        return self.own(mask) if len(mask) > 1 else mask
+
+    def _columns(self, queries: int) -> torch.Tensor:
+        """Return where the keys of the last q queries themselves stand, int64 (q, 1)."""
+        filled = self._tap.keys.labels.shape[1]  # a static cache holds room for more
+        end = min(filled, self.key.shape[2])
+        return torch.arange(end - queries, end, device=self.key.device)[:, None]
 
     def looked(self, probabilities: torch.Tensor) -> None:
         """Say where the last query looks after the method's change.
@@ -160,7 +195,7 @@ class AttentionCall:
         Args:
             probabilities: float32 (R, H, 1, K).
         """
-        self.looked_at = probabilities[:, :, 0]
+        self.looked_at = probabilities[:, :, -1]
 
     def weighted(self, probabilities: torch.Tensor) -> torch.Tensor:
         """Return what queries receive that look like this.
@@ -263,9 +298,20 @@ def sinktrack_attention(
 
 
 def last_scores(
-    query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, scaling: float
+    query: torch.Tensor,
+    key: torch.Tensor,
+    mask: torch.Tensor | None,
+    scaling: float,
+    queries: int = 1,
 ) -> torch.Tensor:
-    """Return the last query's scores before the softmax, float32 (B, H, 1, K); -inf where hidden.
+    """Return scores before the softmax, float32 (B, H, q, K); -inf where the mask hides.
+
+    Args:
+        query: (B, H, Q, d).
+        key: (B, H_kv, K, d).
+        mask: (B or 1, 1, Q, K or more), bool or additive; None hides nothing.
+        scaling: The factor on query-key products.
+        queries: q, how many of the last queries.
 
     Raises:
         AttachError: If the mask differs from head to head.
@@ -276,10 +322,10 @@ def last_scores(
             "The model's attention mask differs from head to head, which cannot be recorded: "
             "attach with record=False."
         )
-    grouped = query[:, :, -1].view(batch, key.shape[1], -1, head_size)
-    scores = (grouped @ key.transpose(-1, -2) * scaling).view(batch, heads, 1, -1)
+    grouped = query[:, :, -queries:].reshape(batch, key.shape[1], -1, head_size)
+    scores = (grouped @ key.transpose(-1, -2) * scaling).view(batch, heads, queries, -1)
     if mask is not None:
-        mask = mask[:, :, -1:, : key.shape[2]]
+        mask = mask[:, :, -queries:, : key.shape[2]]
         scores = scores if mask.dtype == torch.bool else scores + mask
         scores = scores.masked_fill(_hidden_by(mask), float("-inf"))
     return scores.float()

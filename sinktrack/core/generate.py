@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ from sinktrack.core.errors import DeviceMemoryError, MethodError, ModelError, Pr
 from sinktrack.core.intervention import Intervention, fit
 from sinktrack.core.models import model_name
 from sinktrack.core.prompt import Prompt, tokenizer_of
+from sinktrack.core.reading import fresh_positions, last_states, with_positions
 from sinktrack.core.row import Row
 from sinktrack.core.text import token_texts
 from sinktrack.core.trace import Token
@@ -105,6 +107,7 @@ class Generator:
                 )
         device = input_device(self._model)
         self._inputs = {name: value.to(device) for name, value in inputs.items()}
+        parts = replace(parts, tokenizer=tokenizer)
         self._attachment = Attachment(
             self._model,
             self._layout.methods,
@@ -131,7 +134,12 @@ class Generator:
         """
         if any(row.ids for row in self._main_rows):
             raise PromptError("These answers were written already: make another Generator.")
-        with self._attachment.active(), _fresh_positions(self._model), self._memory_sentence():
+        with self._memory_sentence():
+            self._attachment.readings = {
+                method: last_states(self._model, prompts)
+                for method, prompts in self._layout.readings.items()
+            }
+        with self._attachment.active(), fresh_positions(self._model), self._memory_sentence():
             ids, mask = (
                 self._inputs[name][self._layout.main_given.to(self._inputs[name].device)]
                 for name in ("input_ids", "attention_mask")
@@ -198,13 +206,8 @@ class Generator:
     def _decode(self, ids: torch.Tensor) -> Iterator[list[dict[str, Token]]]:
         """Read the prompts, then yield what the rows of `ids` write, step by step, without end."""
         started = time.perf_counter()
-        model, layout, inputs = self._model, self._layout, dict(self._inputs)
-        mask = inputs.pop("attention_mask")
-        if not mask.all():
-            inputs["attention_mask"] = mask
-            if not any(name.endswith("grid_thw") for name in inputs):
-                # With pictures in the prompts a model makes positions of its own.
-                inputs["position_ids"] = (mask.long().cumsum(1) - 1).clamp(min=0)
+        model, layout = self._model, self._layout
+        inputs = with_positions(self._inputs)
         cache: Any = DynamicCache(config=model.config.get_text_config())
         cached = {cache_argument(model): cache, "use_cache": True}
         logits = _next_logits(model, **inputs, **cached)
@@ -292,6 +295,7 @@ class _Layout:
         main: int64 (M,), for each answer the row of the batch that writes it.
         main_of: int64 (B,), for each row of the batch the answer whose tokens it reads.
         main_given: int64 (M,), for each answer the index of its prompt among `given`.
+        readings: What methods have read before, one list an answer.
     """
 
     def __init__(self, prompts: Sequence[Prompt], methods: Methods, *, share: bool = True) -> None:
@@ -300,6 +304,7 @@ class _Layout:
         self.methods: list[Intervention | None] = []
         self.rows_of: list[int] = []
         self.each: dict[Intervention, int] = {}
+        self.readings: dict[Intervention, list[list[Prompt]]] = {}
         main: list[int] = []
         main_of: list[int] = []
         for number, prompt in enumerate(prompts):
@@ -309,7 +314,11 @@ class _Layout:
                     prompt.check_has(method.needs, name, number if len(prompts) > 1 else None)
                 wanted = [prompt] if method is None else method.prompts(prompt)
                 if method is not None:
+                    _check_rows(method, wanted)
                     self.each[method] = len(wanted)
+                    readings = method.readings(prompt)
+                    if readings:
+                        self.readings.setdefault(method, []).append(readings)
                 main.append(len(self.rows_of))
                 for each in wanted:
                     same = (at for at in own if share and self.given[at] is each)
@@ -323,6 +332,15 @@ class _Layout:
                     main_of.append(len(main) - 1)
         self.main, self.main_of = torch.tensor(main), torch.tensor(main_of)
         self.main_given = torch.tensor(self.rows_of)[self.main]
+
+
+def _check_rows(method: Intervention, prompts: Sequence[Prompt]) -> None:
+    """Refuse a method that answers with other rows than it says."""
+    if len(prompts) != method.rows:
+        raise MethodError(
+            f"{method.kind} gives {len(prompts)} prompts, but says that it has {method.rows} rows: "
+            "mend its rows."
+        )
 
 
 def answer_batch(
@@ -358,24 +376,6 @@ def answer_batch(
     )
     generator.run()
     return generator.rows
-
-
-@contextmanager
-def _fresh_positions(model: Any) -> Iterator[None]:
-    """Put aside what the model keeps of the last picture's positions, and put it back.
-
-    Qwen's models keep `rope_deltas` between calls; without it a prompt without a picture would
-    begin where the last picture made the text begin.
-    """
-    keeping = [module for module in model.modules() if hasattr(module, "rope_deltas")]
-    before = [module.rope_deltas for module in keeping]
-    for module in keeping:
-        module.rope_deltas = None
-    try:
-        yield
-    finally:
-        for module, kept in zip(keeping, before, strict=True):
-            module.rope_deltas = kept
 
 
 def _repeat_positions(model: Any, rows_of: torch.Tensor) -> None:

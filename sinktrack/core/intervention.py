@@ -6,15 +6,16 @@ how to write one.
 """
 
 import math
-import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import torch
 
 from sinktrack.core.architecture import decoder_layers
 from sinktrack.core.errors import MethodError
+from sinktrack.core.parameter import Parameter as Parameter
+from sinktrack.core.parameter import parameter as parameter
 from sinktrack.core.parts import PromptParts
 from sinktrack.core.prompt import Prompt
 
@@ -24,148 +25,16 @@ if TYPE_CHECKING:
     from sinktrack.core.attention import AttentionCall
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parameter:
-    """What people are told of one parameter of a method.
+class Lens(Protocol):
+    """What early layers would have said."""
 
-    Args:
-        name: As in Python and on the command line.
-        default: Its value where none is given.
-        help: One sentence.
-        low: The least value of a number; None for none.
-        high: The largest.
-        choices: The values that a word may have; empty for a number, a switch or layers.
-        layers: Whether it is a set of layers.
-        check: Returns a sentence that says what is wrong with a value, or None.
-        takes: What values it takes, in words, where the rest does not say it.
-    """
+    def __call__(self, layer: int, *, normed: bool = True) -> torch.Tensor:
+        """Return the logits of one layer's output, float32 (P, k, V).
 
-    name: str
-    default: Any
-    help: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-    layers: bool = False
-    check: Callable[[Any], str | None] | None = None
-    takes: str = ""
-
-    @property
-    def range(self) -> str:
-        """What values it takes, in words."""
-        if self.takes:
-            return self.takes
-        if self.choices:
-            return " or ".join(self.choices)
-        if self.layers:
-            return "layers, such as 2+5+7 or 2-9"
-        if isinstance(self.default, bool):
-            return "yes or no"
-        kind = "a whole number" if isinstance(self.default, int) else "a number"
-        if self.low is None:
-            return kind
-        low = _written(self.low)
-        return (
-            f"{kind} of {low} or more"
-            if self.high is None
-            else (f"{kind} from {low} to {_written(self.high)}")
-        )
-
-    def checked(self, value: Any) -> Any:
-        """Return a value as it is kept.
-
-        Raises:
-            MethodError: If it is out of range.
+        Args:
+            layer: One of the hooks' `lens`.
+            normed: Whether its output passes through the final norm before the output embedding.
         """
-        if self.layers:
-            return self._checked_layers(value)
-        if self.check is not None:
-            said = self.check(value)
-            if said is not None:
-                raise MethodError(f"{self.name} is {value!r}, but {said}.")
-            return value
-        if self.choices:
-            good = value in self.choices
-        elif isinstance(self.default, bool):
-            good = isinstance(value, bool)
-        else:
-            whole = isinstance(self.default, int)
-            good = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-            good = good and (self.low is None or value >= self.low)
-            good = good and (self.high is None or value <= self.high)
-            good = good and (isinstance(value, int) or math.isfinite(value))
-        if not good:
-            raise MethodError(f"{self.name} is {value!r}, but must be {self.range}.")
-        return value
-
-    def _checked_layers(self, value: Any) -> Any:
-        if value is None and self.default is None:
-            return None
-        if not isinstance(value, Collection) or any(
-            isinstance(layer, bool) or not isinstance(layer, int) or layer < 0 for layer in value
-        ):
-            raise MethodError(
-                f"{self.name} is {value!r}, but must be a set of layers, counted from 0: give "
-                "whole numbers of 0 or more."
-            )
-        return frozenset(value)
-
-    def parsed(self, text: str) -> Any:
-        """Return the value that a word on the command line or the page stands for.
-
-        Raises:
-            MethodError: If it stands for none.
-        """
-        words = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
-        try:
-            if self.layers:
-                return frozenset(_layers(text))
-            if self.check is not None and re.fullmatch(r"\d+([+-]\d+)*", text):
-                return frozenset(_layers(text))
-            if self.choices or self.check is not None:
-                return text
-            if isinstance(self.default, bool):
-                return words[text.lower()]
-            return int(text) if isinstance(self.default, int) else float(text)
-        except (KeyError, ValueError) as error:
-            raise MethodError(f"{self.name} is {text!r}, but must be {self.range}.") from error
-
-
-def _written(number: float) -> str:
-    """Write a number as people do: 1,000 and not 1e+03."""
-    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
-
-
-def _layers(text: str) -> list[int]:
-    """Return the layers of a text such as "2+5-7"."""
-    found: list[int] = []
-    for each in text.split("+"):
-        first, _, last = each.partition("-")
-        if len(last) > 5:  # a range of billions would fill the memory
-            raise ValueError(each)
-        layers = range(int(first), int(last or first) + 1)
-        if not layers:
-            raise ValueError(each)
-        found += layers
-    return found
-
-
-def parameter(
-    default: Any,
-    help: str,  # noqa: A002
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple[str, ...] = (),
-    layers: bool = False,
-    check: Callable[[Any], str | None] | None = None,
-    takes: str = "",
-) -> Any:
-    """Declare a field of a method; see `Parameter` for the arguments."""
-    told = {"help": help, "low": low, "high": high, "choices": choices}
-    return field(
-        default=default, metadata=told | {"layers": layers, "check": check, "takes": takes}
-    )
 
 
 KINDS: dict[str, type["Intervention"]] = {}
@@ -183,6 +52,10 @@ class Intervention:
     kind: ClassVar[str] = ""
     title: ClassVar[str] = ""
     """What people call it; the kind in capitals by default."""
+    source: ClassVar[str] = ""
+    """The address of the paper that it comes from; "" for none."""
+    control: ClassVar[bool] = False
+    """Whether it is there to be beaten: a method is worth something that does better."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Make the class known by its kind."""
@@ -208,6 +81,16 @@ class Intervention:
         return False
 
     @property
+    def rows(self) -> int:
+        """How many rows it answers a prompt with, and so what it costs beside the plain model."""
+        return 1
+
+    @property
+    def needs_prompts(self) -> bool:
+        """Whether it needs more than a model's inputs: prompts of its own, or the tokenizer."""
+        return self.rows > 1
+
+    @property
     def subtitle(self) -> str:
         """One line on what is done to the model."""
         values = {each.name: getattr(self, each.name) for each in self.parameters()}
@@ -215,8 +98,12 @@ class Intervention:
         return f"{self.summary().rstrip('.')} ({said})." if said else self.summary()
 
     def prompts(self, prompt: Prompt) -> list[Prompt]:
-        """Return the prompts of its rows: `prompt` first, and one more for each further row."""
+        """Return the prompts of its rows, the one that writes the answer first."""
         return [prompt]
+
+    def readings(self, prompt: Prompt) -> list[Prompt]:
+        """Return prompts that the plain model reads before; `Hooks.read` gets what it made."""
+        return []
 
     def first_layer(self, num_layers: int) -> int:
         """Return the first layer that it changes; `num_layers` if it changes none."""
@@ -280,11 +167,6 @@ class Intervention:
         """Return the first line of its docstring."""
         return (cls.__doc__ or "").strip().splitlines()[0]
 
-    @property
-    def rows_of_its_own(self) -> bool:
-        """Whether it answers with more than one row a prompt."""
-        return type(self).prompts is not Intervention.prompts
-
     def as_dict(self) -> dict[str, Any]:
         """Return kind and parameters as JSON values; `sinktrack.methods.from_dict` reads them."""
         values = {each.name: getattr(self, each.name) for each in self.parameters()}
@@ -334,6 +216,30 @@ def fit(method: Method, model: Any) -> Method:
     return method.fitted(model)
 
 
+@dataclass(frozen=True, kw_only=True)
+class AtDepth(Intervention):
+    """A method that was published for some layers of a model, and acts at the same depth of others.
+
+    Attributes:
+        depth: The first layer, the last one, and how many the published model has.
+    """
+
+    depth: ClassVar[tuple[int, int, int]]
+    layers: Collection[int] | None = parameter(
+        None, "Where it acts; by default at the published share of the depth.", layers=True
+    )
+
+    def fitted(self, model: Any) -> "Self":
+        """Return it with its layers."""
+        if self.layers is not None:
+            return self
+        return replace(self, layers=share_of_depth(*self.depth, len(decoder_layers(model))))
+
+    def first_layer(self, num_layers: int) -> int:
+        """Return the first layer where it acts."""
+        return min(self.layers or (), default=num_layers)
+
+
 def share_of_depth(first: int, last: int, of: int, num_layers: int) -> frozenset[int]:
     """Return layers at the same depth as layers `first` to `last` of a model of `of` layers."""
     begin, end = round(first / of * num_layers), round((last + 1) / of * num_layers)
@@ -372,18 +278,23 @@ class Hooks:
         act_at: The layers where the hooks are called; None for all from `first_layer` on.
         while_writing: Whether they are called while the answer is written, or with the prompt
             alone.
-        lens: Layers whose output at the last position `logits` may ask for.
+        lens: Layers whose output at the last position `logits` may ask for; -1 is the embedding.
+        rewrote: Which share of its prompt the method wrote itself.
         writes: What was written into sinks so far, for the trace.
     """
 
     act_at: Collection[int] | None = None
     while_writing: bool = True
     lens: Collection[int] = ()
+    rewrote: float = 0.0
     writes: "list[Write]"
 
     def __init__(self) -> None:
         """Start with nothing written."""
         self.writes = []
+
+    def read(self, states: torch.Tensor) -> None:
+        """Take what each layer made of the last token of `readings`, float (P, k, L, D)."""
 
     def residual(self, layer: int, hidden: torch.Tensor, prefill: bool) -> torch.Tensor | None:
         """Read or change the residual stream (R, Q, D) before a decoder layer."""
@@ -398,7 +309,7 @@ class Hooks:
         return None
 
     def scores(self, call: "AttentionCall", prefill: bool) -> torch.Tensor | None:
-        """Return what is added to the last query's scores before the softmax, (R, H, 1, K)."""
+        """Return what is added to the last q queries' scores before the softmax, (R, H, q, K)."""
         return None
 
     def attention(
@@ -407,12 +318,12 @@ class Hooks:
         """Read or change the attention output (R, Q, H, d) before `o_proj`."""
         return None
 
-    def logits(self, logits: torch.Tensor, lens: Callable[[int], torch.Tensor]) -> torch.Tensor:
+    def logits(self, logits: torch.Tensor, lens: Lens) -> torch.Tensor:
         """Return the distribution that chooses the next token.
 
         Args:
             logits: float32 (P, k, V), of the k rows of each of P prompts, the main row first.
-            lens: Gives the logits (P, k, V) that a layer of `lens` would have said.
+            lens: Gives the logits (P, k, V) that the layers of `lens` would have said.
 
         Returns:
             float32 (P, V).

@@ -202,6 +202,13 @@ def with_texts(turns: Conversation, texts: Sequence[str]) -> Conversation:
     )
 
 
+def with_question(turns: Conversation, question: str) -> Conversation:
+    """Return a conversation whose last turn asks something else."""
+    *before, last = turns
+    others = (each for each in last.content if not isinstance(each, Text) or each.kind == "passage")
+    return (*before, Turn(last.role, (*others, Text(question, "instruction"))))
+
+
 def template_content(content: Sequence[Content]) -> Any:
     """Return a turn's content as chat templates take it: a text, or parts if it has pictures."""
     items: list[dict[str, str]] = []

@@ -83,6 +83,7 @@ class PromptParts:
             token has a part as well, though attention to it is counted as attention to the sink.
         names: For each row the names of its parts, "sink" in front and "generated" at the end.
         grids: For each row the pictures and videos in order.
+        tokenizer: Turns words into ids; None where only a model's inputs are known.
     """
 
     input_ids: torch.Tensor
@@ -90,6 +91,7 @@ class PromptParts:
     parts: torch.Tensor
     names: Sequence[tuple[str, ...]]
     grids: Sequence[Sequence[Grid]]
+    tokenizer: Any = None
 
     @property
     def sinks(self) -> torch.Tensor:
@@ -112,6 +114,7 @@ class PromptParts:
             parts=self.parts[rows],
             names=[self.names[row] for row in rows.tolist()],
             grids=[self.grids[row] for row in rows.tolist()],
+            tokenizer=self.tokenizer,
         )
 
     def positions(self, row: int, context: str) -> torch.Tensor:
@@ -160,6 +163,26 @@ class PromptParts:
             device=self.parts.device,
         )
         return is_kind.gather(1, self.parts) & self.attended
+
+    def named(self, kind_at: torch.Tensor) -> tuple[torch.Tensor, tuple[str, ...]]:
+        """Return the first row's parts and their names, once the kind of each token is known.
+
+        Args:
+            kind_at: int64 (T,), an index into `KINDS`.
+        """
+        visual = [(at, name) for at, name in enumerate(self.names[0]) if is_of(name, "image")]
+        texts = [
+            kind
+            for kind in KINDS
+            if kind not in ("image", "video", "rest") and (kind_at == KINDS.index(kind)).any()
+        ]
+        names = (SINK, *texts, *(name for _, name in visual), "rest", GENERATED)
+        parts = torch.full_like(kind_at, names.index("rest"))
+        for kind in texts:
+            parts[kind_at == KINDS.index(kind)] = names.index(kind)
+        for at, name in visual:
+            parts[self.parts[0] == at] = names.index(name)
+        return parts, names
 
     @classmethod
     def of(

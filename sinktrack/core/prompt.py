@@ -8,7 +8,7 @@ are plain text to the model. Offsets tell which tokens are which text.
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,13 +25,12 @@ from sinktrack.core.messages import (
     passage_of,
     template_content,
     visuals_of,
+    with_question,
     with_texts,
     without,
 )
 from sinktrack.core.parts import (
-    GENERATED,
     KINDS,
-    SINK,
     Grid,
     PromptParts,
     is_of,
@@ -172,6 +171,23 @@ class Prompt:
             )
         return self.builder.build(left, needs_picture=False)
 
+    def asking(self, question: str) -> "Prompt":
+        """Return the prompt of the same conversation with another last text of the user.
+
+        Args:
+            question: It may be longer than a person's.
+
+        Raises:
+            PromptError: If the prompt was not made by a builder, or gets too long for the model.
+        """
+        if self.builder is None:
+            raise PromptError(
+                "The prompt was not made of a conversation, so its question cannot be changed: "
+                "ask by sinktrack.compare, or choose another method."
+            )
+        turns = with_question(self.turns, question)
+        return self.builder.build(turns, needs_picture=False, any_length=True)
+
 
 def reads_pictures(config: Any) -> bool:
     """Tell whether a model with this config understands pictures."""
@@ -266,8 +282,15 @@ class PromptBuilder:
         self._answer_tokens = answer_tokens
         self._limits = {"instruction": max_question_tokens, "passage": max_passage_tokens}
 
-    def build(self, turns: Conversation, *, needs_picture: bool = True) -> Prompt:
+    def build(
+        self, turns: Conversation, *, needs_picture: bool = True, any_length: bool = False
+    ) -> Prompt:
         """Encode a conversation.
+
+        Args:
+            turns: The conversation.
+            needs_picture: As for `build_prompt`.
+            any_length: Whether only the model's context limits question and passage.
 
         Raises:
             PromptError: As `build_prompt`.
@@ -283,9 +306,9 @@ class PromptBuilder:
                 "out or choose a vision-language model."
             )
         with _TOKENIZING:
-            return self._build(turns)
+            return self._build(turns, {} if any_length else self._limits)
 
-    def _build(self, turns: Conversation) -> Prompt:
+    def _build(self, turns: Conversation, limits: Mapping[str, int | None]) -> Prompt:
         texts = [each for turn in turns for each in turn.content if isinstance(each, Text)]
         holders = [_PLACEHOLDER.format(number) for number in range(len(texts))]
         literals = re.split("|".join(map(re.escape, holders)), self._render(turns, holders))
@@ -306,24 +329,25 @@ class PromptBuilder:
                 "take unusual words such as '</think>' out of it, or give another chat template."
             )
         turns = with_texts(turns, broken)
-        return self._labelled(turns, text, spans, set(controls.values()))
-
-    def _labelled(
-        self, turns: Conversation, text: str, spans: Sequence[TextSpan], controls: set[int]
-    ) -> Prompt:
-        """Encode a rendered text and tell the part of each token."""
         found = tokens_of(self._tokenizer, text, spans)
-        for kind, limit in self._limits.items():
-            count = sum(
-                len(inside)
-                for span, inside in zip(spans, found.inside, strict=True)
-                if span.kind == kind
-            )
+        for kind, limit in limits.items():
+            count = found.count(spans, kind)
             if limit is not None and count > limit:
                 what = "question" if kind == "instruction" else kind
                 raise PromptError(
                     f"The {what} has {count} tokens; the limit is {limit}: shorten it."
                 )
+        return self._labelled(turns, text, spans, found, set(controls.values()))
+
+    def _labelled(
+        self,
+        turns: Conversation,
+        text: str,
+        spans: Sequence[TextSpan],
+        found: "FoundTokens",
+        controls: set[int],
+    ) -> Prompt:
+        """Encode a rendered text and tell the part of each token."""
         inputs = self._encoded(text, turns)
         ids = inputs["input_ids"]
         whole = PromptParts.of(
@@ -348,7 +372,7 @@ class PromptBuilder:
                     "unusual characters out of it."
                 )
             kind_at[places] = KINDS.index(span.kind)
-        parts, names = _named(kind_at, whole)
+        parts, names = whole.named(kind_at)
         return Prompt(
             inputs=inputs,
             parts=parts,
@@ -364,11 +388,7 @@ class PromptBuilder:
         context = getattr(decoder, "max_position_embeddings", None)
         if context is None or length + self._answer_tokens <= context:
             return
-        passage = sum(
-            len(inside)
-            for span, inside in zip(spans, found.inside, strict=True)
-            if span.kind == "passage"
-        )
+        passage = found.count(spans, "passage")
         room = context - self._answer_tokens - (length - passage)
         if passage and room > 0:
             raise PromptError(
@@ -427,22 +447,3 @@ class PromptBuilder:
             for name, value in self._processor(text=[text], **options).items()
             if isinstance(value, torch.Tensor)
         }
-
-
-def _named(kind_at: torch.Tensor, whole: PromptParts) -> tuple[torch.Tensor, tuple[str, ...]]:
-    """Return parts and names from the kind of each token and the parts known by ids alone."""
-    visual = [
-        (at, name) for at, name in enumerate(whole.names[0]) if kind_of(name) in ("image", "video")
-    ]
-    texts = [
-        kind
-        for kind in KINDS
-        if kind not in ("image", "video", "rest") and (kind_at == KINDS.index(kind)).any()
-    ]
-    names = (SINK, *texts, *(name for _, name in visual), "rest", GENERATED)
-    parts = torch.full_like(kind_at, names.index("rest"))
-    for kind in texts:
-        parts[kind_at == KINDS.index(kind)] = names.index(kind)
-    for at, name in visual:
-        parts[whole.parts[0] == at] = names.index(name)
-    return parts, names

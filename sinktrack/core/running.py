@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from sinktrack.core.attention import AttentionCall
 
 MOVED = {
-    "attention": "total variation between where the last query looked and would have looked",
+    "attention": "total variation between where a query looked and would have looked",
     "output": "change of an attention output over its length",
     "values": "change of a cached value over its length",
     "residual": "change of the residual stream over its length",
     "mlp": "change of an MLP's output over its length",
-    "logits": "total variation between the distribution that chose and the plain row's own",
+    "logits": "total variation between the distribution that chose and the row's own",
+    "prompt": "share of the prompt that the method wrote",
+    "kl": "Kullback-Leibler divergence of the distribution that chose from the row's own, in nats",
 }
 """What a method can move, each from 0 for nothing."""
 
@@ -52,13 +54,15 @@ class Running:
         self._layers = len(decoder_layers(model))
         self.first_layer = method.first_layer(self._layers)
         self.hooks = method.start(prompts, rows, model)
-        beyond = [each for each in self.hooks.lens if not 0 <= each < self._layers - 1]
+        beyond = [each for each in self.hooks.lens if not -1 <= each < self._layers - 1]
         if beyond:
             raise MethodError(
                 f"{method.kind} looks through layers {beyond} of {self._layers}: give 0 to "
-                f"{self._layers - 2}, because the last one's logits are given."
+                f"{self._layers - 2}, or -1 for the embedding, because the last one's logits are "
+                "given."
             )
         self._lens: dict[int, torch.Tensor] = {}
+        self._said: dict[bool, dict[int, torch.Tensor]] = {}
         self._moved: list[dict[tuple[str, int], torch.Tensor]] = []
         self._most: dict[str, torch.Tensor] = {}
 
@@ -85,6 +89,8 @@ class Running:
             self._moved.append({})
         else:
             self._moved[-1].clear()
+        if self.hooks.rewrote:
+            self._say("prompt", self._layers, torch.full((len(self.rows),), self.hooks.rewrote))
 
     def abandon_step(self) -> None:
         """Forget a forward pass that failed."""
@@ -93,6 +99,7 @@ class Running:
     def keep_lens(self, layer: int, hidden: torch.Tensor) -> None:
         """Take the output (R, Q, D) of a layer."""
         self._lens[layer] = hidden[:, -1]
+        self._said.clear()
 
     def change_residual(self, layer: int, hidden: torch.Tensor, prefill: bool) -> torch.Tensor:
         """Return the residual stream (R, Q, D) of the method's rows before a layer."""
@@ -145,17 +152,20 @@ class Running:
         self, call: "AttentionCall", output: torch.Tensor, added: torch.Tensor
     ) -> torch.Tensor:
         """Let the last query look where the changed scores say."""
-        scores = call.scores()
-        plain = scores.softmax(-1)
+        queries = added.shape[2]
+        scores = call.scores(queries)
+        plain = _softmax(scores)
         # No method can make a hidden key seen.
-        changed = (scores + added).masked_fill(scores.isneginf(), float("-inf")).softmax(-1)
-        # A row to which nothing is added keeps what the fused kernel gave, to the last bit.
-        acts = added.expand_as(scores).flatten(1).any(1)[:, None, None, None]
-        changed = torch.where(acts, changed, plain)
-        self._say("attention", call.layer, (changed - plain).abs().sum(-1).mean((1, 2)) / 2)
-        call.looked(changed)
+        changed = (scores + added).masked_fill(scores.isneginf(), float("-inf"))
+        # A query to which nothing is added keeps what the fused kernel gave, to the last bit.
+        acts = added.expand_as(scores).ne(0).any(3, keepdim=True).any(1, keepdim=True)
+        changed = torch.where(acts, _softmax(changed), plain)
+        self._say("attention", call.layer, (changed - plain).abs().sum(-1).mean(1).amax(1) / 2)
+        call.looked(changed[:, :, -1:])
         own = call.own(output).clone()
-        own[:, -1:] = torch.where(acts, call.weighted(changed), own[:, -1:])
+        own[:, -queries:] = torch.where(
+            acts[:, 0, :, :, None], call.weighted(changed), own[:, -queries:]
+        )
         return output.index_copy(0, call.rows, own)
 
     @torch.no_grad()
@@ -164,15 +174,23 @@ class Running:
         rows = logits.float().view(-1, self.each, logits.shape[-1])
         new = self.hooks.logits(rows, self._lens_logits)
         apart = new.softmax(-1) - rows[:, 0].softmax(-1)
-        moved = (apart.abs().sum(-1) / 2).repeat_interleave(self.each)
-        self._say("logits", self._layers, moved)
+        self._say("logits", self._layers, (apart.abs().sum(-1) / 2).repeat_interleave(self.each))
+        plain, chosen = rows[:, 0].log_softmax(-1), new.log_softmax(-1)
+        gained = chosen.exp() * (chosen - plain)  # a forbidden token adds nothing
+        kl = gained.masked_fill(new.isneginf(), 0.0).sum(-1).clamp(min=0.0)
+        self._say("kl", self._layers, kl.repeat_interleave(self.each))
         return new
 
-    def _lens_logits(self, layer: int) -> torch.Tensor:
+    def _lens_logits(self, layer: int, *, normed: bool = True) -> torch.Tensor:
         """Return what a layer would have said, float32 (P, k, V)."""
-        hidden = self._model.get_decoder().norm(self._lens[layer])
-        logits: torch.Tensor = self._model.get_output_embeddings()(hidden)
-        return logits.float().view(-1, self.each, logits.shape[-1])
+        if normed not in self._said:  # all layers at once, because the weights are read once
+            norm, head = self._model.get_decoder().norm, self._model.get_output_embeddings()
+            device = head.weight.device
+            hidden = torch.stack([each.to(device) for each in self._lens.values()])
+            logits = head(norm(hidden) if normed else hidden).float()
+            self._said[normed] = dict(zip(self._lens, logits, strict=True))
+        said = self._said[normed][layer]
+        return said.view(-1, self.each, said.shape[-1])
 
     def moved(self, row: int, steps: int) -> dict[str, torch.Tensor]:
         """Return how far a row of the batch was moved, token by token and layer by layer.
@@ -184,7 +202,7 @@ class Running:
         kinds = dict.fromkeys(kind for step in self._moved for kind, _ in step)
         found = {}
         for kind in kinds:
-            width = 1 if kind == "logits" else self._layers
+            width = 1 if kind in ("logits", "kl", "prompt") else self._layers
             values = torch.zeros(steps, width)
             for number, step in enumerate(self._moved[:steps]):
                 for (what, layer), moved in step.items():
@@ -215,6 +233,11 @@ class Running:
         self._most[kind] = moved if most is None else torch.maximum(most.to(moved.device), moved)
 
 
+def _softmax(scores: torch.Tensor) -> torch.Tensor:
+    """Return probabilities; those of a query that sees nothing, as padding does, are all 0."""
+    return scores.softmax(-1).nan_to_num(0.0)
+
+
 def running_at(running: Sequence[Running], row: int) -> Running | None:
     """Return the method at work on a row of the batch; None for the plain model."""
     return next((each for each in running if row in each.rows.tolist()), None)
@@ -223,6 +246,7 @@ def running_at(running: Sequence[Running], row: int) -> Running | None:
 def start_all(
     methods: Sequence[Intervention | None],
     each: Mapping[Intervention, int],
+    readings: Mapping[Intervention, torch.Tensor],
     prompts: PromptParts,
     model: Any,
 ) -> list[Running]:
@@ -231,6 +255,7 @@ def start_all(
     Args:
         methods: One a row of the batch.
         each: How many rows a prompt has, by method; 1 where it is not named.
+        readings: What layers made of what methods had read before, float (P, k, L, D).
         prompts: The parts of all rows.
         model: The model.
     """
@@ -242,5 +267,7 @@ def start_all(
     for method, own in rows.items():
         index = torch.tensor(own)
         running = Running(method, index, each.get(method, 1), prompts.select(index), model)
+        if method in readings:
+            running.hooks.read(readings[method])
         started.append(running)
     return started

@@ -71,6 +71,11 @@ class FoundTokens:
     ids: list[int]
     inside: list[list[int]]
 
+    def count(self, spans: Sequence[TextSpan], kind: str) -> int:
+        """Return how many tokens the spans of a kind have together."""
+        both = zip(spans, self.inside, strict=True)
+        return sum(len(inside) for span, inside in both if span.kind == kind)
+
 
 def tokens_of(tokenizer: Any, text: str, spans: Sequence[TextSpan]) -> FoundTokens:
     """Find the tokens that hold some of each span."""

@@ -5,13 +5,12 @@ https://arxiv.org/abs/2305.14739. Most of VCD's published gain is its plausibili
 (https://arxiv.org/abs/2504.10020), so the mask stands here alone as a control.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
 
-from sinktrack.core.intervention import Hooks, Intervention, parameter, plausible
+from sinktrack.core.intervention import Hooks, Intervention, Lens, parameter, plausible
 from sinktrack.core.parts import PromptParts
 from sinktrack.core.prompt import Prompt
 
@@ -29,7 +28,7 @@ class Contrast(Hooks):
         super().__init__()
         self._alpha, self._beta = alpha, beta
 
-    def logits(self, logits: torch.Tensor, lens: Callable[[int], torch.Tensor]) -> torch.Tensor:
+    def logits(self, logits: torch.Tensor, lens: Lens) -> torch.Tensor:
         """Contrast the two rows (P, 2, V), or cut the one (P, 1, V) by itself."""
         main, other = logits[:, 0], logits[:, -1]
         return plausible(main + self._alpha * (main - other), main, self._beta)
@@ -47,10 +46,8 @@ class VCD(Intervention):
     )
     seed: int = parameter(0, "Of the noise.", low=0, high=2**31 - 1)
 
-    @property
-    def needs(self) -> str:
-        """A picture."""
-        return "image"
+    needs: ClassVar[str] = "image"
+    rows: ClassVar[int] = 2
 
     def prompts(self, prompt: Prompt) -> list[Prompt]:
         """Return the prompt, and the same with noise on every picture."""
@@ -104,6 +101,8 @@ class CAD(Intervention):
     def needs(self) -> str:
         """The part that is left out."""
         return self.context
+
+    rows: ClassVar[int] = 2
 
     def prompts(self, prompt: Prompt) -> list[Prompt]:
         """Return the prompt, and the same without its context."""

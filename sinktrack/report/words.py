@@ -24,6 +24,7 @@ _MOVED = {
     "values": "changed a cached value by up to {length}",
     "residual": "changed the residual stream by up to {length}",
     "mlp": "changed an MLP’s output by up to {length}",
+    "prompt": "wrote {share} of its prompt",
     "logits": "moved up to {share} of the next token’s probability",
 }
 """What `sinktrack.core.running.MOVED` measures, as something that a method did."""

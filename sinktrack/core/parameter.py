@@ -1,0 +1,156 @@
+"""What people are told of one parameter of a method, and how its values are checked and typed.
+
+Knows nothing about methods.
+"""
+
+import math
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from sinktrack.core.errors import MethodError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """What people are told of one parameter of a method.
+
+    Args:
+        name: As in Python and on the command line.
+        default: Its value where none is given.
+        help: One sentence.
+        low: The least value of a number; None for none.
+        high: The largest.
+        choices: The values that a word may have; empty for a number, a switch or layers.
+        layers: Whether it is a set of layers.
+        check: Returns a sentence that says what is wrong with a value, or None.
+        takes: What values it takes, in words, where the rest does not say it.
+    """
+
+    name: str
+    default: Any
+    help: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    layers: bool = False
+    check: Callable[[Any], str | None] | None = None
+    takes: str = ""
+
+    @property
+    def range(self) -> str:
+        """What values it takes, in words."""
+        if self.takes:
+            return self.takes
+        if self.choices:
+            return " or ".join(self.choices)
+        if self.layers:
+            return "layers, such as 2+5+7 or 2-9"
+        if isinstance(self.default, bool):
+            return "yes or no"
+        kind = "a whole number" if isinstance(self.default, int) else "a number"
+        if self.low is None:
+            return kind
+        low = _written(self.low)
+        return (
+            f"{kind} of {low} or more"
+            if self.high is None
+            else (f"{kind} from {low} to {_written(self.high)}")
+        )
+
+    def checked(self, value: Any) -> Any:
+        """Return a value as it is kept.
+
+        Raises:
+            MethodError: If it is out of range.
+        """
+        if self.layers:
+            return self._checked_layers(value)
+        if self.check is not None:
+            said = self.check(value)
+            if said is not None:
+                raise MethodError(f"{self.name} is {value!r}, but {said}.")
+            return value
+        if self.choices:
+            good = value in self.choices
+        elif isinstance(self.default, bool):
+            good = isinstance(value, bool)
+        else:
+            whole = isinstance(self.default, int)
+            good = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+            good = good and (self.low is None or value >= self.low)
+            good = good and (self.high is None or value <= self.high)
+            good = good and (isinstance(value, int) or math.isfinite(value))
+        if not good:
+            raise MethodError(f"{self.name} is {value!r}, but must be {self.range}.")
+        return value
+
+    def _checked_layers(self, value: Any) -> Any:
+        if value is None and self.default is None:
+            return None
+        if not isinstance(value, Collection) or any(
+            isinstance(layer, bool) or not isinstance(layer, int) or layer < 0 for layer in value
+        ):
+            raise MethodError(
+                f"{self.name} is {value!r}, but must be a set of layers, counted from 0: give "
+                "whole numbers of 0 or more."
+            )
+        return frozenset(value)
+
+    def parsed(self, text: str) -> Any:
+        """Return the value that a word on the command line or the page stands for.
+
+        Raises:
+            MethodError: If it stands for none.
+        """
+        words = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+        try:
+            if self.layers:
+                return frozenset(_layers(text))
+            if self.check is not None and re.fullmatch(r"\d+([+-]\d+)*", text):
+                return frozenset(_layers(text))
+            if self.choices or self.check is not None:
+                return text
+            if isinstance(self.default, bool):
+                return words[text.lower()]
+            return int(text) if isinstance(self.default, int) else float(text)
+        except (KeyError, ValueError) as error:
+            raise MethodError(f"{self.name} is {text!r}, but must be {self.range}.") from error
+
+
+def _written(number: float) -> str:
+    """Write a number as people do: 1,000 and not 1e+03."""
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
+
+
+def _layers(text: str) -> list[int]:
+    """Return the layers of a text such as "2+5-7"."""
+    found: list[int] = []
+    for each in text.split("+"):
+        first, _, last = each.partition("-")
+        if len(last) > 5:  # a range of billions would fill the memory
+            raise ValueError(each)
+        layers = range(int(first), int(last or first) + 1)
+        if not layers:
+            raise ValueError(each)
+        found += layers
+    return found
+
+
+def parameter(
+    default: Any,
+    help: str,  # noqa: A002
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    layers: bool = False,
+    check: Callable[[Any], str | None] | None = None,
+    takes: str = "",
+) -> Any:
+    """Declare a field of a method; see `Parameter` for the arguments."""
+    told = {"help": help, "low": low, "high": high, "choices": choices}
+    return field(
+        default=default, metadata=told | {"layers": layers, "check": check, "takes": takes}
+    )
