@@ -137,11 +137,19 @@ class AttentionCall:
 
     def of_kind(self, kind: str) -> torch.Tensor:
         """Return which keys belong to parts of a kind, bool (R, K)."""
-        found = self._tap.keys.of_kind(kind).to(self._states[1].device)
+        return self.at_keys(self.prompts.of_kind(kind))
+
+    def at_keys(self, positions: torch.Tensor) -> torch.Tensor:
+        """Return which keys stand at some positions of the prompt, bool (R, K).
+
+        Args:
+            positions: bool (R, T).
+        """
+        found = self._tap.keys.at(positions, self.rows).to(self._states[1].device)
         width = self._states[1].shape[2]
         if width < found.shape[1]:  # a sliding-window layer holds the last ones alone
             found = found[:, found.shape[1] - width :]
-        return self.own(torch.nn.functional.pad(found, (0, width - found.shape[1])))
+        return torch.nn.functional.pad(found, (0, width - found.shape[1]))
 
     def scores(self, queries: int = 1) -> torch.Tensor:
         """Return the scores of the last q queries before the softmax, float32 (R, H, q, K).
@@ -154,24 +162,29 @@ class AttentionCall:
         columns = torch.arange(scores.shape[-1], device=scores.device)
         return scores.masked_fill(columns > self._columns(queries), float("-inf"))
 
-    def attend_without(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Attend again with some keys hidden from every query, (R, Q, H, d).
+    def attend_without(self, output: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+        """Hide keys from every query of some rows; rows that lose none keep what they have.
 
         A query that would see nothing else still sees its own key.
 
         Args:
+            output: (R, Q, H, d), changed in place.
             hidden: bool (R, K).
+
+        Returns:
+            The output.
         """
-        queries, width = self.query.shape[2], self.key.shape[2]
-        mask, at = self._own_mask(queries), self._columns(queries)
-        columns = torch.arange(width, device=at.device)
-        seen = (columns <= at)[None, None]
+        losing = hidden.any(1).nonzero()[:, 0]
+        mask, at = self._own_mask(output.shape[1]), self._columns(output.shape[1])
+        columns = torch.arange(hidden.shape[1], device=at.device)
+        seen = (columns <= at).expand(len(hidden), 1, -1, -1)
         if mask is not None:
-            seen = seen & ~_hidden_by(mask[..., :width])
+            seen = seen & ~_hidden_by(mask[..., : hidden.shape[1]])
         kept = seen & ~hidden[:, None, None]  # (R, 1, Q, K)
         kept = torch.where(kept.any(-1, keepdim=True), kept, seen & (columns == at))
-        output, _ = sdpa_attention_forward(
-            self.module, self.query, self.key, self.value, kept, scaling=self.scaling
+        query, key, value = (each[losing] for each in (self.query, self.key, self.value))
+        output[losing], _ = sdpa_attention_forward(
+            self.module, query, key, value, kept[losing], scaling=self.scaling
         )
         self.looked(self.scores().masked_fill(~kept[:, :, -1:], float("-inf")).softmax(-1))
         return output

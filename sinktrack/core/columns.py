@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from sinktrack.core.parts import PADDING, PromptParts
+from sinktrack.core.parts import PromptParts
 
 
 class KeyParts:
@@ -29,7 +29,6 @@ class KeyParts:
         last = torch.tensor([len(names) - 1 for names in prompts.names])
         self._generated = last[:, None].to(self.labels.device)
         self._one_hot: torch.Tensor | None = None
-        self._of_kind: dict[str, torch.Tensor] = {}
         self.before: tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
         self.before = self.labels, self.sinks, self.origins
 
@@ -75,18 +74,19 @@ class KeyParts:
             self._one_hot = (self.labels[..., None] == classes).float()
         return self._one_hot.to(device)
 
-    def of_kind(self, kind: str) -> torch.Tensor:
-        """Return which keys belong to parts of a kind, bool (B, K)."""
-        if kind not in self._of_kind:
-            prompt = self.prompts.of_kind(kind)
-            beyond = torch.zeros_like(prompt[:, :1])
-            if self.origins is None:
-                more = self.labels.shape[1] - self.length
-                found = torch.cat([prompt, beyond.expand(-1, more)], dim=1)
-            else:
-                found = torch.cat([prompt, beyond], dim=1).gather(1, self.origins)
-            self._of_kind[kind] = found & (self.labels != PADDING)
-        return self._of_kind[kind]
+    def at(self, positions: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Return which keys of some rows stand at some positions of their prompts, bool (R, K).
+
+        Args:
+            positions: bool (R, T), False where there is padding.
+            rows: int64 (R,).
+        """
+        beyond = torch.zeros_like(positions[:, :1])
+        if self.origins is None:
+            more = self.labels.shape[1] - self.length
+            return torch.cat([positions, beyond.expand(-1, more)], dim=1)
+        origins = self.origins[rows.to(self.origins.device)]
+        return torch.cat([positions, beyond], dim=1).gather(1, origins.to(positions.device))
 
     def at_prompt(self, keys: torch.Tensor) -> torch.Tensor:
         """Return values of keys (B, K) where these stood in the prompt, (B, T + 1)."""
@@ -97,4 +97,3 @@ class KeyParts:
 
     def _forget(self) -> None:
         self._one_hot = None
-        self._of_kind = {}

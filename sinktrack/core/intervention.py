@@ -6,7 +6,7 @@ how to write one.
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
@@ -279,14 +279,14 @@ class Hooks:
         while_writing: Whether they are called while the answer is written, or with the prompt
             alone.
         lens: Layers whose output at the last position `logits` may ask for; -1 is the embedding.
-        rewrote: Which share of its prompt the method wrote itself.
+        rewrote: Which share of each row's prompt the method wrote itself, float32 (R,), if any.
         writes: What was written into sinks so far, for the trace.
     """
 
     act_at: Collection[int] | None = None
     while_writing: bool = True
     lens: Collection[int] = ()
-    rewrote: float = 0.0
+    rewrote: torch.Tensor | None = None
     writes: "list[Write]"
 
     def __init__(self) -> None:

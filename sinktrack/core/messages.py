@@ -202,6 +202,12 @@ def with_texts(turns: Conversation, texts: Sequence[str]) -> Conversation:
     )
 
 
+def with_system(turns: Conversation, system: str) -> Conversation:
+    """Return a conversation with another system prompt, or with one where it had none."""
+    others = turns[1:] if turns[0].role == "system" else turns
+    return (Turn("system", (Text(system, "system"),)), *others)
+
+
 def with_question(turns: Conversation, question: str) -> Conversation:
     """Return a conversation whose last turn asks something else."""
     *before, last = turns

@@ -26,6 +26,7 @@ from sinktrack.core.messages import (
     template_content,
     visuals_of,
     with_question,
+    with_system,
     with_texts,
     without,
 )
@@ -172,20 +173,20 @@ class Prompt:
         return self.builder.build(left, needs_picture=False)
 
     def asking(self, question: str) -> "Prompt":
-        """Return the prompt of the same conversation with another last text of the user.
+        """Return the prompt of the same conversation with another last text of the user."""
+        return self._rebuilt(with_question(self.turns, question) if self.turns else ())
 
-        Args:
-            question: It may be longer than a person's.
+    def told(self, system: str) -> "Prompt":
+        """Return the prompt of the same conversation with another system prompt."""
+        return self._rebuilt(with_system(self.turns, system) if self.turns else ())
 
-        Raises:
-            PromptError: If the prompt was not made by a builder, or gets too long for the model.
-        """
+    def _rebuilt(self, turns: Conversation) -> "Prompt":
+        """Return the prompt of another conversation, whose texts may be longer than a person's."""
         if self.builder is None:
             raise PromptError(
-                "The prompt was not made of a conversation, so its question cannot be changed: "
-                "ask by sinktrack.compare, or choose another method."
+                "The prompt was not made of a conversation, so it cannot be changed: ask by "
+                "sinktrack.compare, or choose another method."
             )
-        turns = with_question(self.turns, question)
         return self.builder.build(turns, needs_picture=False, any_length=True)
 
 

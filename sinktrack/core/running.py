@@ -89,8 +89,8 @@ class Running:
             self._moved.append({})
         else:
             self._moved[-1].clear()
-        if self.hooks.rewrote:
-            self._say("prompt", self._layers, torch.full((len(self.rows),), self.hooks.rewrote))
+        if self.hooks.rewrote is not None:
+            self._say("prompt", self._layers, self.hooks.rewrote)
 
     def abandon_step(self) -> None:
         """Forget a forward pass that failed."""

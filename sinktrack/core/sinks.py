@@ -7,8 +7,13 @@ square root of the width.
 """
 
 import math
+import weakref
+from typing import Any
 
 import torch
+
+from sinktrack.core.prompt import Prompt
+from sinktrack.core.reading import last_states
 
 _THRESHOLD = 20 / math.sqrt(4096)  # of the largest value that the width allows
 
@@ -31,11 +36,45 @@ def massive(hidden: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
     first = attended.int().argmax(1)
     found = torch.zeros_like(attended)
     for row, states in enumerate(hidden):  # one after the other, as prompts may be long
-        normed = states.float().abs()
-        normed = normed / normed.square().mean(-1, keepdim=True).add(1e-6).sqrt()
-        usual = normed[attended[row]].median(0).values
-        counts = (normed[first[row]] > threshold) & (usual < threshold)
-        found[row] = (normed[:, counts] > threshold).any(-1)
+        sizes = normed(states)
+        usual = sizes[attended[row]].median(0).values
+        counts = (sizes[first[row]] > threshold) & (usual < threshold)
+        found[row] = (sizes[:, counts] > threshold).any(-1)
     found &= attended
     found[torch.arange(len(found), device=found.device), first] = True
     return found
+
+
+def normed(hidden: torch.Tensor) -> torch.Tensor:
+    """Return the sizes of a residual stream (..., D) after RMS normalisation, float32."""
+    sizes = hidden.float().abs()
+    return sizes / sizes.square().mean(-1, keepdim=True).add(1e-6).sqrt()
+
+
+_DIMENSIONS: "weakref.WeakKeyDictionary[Any, torch.Tensor]" = weakref.WeakKeyDictionary()
+
+
+def massive_dimensions(model: Any, tau: float) -> frozenset[int]:
+    """Return in which dimensions a model's first token is massive, over the middle of its layers.
+
+    The first token sees nothing but itself, so this is the model's own and depends on no prompt. It
+    is worked out once a model, by reading that token alone.
+
+    Args:
+        model: The model.
+        tau: The least mean size after RMS normalisation in a model that is 4,096 wide.
+
+    Returns:
+        Those that exceed it; the largest one alone where none does.
+    """
+    if model not in _DIMENSIONS:
+        config = model.config.get_text_config()
+        first = getattr(config, "bos_token_id", None)
+        ids = torch.tensor([[0 if first is None else first]])
+        prompt = Prompt.of_inputs(model.config, {"input_ids": ids})
+        states = last_states(model, [[prompt]])[0, 0]  # (L, D)
+        count = len(states)
+        _DIMENSIONS[model] = normed(states[count // 3 : max(count * 2 // 3, 1)]).mean(0)
+    sizes = _DIMENSIONS[model]
+    found = (sizes > tau * math.sqrt(len(sizes) / 4096)).nonzero()[:, 0].tolist()
+    return frozenset(found or [int(sizes.argmax())])

@@ -1,0 +1,130 @@
+"""Methods that ask early layers what they would have said."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+
+from sinktrack.core.architecture import decoder_layers
+from sinktrack.core.intervention import AtDepth, Hooks, Intervention, Lens, parameter, plausible
+from sinktrack.core.parts import PromptParts
+from sinktrack.methods.contrast import BETA
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeCo(AtDepth):
+    """Adds the logits of the early layer that is surest of one of the likeliest tokens.
+
+    Wang et al. 2025, and zjunlp/Deco: what the 20th to the 28th of 32 layers make, which are layers
+    19 to 27 counted from 0. Its users report a bias to yes.
+    """
+
+    kind: ClassVar[str] = "deco"
+    title: ClassVar[str] = "DeCo"
+    source: ClassVar[str] = "https://arxiv.org/abs/2410.11779"
+    depth: ClassVar[tuple[int, int, int]] = (19, 27, 32)
+    alpha: float = parameter(0.6, "Weight of the early logits; 0 adds none.", low=0.0, high=10.0)
+    top_p: float = parameter(
+        0.9, "Only the likeliest tokens that reach this probability stay.", low=0.0, high=1.0
+    )
+    top_k: int = parameter(20, "At most as many tokens stay; 0 keeps all.", low=0, high=1000)
+
+    def first_layer(self, num_layers: int) -> int:
+        """Return that no layer is changed."""
+        return num_layers
+
+    def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
+        """Return what adds the early logits."""
+        last = len(decoder_layers(model)) - 1
+        return _Correcting(self, [each for each in self.layers or () if each < last])
+
+
+class _Correcting(Hooks):
+    act_at = ()
+
+    def __init__(self, method: DeCo, layers: Collection[int]) -> None:
+        super().__init__()
+        self._method = method
+        self.lens = sorted(layers) if method.alpha else ()
+
+    def logits(self, logits: torch.Tensor, lens: Lens) -> torch.Tensor:
+        """Return z + alpha * m * z_l of the candidates; the others are forbidden."""
+        plain = logits[:, 0]
+        p, ids = plain.softmax(-1).topk(self._method.top_k or plain.shape[-1])  # (P, C)
+        reached = p.cumsum(-1) - p >= self._method.top_p  # before this token
+        stays = ~reached if self._method.top_k else torch.ones_like(reached)
+        chosen = plain.gather(1, ids)
+        if self.lens:
+            early = torch.stack([lens(layer)[:, 0] for layer in self.lens])  # (E, P, V)
+            own = early.gather(2, ids.expand(len(early), -1, -1))
+            sure = (own - early.logsumexp(-1, keepdim=True)).exp()
+            sure = sure.masked_fill(~stays, -1.0).amax(-1)  # (E, P)
+            most, layer = sure.max(0)
+            best = own[layer, torch.arange(len(plain), device=own.device)]
+            chosen = chosen + self._method.alpha * most[:, None] * best
+        chosen = chosen.masked_fill(~stays, float("-inf"))
+        return torch.full_like(plain, float("-inf")).scatter(1, ids, chosen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoLa(Intervention):
+    """Contrasts the answer with what an early layer would have said.
+
+    Chuang et al. 2024, and voidism/DoLa: of the early layers the one that differs most from the
+    last, by a divergence; its logits are read without the final norm, which "normed" puts back.
+    Every second layer of the lower half, or of the upper half, which is for short answers. The code
+    advises a repetition penalty of 1.2, which is set beside the method.
+    """
+
+    kind: ClassVar[str] = "dola"
+    title: ClassVar[str] = "DoLa"
+    source: ClassVar[str] = "https://arxiv.org/abs/2309.03883"
+    alpha: float = parameter(1.0, "Weight of the early layer; 0 is off.", low=0.0, high=10.0)
+    beta: float = parameter(0.1, BETA, low=0.0, high=1.0)
+    early: str = parameter("high", "Which half the early layers are of.", choices=("low", "high"))
+    layers: Collection[int] | None = parameter(
+        None,
+        "The early layers, 0 for the embedding and n for what the nth layer makes; by default "
+        "every second one of the half.",
+        layers=True,
+    )
+    normed: bool = parameter(False, "Whether early layers pass through the final norm.")
+
+    def fitted(self, model: Any) -> "DoLa":
+        """Return it with its early layers."""
+        if self.layers is not None:
+            return self
+        count = len(decoder_layers(model))
+        # a tied embedding would say the last token again
+        tied = model.config.get_text_config().tie_word_embeddings
+        low = range(min(2 if tied else 0, count // 2), max(count // 2, 1), 2)
+        high = range(count // 2, count, 2)
+        return replace(self, layers=low if self.early == "low" else high)
+
+    def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
+        """Return what contrasts."""
+        return _Contrasting(self)
+
+
+class _Contrasting(Hooks):
+    act_at = ()
+
+    def __init__(self, method: DoLa) -> None:
+        super().__init__()
+        self._method = method
+        self.lens = [layer - 1 for layer in sorted(method.layers or ())] if method.alpha else ()
+
+    def logits(self, logits: torch.Tensor, lens: Lens) -> torch.Tensor:
+        """Contrast with the early layer that is furthest from the last one."""
+        last = logits[:, 0]  # (P, V)
+        if not self.lens:
+            return plausible(last, last, self._method.beta)
+        early = torch.stack(
+            [lens(layer, normed=self._method.normed)[:, 0] for layer in self.lens]
+        )  # (E, P, V)
+        p, q = last.log_softmax(-1), early.log_softmax(-1)
+        middle = ((p.exp() + q.exp()) / 2).clamp(min=1e-30)
+        apart = (middle * (2 * middle.log() - p - q)).sum(-1)  # (E, P), as the code has it
+        chosen = early[apart.argmax(0), torch.arange(len(last), device=last.device)]
+        return plausible(last - self._method.alpha * chosen, last, self._method.beta)

@@ -1,0 +1,157 @@
+"""Methods that change attention scores before the softmax, so that the picture gets more of it."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from sinktrack.core.attention import AttentionCall
+from sinktrack.core.intervention import AtDepth, Hooks, parameter
+from sinktrack.core.parts import PromptParts
+from sinktrack.core.prompt import Prompt
+from sinktrack.methods.contrast import Contrast
+
+
+@dataclass(frozen=True, kw_only=True)
+class PAI(AtDepth):
+    """Raises the last query's attention scores on the picture by a share of their size.
+
+    Liu et al. 2024, section 3, and their public code LALBJ/PAI: alpha 0.2, layers 2 to 31 of 32.
+    Its second half is guidance by a row without the picture, whose attention is not changed: on
+    with gamma 1.1 where the code samples, and off where it is greedy. There the first token of a
+    guided answer goes without the raised scores, by a mistake that is not repeated here.
+    """
+
+    kind: ClassVar[str] = "pai"
+    source: ClassVar[str] = "https://arxiv.org/abs/2407.21771"
+    needs: ClassVar[str] = "image"
+    depth: ClassVar[tuple[int, int, int]] = (2, 31, 32)
+    alpha: float = parameter(
+        0.2, "By what share of its size each score is raised; 0 raises none.", low=0.0, high=10.0
+    )
+    gamma: float = parameter(
+        1.0, "Weight of the guidance by a row without the picture; 1 is off.", low=1.0, high=10.0
+    )
+
+    @property
+    def rows(self) -> int:
+        """Two with guidance."""
+        return 1 + (self.gamma > 1)
+
+    def prompts(self, prompt: Prompt) -> list[Prompt]:
+        """Return the prompt, and with guidance the same without its picture."""
+        return [prompt, prompt.without("image")] if self.gamma > 1 else [prompt]
+
+    def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
+        """Return what raises the scores, and guides."""
+        return _Raising(self)
+
+
+class _Raising(Contrast):
+    def __init__(self, method: PAI) -> None:
+        # gamma * (main - other) + other, with the mask that the code has
+        super().__init__(method.gamma - 1, 0.1 if method.gamma > 1 else 0.0)
+        self._by, self.act_at = method.alpha, (method.layers or ()) if method.alpha else ()
+
+    def scores(self, call: AttentionCall, prefill: bool) -> torch.Tensor:
+        """Return alpha * |s| on the picture's keys, float32 (R, H, 1, K)."""
+        size = self._by * call.scores().abs()
+        return on_keys(call.of_kind("image"), size)
+
+
+def on_keys(keys: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
+    """Return what is added to scores, (R, H, q, K), on some keys (R, K) that can be seen."""
+    return added.masked_fill(~keys[:, None, None] | added.isinf() | added.isnan(), 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HGAI(AtDepth):
+    """Raises the last query's attention scores on the picture by the heads' mean size.
+
+    Jiang et al. 2025, "Devils in Middle Layers", and ZhangqiJiang07's public code
+    middle_layers_indicating_hallucinations: alpha 0.5, layers 5 to 17 of 32, as its README says;
+    its script for CHAIR adds layer 18.
+    """
+
+    kind: ClassVar[str] = "hgai"
+    source: ClassVar[str] = "https://arxiv.org/abs/2411.16724"
+    needs: ClassVar[str] = "image"
+    depth: ClassVar[tuple[int, int, int]] = (5, 17, 32)
+    alpha: float = parameter(
+        0.5, "Which share of the mean size is added; 0 is the plain model.", low=0.0, high=10.0
+    )
+
+    def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
+        """Return what raises the scores."""
+        return _RaisingByHeads(self)
+
+
+class _RaisingByHeads(Hooks):
+    def __init__(self, method: HGAI) -> None:
+        super().__init__()
+        self._by, self.act_at = method.alpha, (method.layers or ()) if method.alpha else ()
+
+    def scores(self, call: AttentionCall, prefill: bool) -> torch.Tensor:
+        """Return alpha * mean over heads of |s| on the picture's keys, float32 (R, 1, 1, K)."""
+        size = self._by * call.scores().abs().mean(1, keepdim=True)
+        return on_keys(call.of_kind("image"), size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAF(AtDepth):
+    """Raises every later query's attention scores on the picture, and lowers those before it.
+
+    Yin et al. 2025, "ClearSight", and ustc-hyin's public code: layers 9 to 14 of 32. It multiplies
+    scores, so that a negative one moves the wrong way; "additive" adds the factor's logarithm
+    instead, which multiplies the probabilities. What stands before the picture holds the first
+    token, so that the second factor acts mostly on attention sinks.
+    """
+
+    kind: ClassVar[str] = "vaf"
+    source: ClassVar[str] = "https://arxiv.org/abs/2503.13107"
+    needs: ClassVar[str] = "image"
+    depth: ClassVar[tuple[int, int, int]] = (9, 14, 32)
+    enhance: float = parameter(1.15, "The factor on the picture.", low=0.01, high=10.0)
+    suppress: float = parameter(0.95, "The factor on what is before it.", low=0.01, high=10.0)
+    form: str = parameter(
+        "published",
+        "Whether scores are multiplied, or the factor's logarithm is added.",
+        choices=("published", "additive"),
+    )
+
+    def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
+        """Return what changes the scores."""
+        return _Fading(self, prompts)
+
+
+class _Fading(Hooks):
+    def __init__(self, method: VAF, prompts: PromptParts) -> None:
+        super().__init__()
+        self._method, self._after = method, after_picture(prompts)
+        neutral = method.enhance == method.suppress == 1
+        self.act_at = () if neutral else method.layers or ()
+
+    def scores(self, call: AttentionCall, prefill: bool) -> torch.Tensor:
+        """Return what the factors add, float32 (R, H, q, K)."""
+        asking = self._after if prefill else self._after[:, :1] | True
+        scores = call.scores(asking.shape[1])
+        picture = call.of_kind("image")
+        seen = picture.any(1, keepdim=True)  # a window may have forgotten it
+        before = (picture.cumsum(1) == 0) & seen
+        added = torch.zeros_like(scores)
+        for keys, factor in ((picture, self._method.enhance), (before, self._method.suppress)):
+            by = math.log(factor) if self._method.form == "additive" else (factor - 1) * scores
+            added = added + on_keys(keys, by + torch.zeros_like(scores))
+        return added * asking.to(added.device)[:, None, :, None]
+
+
+def after_picture(prompts: PromptParts) -> torch.Tensor:
+    """Return which of the last q tokens of prompts stand behind their last picture, bool (R, q).
+
+    Args:
+        prompts: Of R rows; q is what the row with the longest text behind its picture has.
+    """
+    picture = prompts.of_kind("image")
+    after = (picture.flip(1).cumsum(1) == 0).flip(1) & prompts.attended & picture.any(1)[:, None]
+    return after[:, -max(1, int(after.sum(1).max())) :]

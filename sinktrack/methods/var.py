@@ -1,0 +1,119 @@
+"""VAR: give the attention that sinks waste back to the rest of the picture."""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+
+from sinktrack.core.architecture import decoder_layers
+from sinktrack.core.attention import AttentionCall
+from sinktrack.core.errors import MethodError
+from sinktrack.core.intervention import Hooks, Intervention, parameter
+from sinktrack.core.parts import PromptParts
+from sinktrack.core.sinks import massive_dimensions, normed
+from sinktrack.methods.reweigh import after_picture
+
+
+def _check_dimensions(value: Any) -> str | None:
+    good = value is None or (isinstance(value, Collection) and not isinstance(value, str))
+    if good and all(type(each) is int and each >= 0 for each in value or ()):
+        return None
+    return "must be a set of dimensions, counted from 0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAR(Intervention):
+    """Moves attention from sinks to the rest of the picture, in heads that look at it.
+
+    Kang et al. 2025, section 4, and seilk/VisAttnSink. A token is a sink if one of the dimensions
+    exceeds tau after RMS normalisation; the dimensions are found where the method meets the model,
+    by what its layers make of the first token, and tau is scaled with the width. The code's last
+    layer acts too, which the paper leaves out; name the layers to have it.
+    """
+
+    kind: ClassVar[str] = "var"
+    source: ClassVar[str] = "https://arxiv.org/abs/2503.03321"
+    needs: ClassVar[str] = "image"
+    p: float = parameter(
+        0.6, "Which share of its attention a sink keeps; 1 is the plain model.", low=0.0, high=1.0
+    )
+    rho: float = parameter(
+        0.5, "The most that sinks may have of a head's attention on the picture.", low=0.0, high=1.0
+    )
+    theta: float = parameter(
+        0.2, "The least attention on the picture of a head that is changed.", low=0.0, high=1.0
+    )
+    tau: float = parameter(20.0, "What marks a sink, in a model 4,096 wide.", low=0.0, high=1000.0)
+    layers: Collection[int] | None = parameter(
+        None, "Where it acts; by default from layer 2 on, the last one left out.", layers=True
+    )
+    dimensions: Any = parameter(
+        None,
+        "Which dimensions of the residual stream mark a sink; by default the model's own.",
+        check=_check_dimensions,
+        takes="dimensions such as 458+2570",
+    )
+
+    def __post_init__(self) -> None:
+        """Check every parameter."""
+        super().__post_init__()
+        if self.dimensions is not None:
+            object.__setattr__(self, "dimensions", frozenset(self.dimensions))
+
+    def fitted(self, model: Any) -> "VAR":
+        """Return it with its layers and dimensions."""
+        layers, own = self.layers, self.dimensions
+        width = model.config.get_text_config().hidden_size
+        if own is not None and max(own, default=0) >= width:
+            raise MethodError(
+                f"dimensions names {max(own)}, but the model is {width} wide: use less than that."
+            )
+        if layers is None:
+            layers = range(2, len(decoder_layers(model)) - 1)
+        if own is None:
+            own = massive_dimensions(model, self.tau)
+        return replace(self, layers=layers, dimensions=own)
+
+    def first_layer(self, num_layers: int) -> int:
+        """Return the first layer where it acts."""
+        return min(self.layers or (), default=num_layers) if self.p < 1 else num_layers
+
+    def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
+        """Return what moves attention."""
+        return _Redistributing(self, prompts) if self.p < 1 else Hooks()
+
+
+class _Redistributing(Hooks):
+    def __init__(self, method: VAR, prompts: PromptParts) -> None:
+        super().__init__()
+        self._method, self._prompts, self.act_at = method, prompts, method.layers
+        self._after = after_picture(prompts)
+        self._sinks: dict[int, torch.Tensor] = {}
+
+    def residual(self, layer: int, hidden: torch.Tensor, prefill: bool) -> None:
+        """Find the prompt's sinks before a layer, bool (R, T)."""
+        if prefill:
+            size = normed(hidden)[..., sorted(self._method.dimensions or ())].amax(-1)
+            tau = self._method.tau * math.sqrt(hidden.shape[-1] / 4096)
+            self._sinks[layer] = (size > tau) & self._prompts.attended.to(size.device)
+
+    def scores(self, call: AttentionCall, prefill: bool) -> torch.Tensor:
+        """Return the logarithm of what each probability is multiplied by, float32 (R, H, q, K)."""
+        asking = self._after if prefill else self._after[:, :1] | True
+        a = call.scores(asking.shape[1]).softmax(-1).nan_to_num(0.0)
+        sinks = call.at_keys(self._sinks[call.layer])
+        picture = call.of_kind("image").to(sinks.device)
+
+        def sum_on(keys: torch.Tensor) -> torch.Tensor:
+            return (a * keys[:, None, None]).sum(-1, keepdim=True)
+
+        whole, wasted, rest = sum_on(picture), sum_on(picture & sinks), sum_on(picture & ~sinks)
+        acts = (wasted <= self._method.rho * whole) & (whole >= self._method.theta)
+        acts &= (picture & sinks).any(1)[:, None, None, None] & (rest > 0)
+        acts &= asking.to(a.device)[:, None, :, None]
+        budget = (1 - self._method.p) * sum_on(sinks)
+        kept = torch.where(sinks[:, None, None], self._method.p, 1.0)
+        given = (picture & ~sinks)[:, None, None] * budget / rest.clamp(min=1e-30)
+        return torch.where(acts, (kept + given).log(), 0.0)
