@@ -18,12 +18,14 @@ IMAGE_TOKEN = 1000
 SIDE = 16  # merged image tokens a side
 
 
-def random_model(layers: int = 12, hidden: int = 896, heads: int = 14) -> Any:
+def random_model(
+    layers: int = 12, hidden: int = 896, heads: int = 14, vocabulary: int = 32_000
+) -> Any:
     """Return a Qwen2.5-VL with random weights; by default the decoder of Qwen2.5-0.5B, halved."""
     torch.manual_seed(0)
     config = transformers.Qwen2_5_VLConfig(
         text_config={
-            "vocab_size": 32_000,
+            "vocab_size": vocabulary,
             "hidden_size": hidden,
             "intermediate_size": 4864 * hidden // 896,
             "num_hidden_layers": layers,

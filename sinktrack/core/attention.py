@@ -159,8 +159,7 @@ class AttentionCall:
         """
         mask = self._own_mask(queries)
         scores = last_scores(self.query, self.key, mask, self.scaling, queries)
-        columns = torch.arange(scores.shape[-1], device=scores.device)
-        return scores.masked_fill(columns > self._columns(queries), float("-inf"))
+        return scores.masked_fill(~self._reached(queries), float("-inf"))
 
     def attend_without(self, output: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
         """Hide keys from every query of some rows; rows that lose none keep what they have.
@@ -175,13 +174,14 @@ class AttentionCall:
             The output.
         """
         losing = hidden.any(1).nonzero()[:, 0]
-        mask, at = self._own_mask(output.shape[1]), self._columns(output.shape[1])
-        columns = torch.arange(hidden.shape[1], device=at.device)
-        seen = (columns <= at).expand(len(hidden), 1, -1, -1)
+        if not len(losing):
+            return output
+        mask, seen = self._own_mask(output.shape[1]), self._reached(output.shape[1])[None, None]
         if mask is not None:
             seen = seen & ~_hidden_by(mask[..., : hidden.shape[1]])
         kept = seen & ~hidden[:, None, None]  # (R, 1, Q, K)
-        kept = torch.where(kept.any(-1, keepdim=True), kept, seen & (columns == at))
+        own = seen & self._is_own_key(output.shape[1])
+        kept = torch.where(kept.any(-1, keepdim=True), kept, own)
         query, key, value = (each[losing] for each in (self.query, self.key, self.value))
         output[losing], _ = sdpa_attention_forward(
             self.module, query, key, value, kept[losing], scaling=self.scaling
@@ -196,11 +196,20 @@ class AttentionCall:
         mask = self._mask[:, :, -queries:]
         return self.own(mask) if len(mask) > 1 else mask
 
-    def _columns(self, queries: int) -> torch.Tensor:
-        """Return where the keys of the last q queries themselves stand, int64 (q, 1)."""
+    def _is_own_key(self, queries: int) -> torch.Tensor:
+        """Return which key is that of each of the last q queries, bool (q, K)."""
         filled = self._tap.keys.labels.shape[1]  # a static cache holds room for more
-        end = min(filled, self.key.shape[2])
-        return torch.arange(end - queries, end, device=self.key.device)[:, None]
+        key = self._states[1]
+        end = min(filled, key.shape[2])
+        at = torch.arange(end - queries, end, device=key.device)
+        return torch.arange(key.shape[2], device=at.device) == at[:, None]
+
+    def _reached(self, queries: int) -> torch.Tensor:
+        """Return what the last q queries may see as far as no mask says it, bool (q, K)."""
+        own = self._is_own_key(queries)
+        # Some families let picture tokens see later ones, and hand over a mask that says so.
+        last = own if self._mask is None else own[-1:].expand_as(own)
+        return last.flip(-1).cumsum(-1).flip(-1).bool()
 
     def looked(self, probabilities: torch.Tensor) -> None:
         """Say where the last query looks after the method's change.

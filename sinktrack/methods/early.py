@@ -2,18 +2,42 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
 from sinktrack.core.architecture import decoder_layers
+from sinktrack.core.errors import MethodError
 from sinktrack.core.intervention import AtDepth, Hooks, Intervention, Lens, parameter, plausible
 from sinktrack.core.parts import PromptParts
 from sinktrack.methods.contrast import BETA
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 
 @dataclass(frozen=True, kw_only=True)
-class DeCo(AtDepth):
+class Listening(AtDepth):
+    """A method that asks layers before the last one, whose logits are the model's own."""
+
+    def fitted(self, model: Any) -> "Self":
+        """Return it with its layers."""
+        last = len(decoder_layers(model)) - 1
+        if last in (self.layers or ()):
+            raise MethodError(
+                f"layers names {last}, which is the last layer, whose logits are the model's own: "
+                f"use layers up to {last - 1}."
+            )
+        fitted = super().fitted(model)
+        return replace(fitted, layers=frozenset(fitted.layers or ()) - {last})
+
+    def first_layer(self, num_layers: int) -> int:
+        """Return that no layer is changed."""
+        return num_layers
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeCo(Listening):
     """Adds the logits of the early layer that is surest of one of the likeliest tokens.
 
     Wang et al. 2025, and zjunlp/Deco: what the 20th to the 28th of 32 layers make, which are layers
@@ -30,23 +54,18 @@ class DeCo(AtDepth):
     )
     top_k: int = parameter(20, "At most as many tokens stay; 0 keeps all.", low=0, high=1000)
 
-    def first_layer(self, num_layers: int) -> int:
-        """Return that no layer is changed."""
-        return num_layers
-
     def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
         """Return what adds the early logits."""
-        last = len(decoder_layers(model)) - 1
-        return _Correcting(self, [each for each in self.layers or () if each < last])
+        return _Correcting(self)
 
 
 class _Correcting(Hooks):
     act_at = ()
 
-    def __init__(self, method: DeCo, layers: Collection[int]) -> None:
+    def __init__(self, method: DeCo) -> None:
         super().__init__()
         self._method = method
-        self.lens = sorted(layers) if method.alpha else ()
+        self.lens = sorted(method.layers or ()) if method.alpha else ()
 
     def logits(self, logits: torch.Tensor, lens: Lens) -> torch.Tensor:
         """Return z + alpha * m * z_l of the candidates; the others are forbidden."""
@@ -97,7 +116,7 @@ class DoLa(Intervention):
             return self
         count = len(decoder_layers(model))
         # a tied embedding would say the last token again
-        tied = model.config.get_text_config().tie_word_embeddings
+        tied = model.get_input_embeddings().weight is model.get_output_embeddings().weight
         low = range(min(2 if tied else 0, count // 2), max(count // 2, 1), 2)
         high = range(count // 2, count, 2)
         return replace(self, layers=low if self.early == "low" else high)

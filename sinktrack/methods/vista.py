@@ -1,20 +1,19 @@
 """VISTA: steer every layer along what the picture makes of it, and hear layers before the end."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch.nn.functional import cosine_similarity, normalize
 
-from sinktrack.core.architecture import decoder_layers
-from sinktrack.core.intervention import AtDepth, Hooks, Lens, parameter
+from sinktrack.core.intervention import Hooks, Lens, parameter
 from sinktrack.core.parts import PromptParts
 from sinktrack.core.prompt import Prompt
+from sinktrack.methods.early import Listening
 
 
 @dataclass(frozen=True, kw_only=True)
-class VISTA(AtDepth):
+class VISTA(Listening):
     """Steers the output of every MLP along the difference that the picture makes.
 
     Li et al. 2025, and LzVv123456/VISTA. The difference is that of two prompts before the answer,
@@ -47,15 +46,14 @@ class VISTA(AtDepth):
 
     def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
         """Return what steers."""
-        last = len(decoder_layers(model)) - 1
-        return _Steering(self, [each for each in self.layers or () if each < last])
+        return _Steering(self)
 
 
 class _Steering(Hooks):
-    def __init__(self, method: VISTA, layers: Collection[int]) -> None:
+    def __init__(self, method: VISTA) -> None:
         super().__init__()
         self._method = method
-        self.lens = sorted(layers) if method.alpha else ()
+        self.lens = sorted(method.layers or ()) if method.alpha else ()
         self.act_at = None if method.strength else ()
 
     def read(self, states: torch.Tensor) -> None:
