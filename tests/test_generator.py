@@ -132,7 +132,7 @@ def test_a_batch_equals_generate(checkpoint):
     questions = ["Describe the picture.", "Is there a red circle in the picture?", "What is it?"]
     prompts = [build_prompt(model, processor, each, [picture]) for each in questions]
     methods = {"plain": None, "x": sinktrack.SinkTrack.for_model(model)}
-    texts = answer_batch(model, processor, prompts, methods, max_new_tokens=16)
+    texts = answer_batch(model, processor, prompts, methods, decoding=Decoding(max_new_tokens=16))
     for prompt, found in zip(prompts, texts, strict=True):
         for lane, method in methods.items():
             with sinktrack.attach(model, method, context_mask=prompt.instruction_mask):
@@ -140,6 +140,29 @@ def test_a_batch_equals_generate(checkpoint):
             new = ids[0, prompt.inputs["input_ids"].shape[1] :]
             expected = processor.tokenizer.decode(new, skip_special_tokens=True).strip()
             assert {row.name: row.whole_text for row in found}[lane] == expected
+
+
+def test_what_is_sampled_for_a_prompt_does_not_depend_on_those_beside_it():
+    """Each prompt has noise of its own, which its methods share."""
+    model = small_model("llama")
+    prompts = [as_prompt(model, small_inputs(model, text_tokens=n, seed=n)) for n in (12, 12, 7)]
+    methods = {"plain": None, "again": None}
+    decoding = Decoding(max_new_tokens=6, do_sample=True, temperature=1.0, top_k=0)
+
+    def sampled(prompts, seeds):
+        generator = Generator(
+            model, Letters(), prompts, methods, decoding=decoding, record=False, seeds=seeds
+        )
+        generator.run()
+        return [[row.ids for row in rows] for rows in generator.rows]
+
+    together = sampled(prompts, [5, 6, 7])
+    assert together == [
+        sampled([prompt], [seed])[0] for prompt, seed in zip(prompts, (5, 6, 7), strict=True)
+    ]
+    assert all(plain == again for plain, again in together)
+    assert together[0] != together[1]  # one prompt twice, with two seeds
+    assert sampled(prompts[:2], [5, 5])[0] == sampled(prompts[:2], [5, 5])[1] == together[0]
 
 
 def test_each_prompt_ends_at_its_own_end():

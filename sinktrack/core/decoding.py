@@ -127,7 +127,7 @@ class Sampler:
 
     Sampling adds one draw of Gumbel noise to the log-probabilities and takes the maximum, which
     equals drawing from the distribution (https://arxiv.org/abs/1611.01144, section 2). Every lane
-    gets the same draw, so lanes with equal distributions choose equal tokens.
+    of a prompt gets the same draw, so lanes with equal distributions choose equal tokens.
 
     Args:
         decoding: What was asked for.
@@ -135,6 +135,8 @@ class Sampler:
         tokenizer: Needed for stop strings.
         prompt_ids: int64 (B, T), the prompts.
         attended: int64 (B, T), 0 where there is padding; None for none.
+        seeds: Of the noise, one a prompt, where B / len(seeds) lanes stand together a prompt; by
+            default all lanes are one prompt's, with the seed of `decoding`.
 
     Attributes:
         settings: How tokens are chosen, as JSON values.
@@ -151,13 +153,15 @@ class Sampler:
         tokenizer: Any,
         prompt_ids: torch.Tensor,
         attended: torch.Tensor | None = None,
+        seeds: Sequence[int] | None = None,
     ) -> None:
         """Settle every value once."""
         config, self._processors, self._criteria = _as_generate(
             decoding, model, tokenizer, prompt_ids, attended
         )
         self.settings = _settings(config, decoding)
-        self._noise = torch.Generator().manual_seed(decoding.seed) if decoding.do_sample else None
+        own = [decoding.seed] if seeds is None else seeds
+        self._noise = [torch.Generator().manual_seed(seed) for seed in own if decoding.do_sample]
 
     def __call__(self, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         """Choose the next token of every lane.
@@ -170,10 +174,12 @@ class Sampler:
             int64 (B,).
         """
         scores = self._processors(ids, logits.float())  # type: ignore[arg-type]
-        if self._noise is not None:
-            uniform = torch.rand(scores.shape[-1], generator=self._noise).clamp(min=1e-20)
-            gumbel = -(-uniform.log()).clamp(min=1e-20).log()
-            scores = scores.log_softmax(-1) + gumbel.to(scores.device)
+        if self._noise:
+            draws = [torch.rand(scores.shape[-1], generator=each) for each in self._noise]
+            uniform = torch.stack(draws).clamp(min=1e-20)
+            gumbel = -(-uniform.log()).clamp(min=1e-20).log().to(scores.device)
+            lanes = len(scores) // len(gumbel)
+            scores = scores.log_softmax(-1) + gumbel.repeat_interleave(lanes, dim=0)
         chosen: torch.Tensor = scores.argmax(-1)
         return chosen
 

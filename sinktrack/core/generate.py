@@ -49,6 +49,8 @@ class Generator:
         decoding: How long answers may be and how their tokens are chosen.
         cache: "full", or a `SinkWindow` that all rows share.
         record: Whether to record attention. It changes no token.
+        seeds: Of the sampling noise, one a prompt, so that what is drawn for a prompt does not
+            depend on those beside it; by default all share the seed of `decoding`.
 
     Attributes:
         rows: What each method has written so far, one list a prompt.
@@ -68,10 +70,12 @@ class Generator:
         decoding: Decoding,
         cache: Cache = "full",
         record: bool = True,
+        seeds: Sequence[int] | None = None,
     ) -> None:
         """Check that everything fits; nothing is read yet."""
         self._model, self._tokenizer = unwrapped(model), tokenizer
         self._prompts, self._cache, self._decoding = prompts, cache, decoding
+        self._seeds = seeds
         if not prompts:
             raise PromptError("There is no prompt: give at least one.")
         if not isinstance(methods, Mapping) or not methods:
@@ -145,7 +149,9 @@ class Generator:
                 for name in ("input_ids", "attention_mask")
             )
             # Only now, because a limit of time counts from here.
-            self._sampler = Sampler(self._decoding, self._model, self._tokenizer, ids, mask)
+            self._sampler = Sampler(
+                self._decoding, self._model, self._tokenizer, ids, mask, self._seeds
+            )
             for written in self._decode(ids):
                 if stop is not None and stop():
                     for row in self._main_rows:
@@ -350,9 +356,10 @@ def answer_batch(
     methods: Methods,
     *,
     cache: Cache = "full",
-    max_new_tokens: int = 128,
+    decoding: Decoding | None = None,
+    seeds: Sequence[int] | None = None,
 ) -> list[list[Row]]:
-    """Answer prompts greedily as one batch, without recording.
+    """Answer prompts as one batch, without recording.
 
     Args:
         model: The model.
@@ -360,7 +367,8 @@ def answer_batch(
         prompts: As for `Generator`.
         methods: As for `Generator`.
         cache: As for `Generator`.
-        max_new_tokens: The longest answer.
+        decoding: Greedy, 128 tokens at most, by default.
+        seeds: As for `Generator`.
 
     Returns:
         What was written, one list of rows a prompt, in the order of the methods.
@@ -370,9 +378,10 @@ def answer_batch(
         tokenizer_of(processor),
         prompts,
         methods,
-        decoding=Decoding(max_new_tokens=max_new_tokens),
+        decoding=decoding or Decoding(),
         cache=cache,
         record=False,
+        seeds=seeds,
     )
     generator.run()
     return generator.rows
