@@ -14,7 +14,7 @@ def yes_no(answer: str, present: bool) -> Scores:
     no yes. Source: Li et al. 2023, https://arxiv.org/abs/2305.10355.
 
     Returns:
-        accuracy, F1 (of yes) and yes ratio.
+        accuracy; precision, recall and F1 of yes; and yes ratio.
     """
     words = re.findall(r"\b(yes|no)\b", answer.lower())
     said = words[-1] if words else None
@@ -22,6 +22,8 @@ def yes_no(answer: str, present: bool) -> Scores:
     hit = said == "yes" and present
     return {
         "accuracy": (float(right), 1.0),
+        "precision": (float(hit), float(said == "yes")),
+        "recall": (float(hit), float(present)),
         # over many answers: 2 TP / (2 TP + FP + FN)
         "F1": (2.0 * hit, float((said == "yes") + present)),
         "yes ratio": (float(said == "yes"), 1.0),
