@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 import sinktrack
-from sinktrack.eval.runner import Run, evaluate, table
+from sinktrack.eval.results import table
+from sinktrack.eval.runner import Run, evaluate
 from sinktrack.eval.task import Task
 from sinktrack.eval.tasks.shapes import CHOICES, DESCRIPTIONS, MEMORY, PASSAGES, POPE
 
@@ -71,13 +72,11 @@ def main() -> None:
     official = sinktrack.SinkTrack.for_model(model, causal="official")
     run = {
         "choose": Run(tasks=MEASURES, methods=tried, split="validation", limit=200, batch=200),
-        # the shifted mask exists only where there is no padding, so one question at a time
         "official": Run(
             tasks=MEASURES[:3],
             methods={"baseline": None, "official": official},
             split="validation",
             limit=200,
-            batch=1,
         ),
         "report": Run(tasks=(POPE[1], *MEASURES), methods=reported, limit=2000, batch=200),
         # which have no picture, so that the question is what can be written

@@ -19,7 +19,8 @@ from typing import Any
 import torch
 
 import sinktrack
-from sinktrack.eval.runner import Run, evaluate, table
+from sinktrack.eval.results import table
+from sinktrack.eval.runner import Run, evaluate
 from sinktrack.eval.scorers import span
 from sinktrack.eval.task import Item, Scores, Task
 

@@ -9,11 +9,13 @@ import torch
 from PIL import Image
 
 import sinktrack
+from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import MethodError, OutputError, PromptError
 from sinktrack.eval import tasks
-from sinktrack.eval.runner import RECORDS, Run, evaluate, table
+from sinktrack.eval.results import Answered, results, table
+from sinktrack.eval.runner import RECORDS, Run, evaluate
 from sinktrack.eval.scorers import chair, exact, letter, span, yes_no
-from sinktrack.eval.statistics import interval, paired_p, ratio
+from sinktrack.eval.statistics import holm, interval, paired_p, ratio
 from sinktrack.eval.task import Item, Task
 from sinktrack.eval.tasks.shapes import PASSAGES, POPE, SUITES
 
@@ -30,6 +32,8 @@ def test_existence_is_scored_as_pope_does():
     assert total(scores, "accuracy") == pytest.approx(3 / 7)
     assert total(scores, "yes ratio") == pytest.approx(3 / 7)
     precision, recall = 2 / 3, 2 / 4
+    assert total(scores, "precision") == pytest.approx(precision)
+    assert total(scores, "recall") == pytest.approx(recall)
     assert total(scores, "F1") == pytest.approx(2 * precision * recall / (precision + recall))
 
 
@@ -136,6 +140,13 @@ def test_p_values_tell_differences_from_noise(unit):
     assert discordant(40, 10) < 0.001
 
 
+def test_p_values_are_corrected_as_holm_did():
+    """By hand: 4 x 0.005, 3 x 0.01, 2 x 0.03; the last would be 0.04 and stays no smaller."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([0.2]) == [0.2] and holm([]) == []
+
+
 def test_two_ratios_are_compared_though_their_denominators_differ():
     """CHAIR: one lane mentions more, and more of it is invented; a third is the same, reworded."""
     first = [(1.0, 3.0), (0.0, 2.0), (0.0, 0.0), (1.0, 2.0)] * 20
@@ -144,6 +155,96 @@ def test_two_ratios_are_compared_though_their_denominators_differ():
     assert paired_p(first, first[4:] + first[:4]) == 1.0
     alike = [(numerator * 2, denominator * 2) for numerator, denominator in first]
     assert paired_p(first, alike) > 0.9
+
+
+def judged(*scores):
+    """Return the answers of one item, one a seed, by a method that moved nothing."""
+    return [Answered({"accuracy": (float(score), 1.0)}, {}) for score in scores]
+
+
+def test_every_comparison_of_a_run_counts_in_the_correction():
+    """Two tasks, two methods against the first: four comparisons, the smallest p times four."""
+    base, better = [judged(0)] * 10, [judged(1)] * 10
+    answers = {"plain": base, "good": better, "none": base}
+    found = results({"methods": answers}, {"one": answers, "two": answers | {"good": base}})
+    assert found["comparisons"] == 4
+    good = found["tasks"]["one"]["good"]["accuracy"]
+    assert good["p"] == pytest.approx(2 / 2**10) and good["p_holm"] == 4 * good["p"]
+    assert found["tasks"]["two"]["good"]["accuracy"]["p_holm"] == 1.0
+    assert "p_holm" not in found["tasks"]["one"]["plain"]["accuracy"]
+    assert "p = 0.0020 / 0.0078" in table(found) and "all 4 comparisons" in table(found)
+
+
+def test_an_item_that_is_sampled_often_is_still_one_item():
+    """Ten seeds that all say the same are no more evidence than one."""
+    once = {"plain": [judged(0)] * 6 + [judged(1)] * 14, "x": [judged(1)] * 20}
+    often = {name: [item * 10 for item in items] for name, items in once.items()}
+    tasks = [results({"methods": once}, {"t": answers})["tasks"] for answers in (once, often)]
+    assert tasks[0] == tasks[1]
+    assert tasks[0]["t"]["x"]["accuracy"]["p"] == pytest.approx(2 / 2**6)
+    half = {"plain": [judged(0, 1, 1, 1)] * 20, "x": [judged(0, 0, 1, 1), judged(1, 1, 1, 1)] * 10}
+    figures = results({"methods": half}, {"t": half})["tasks"]["t"]
+    assert figures["plain"]["accuracy"] == {"value": 0.75, "interval": (0.75, 0.75), "items": 20}
+    low, high = figures["x"]["accuracy"]["interval"]
+    assert figures["x"]["accuracy"]["value"] == 0.75 and low < 0.7 and high > 0.8
+
+
+def test_how_far_a_method_moved_things_is_told_by_kind():
+    """The median and the most over answers; what an answer does not name was not moved."""
+    told = [{"logits": 0.1, "new kind": 3.0}, {"logits": 0.3}, {}, {"logits": 0.2}]
+    acted = [[Answered({"a": (1.0, 1.0)}, moved)] for moved in told]
+    plain = [[Answered({"a": (1.0, 1.0)}, None)]] * 4
+    found = results({"methods": {"plain": 0, "x": 0}}, {"t": {"plain": plain, "x": acted}})
+    assert found["moved"]["t"] == {
+        "x": {
+            "logits": {"median": pytest.approx(0.15), "most": 0.3},
+            "new kind": {"median": 0.0, "most": 3.0},
+        }
+    }
+    assert found["notes"] == ["In 't', x moved nothing in 1 of 4 answers."]
+    assert "logits 0.15, 0.3; new kind 0, 3 |" in table(found)
+
+
+def records_of(folder):
+    lines = (folder / RECORDS).read_text().splitlines()
+    return sorted(
+        ((r["task"], r["name"], r["item"], r["seed"] or 0), r["answer"], r["scores"])
+        for r in map(json.loads, lines)
+    )
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+def test_the_batch_changes_no_answer(checkpoint, tmp_path, sampled):
+    """Methods and items are parted differently; a contrast takes two rows."""
+    model = checkpoint[0]
+    warm = {"decoding": Decoding(do_sample=True, temperature=4.0, top_k=0, seed=3), "seeds": 2}
+    run = Run(
+        tasks=POPE[:1],
+        methods={
+            "plain": None,
+            "official": sinktrack.SinkTrack.for_model(model, causal="official"),
+            "vcd": sinktrack.methods.create("vcd"),
+        },
+        limit=4,
+        **(warm if sampled else {}),
+    )
+    found = [
+        evaluate(*checkpoint, replace(run, batch=batch), tmp_path / str(batch))
+        for batch in (1, 4, 100)
+    ]
+    kept = [records_of(tmp_path / str(batch)) for batch in (1, 4, 100)]
+    assert kept[0] == kept[1] == kept[2] and len(kept[0]) == (24 if sampled else 12)
+    assert found[0]["tasks"] == found[1]["tasks"] == found[2]["tasks"]
+    assert {key[3] for key, *_ in kept[0]} == ({3, 4} if sampled else {0})
+    if sampled:
+        answers = {key: answer for key, answer, _ in kept[0]}
+        seeds = [(answers[(*key[:3], 3)], answers[(*key[:3], 4)]) for key in answers]
+        assert any(one != other for one, other in seeds)
+
+
+def test_seeds_are_for_sampling():
+    with pytest.raises(MethodError, match="seeds is 3, but must be 1 or more, and 1 where nothing"):
+        Run(tasks=(), methods={}, seeds=3)
 
 
 def counting_task(asked):
@@ -173,7 +274,7 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_it_never_was(checkpoint, tmp_
         tasks=[counting_task(asked)],
         methods={"baseline": None, "sinktrack": method},
         limit=4,
-        batch=3,
+        batch=6,
     )
     straight = evaluate(*checkpoint, run, tmp_path / "straight")
     assert len(asked) == 8
@@ -192,8 +293,10 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_it_never_was(checkpoint, tmp_
 def test_a_folder_of_another_run_is_refused(checkpoint, tmp_path):
     run = Run(tasks=[counting_task([])], methods={"baseline": None}, limit=1)
     evaluate(*checkpoint, run, tmp_path)
-    with pytest.raises(OutputError, match="holds a run with other settings"):
-        evaluate(*checkpoint, replace(run, limit=2), tmp_path)
+    warm = Decoding(do_sample=True, temperature=1.0)
+    for other in ({"limit": 2}, {"decoding": warm}):
+        with pytest.raises(OutputError, match="holds a run with other settings"):
+            evaluate(*checkpoint, replace(run, **other), tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be used for results"):
         evaluate(*checkpoint, run, tmp_path / "file" / "below")

@@ -131,7 +131,7 @@ def test_a_folder_that_is_none_is_a_sentence(tmp_path):
 
 def test_answers_made_as_a_batch_are_those_of_the_library(folder, bundled):
     study = read_study(folder)
-    assert prepare(study, *bundled, batch=2) == 3
+    assert prepare(study, *bundled, batch=4) == 3
     methods = {
         "baseline": None,
         "sinktrack": sinktrack.SinkTrack.for_model(bundled[0], context="image"),

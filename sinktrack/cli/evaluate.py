@@ -50,7 +50,7 @@ def evaluate(
     split: Annotated[
         Split, typer.Option(help="validation to choose by, test to report.")
     ] = Split.test,
-    batch: Annotated[int, typer.Option(metavar="N", help="Items at once.")] = 50,
+    batch: Annotated[int, typer.Option(metavar="N", help="Rows at once.")] = 100,
 ) -> None:
     """Measure methods over a set of questions, and compare each with the first."""
     check_usable(out, "Results")
@@ -59,7 +59,8 @@ def evaluate(
     check_count("batch", batch)
     loading = Loading(name=model, device=device, dtype=dtype, four_bit=four_bit)
     cache, choice = cache_of(window, sinks), Choice.of(method, context, causal)
-    from sinktrack.eval.runner import Run, table
+    from sinktrack.eval.results import table
+    from sinktrack.eval.runner import Run
     from sinktrack.eval.runner import evaluate as measured
 
     loaded, processor = loading.model()

@@ -51,7 +51,7 @@ def prepare(
     device: Device = None,
     dtype: Weights = None,
     four_bit: FourBit = False,
-    batch: Annotated[int, typer.Option(metavar="N", help="Items at once.")] = 8,
+    batch: Annotated[int, typer.Option(metavar="N", help="Rows at once.")] = 16,
 ) -> None:
     """Answer the items that have no answers yet, by default with the study's own model."""
     check_count("batch", batch)

@@ -3,32 +3,34 @@
 Knows tasks by their interface alone.
 """
 
+import hashlib
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from sinktrack.core.batch import Methods, batch_size
+from sinktrack.core.batch import Methods, batch_size, method_groups
 from sinktrack.core.cache import Cache, cache_as_json, check_cache
-from sinktrack.core.errors import OutputError, PromptError
+from sinktrack.core.decoding import Decoding
+from sinktrack.core.errors import MethodError, OutputError, PromptError
 from sinktrack.core.files import json_lines, whole_file
 from sinktrack.core.generate import answer_batch
 from sinktrack.core.intervention import fit
 from sinktrack.core.models import model_name
 from sinktrack.core.prompt import Prompt, build_prompt
 from sinktrack.core.row import Row
-from sinktrack.eval.statistics import Pair, interval, paired_p, ratio
-from sinktrack.eval.task import Item, Scores, Task
+from sinktrack.eval.results import Answered, results, table
+from sinktrack.eval.task import Item, Task
 from sinktrack.version import VERSION
 
 RECORDS = "records.jsonl"
 SETTINGS = "run.json"
 
-_Key = tuple[str, str, str]
-"""Task, method's name and item's id: what one answer is found by."""
+_Key = tuple[str, str, str, int | None]
+"""Task, method's name, item's id and seed: what one answer is found by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,13 @@ class Run:
         split: "validation" to choose by, "test" to report.
         limit: Items a task.
         cache: As for `sinktrack.compare`.
-        batch: Items at once.
+        decoding: Greedy, or how tokens are sampled. How long answers may be is the task's.
+        seeds: How often each item is sampled: with the seed of `decoding`, the next one and so on.
+            The methods share an item's noise, and other items have noise of their own.
+        batch: Rows at once. Where the methods take more, they answer in groups that fit.
+
+    Raises:
+        MethodError: If there are no seeds, or several for greedy answers.
     """
 
     tasks: Sequence[Task]
@@ -50,11 +58,28 @@ class Run:
     split: str = "test"
     limit: int = 2000
     cache: Cache = "full"
-    batch: int = 50
+    decoding: Decoding = Decoding()
+    seeds: int = 1
+    batch: int = 100
+
+    def __post_init__(self) -> None:
+        """Check how often items are asked."""
+        if self.seeds < 1 or (self.seeds > 1 and not self.decoding.do_sample):
+            raise MethodError(
+                f"seeds is {self.seeds}, but must be 1 or more, and 1 where nothing is sampled: "
+                "give a temperature, or leave it out."
+            )
+
+    @property
+    def draws(self) -> tuple[int | None, ...]:
+        """The seeds; None for greedy answers."""
+        first = self.decoding.seed
+        return tuple(range(first, first + self.seeds)) if self.decoding.do_sample else (None,)
 
     def settings(self, model: Any) -> dict[str, Any]:
         """Return what a resumed run must agree in, as JSON values."""
         check_cache(self.cache)
+        strings = self.decoding.stop_strings
         return {
             "model": model_name(model),
             "tasks": [task.name for task in self.tasks],
@@ -64,6 +89,10 @@ class Run:
             "split": self.split,
             "limit": self.limit,
             "cache": cache_as_json(self.cache),
+            "decoding": {"do_sample": bool(self.decoding.do_sample)}
+            | self.decoding.asked()
+            | ({} if strings is None else {"stop_strings": list(strings)}),
+            "seeds": list(self.draws),
             "sinktrack": VERSION,
         }
 
@@ -80,7 +109,9 @@ def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[s
 
     Returns:
         What results.json holds: the value of each task, method and measure, its 95 % interval, and
-        p for every method but the first, which the others are compared with.
+        p for every method but the first, which the others are compared with; "p_holm" is p
+        corrected for all comparisons of the run. An item that is sampled several times counts once,
+        by its mean.
 
     Raises:
         OutputError: If the folder holds another run, or cannot be written.
@@ -96,48 +127,48 @@ def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[s
     _check_settings(folder, run.settings(model))
     done = _read_records(folder / RECORDS)
     _answer(model, processor, run, items, done, folder / RECORDS)
-    results = {
-        "settings": run.settings(model),
-        "notes": _notes(folder / RECORDS),
-        "tasks": {
-            name: _summary(
-                {own: [done[name, own, item.id] for item in asked] for own in run.methods}
-            )
-            for name, asked in items.items()
+    found = results(
+        run.settings(model),
+        {
+            task: {
+                name: [[done[task, name, item.id, seed] for seed in run.draws] for item in asked]
+                for name in run.methods
+            }
+            for task, asked in items.items()
         },
-    }
+    )
     with whole_file(folder / "results.json", "The results") as part:
-        part.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     with whole_file(folder / "results.md", "The table") as part:
-        part.write_text(table(results), encoding="utf-8")
-    return results
+        part.write_text(table(found), encoding="utf-8")
+    return found
 
 
-def table(results: dict[str, Any]) -> str:
-    """Return results as a Markdown table, one row a task and measure, one column a method."""
-    names = list(results["settings"]["methods"])
-    lines = [f"| task | measure | {' | '.join(names)} |", "|---" * (2 + len(names)) + "|"]
-    for task, measured in results["tasks"].items():
-        for measure in measured[names[0]]:
-            cells = []
-            for name in names:
-                figure = measured[name].get(measure)
-                if figure is None:
-                    cells.append("-")
-                    continue
-                low, high = figure["interval"]
-                text = f"{figure['value']:.3f} ({low:.3f} to {high:.3f})"
-                cells.append(text + (f", p = {figure['p']:.4f}" if "p" in figure else ""))
-            lines.append(f"| {task} | {measure} | {' | '.join(cells)} |")
-    lines += ["", *results["notes"]] if results["notes"] else []
-    return "\n".join(lines) + "\n"
+def example_prompts(
+    model: Any, processor: Any, tasks: Sequence[Task], split: str, limit: int
+) -> list[Prompt]:
+    """Return one prompt of each make-up, with a picture or without, with a passage or without.
+
+    Args:
+        model: As for `evaluate`.
+        processor: As for `evaluate`.
+        tasks: What is asked.
+        split: As for `Run`.
+        limit: As for `Run`.
+    """
+    made_up = _make_ups(item for task in tasks for item in task.items(split, limit))
+    return [_prompt(model, processor, item) for item in made_up]
+
+
+def _make_ups(items: Iterable[Item]) -> list[Item]:
+    """Return one item of each make-up."""
+    return list({(item.image is None, not item.passage): item for item in items}.values())
 
 
 def _check_needs(model: Any, processor: Any, run: Run, items: Mapping[str, Sequence[Item]]) -> None:
     """Refuse a method that a task's prompts have nothing for, before anything is asked."""
     for task, asked in items.items():
-        kinds = {(item.image is None, not item.passage): item for item in asked}
-        for item in kinds.values():
+        for item in _make_ups(asked):
             prompt = _prompt(model, processor, item)
             for name, method in run.methods.items():
                 if method is None or method.needs is None:
@@ -161,17 +192,28 @@ def _prompt(model: Any, processor: Any, item: Item) -> Prompt:
     )
 
 
+def noise_seed(task: str, item: str, seed: int) -> int:
+    """Return the seed of the noise that an item's answers are sampled with, by a run's seed."""
+    digest = hashlib.sha256(f"{seed}/{task}/{item}".encode()).digest()
+    return int.from_bytes(digest[:7], "big")
+
+
 def _answer(
     model: Any,
     processor: Any,
     run: Run,
     items: Mapping[str, Sequence[Item]],
-    done: dict[_Key, Scores],
+    done: dict[_Key, Answered],
     path: Path,
 ) -> None:
-    """Ask what is not done, with a progress bar; add scores to `done` and records to a file."""
-    keys = [(task, name, item.id) for task in items for name in run.methods for item in items[task]]
-    size = batch_size(run.methods, run.batch)
+    """Ask what is not done, with a progress bar; add to `done` and to the file of records."""
+    keys = [
+        (task, name, item.id, seed)
+        for task in items
+        for name in run.methods
+        for item in items[task]
+        for seed in run.draws
+    ]
     with (
         path.open("a", encoding="utf-8") as records,
         tqdm(
@@ -183,101 +225,84 @@ def _answer(
     ):
         for task in run.tasks:
             bar.set_description(task.name)
-            for start in range(0, len(items[task.name]), size):
-                batch = items[task.name][start : start + size]
-                for item, row in _ask(model, processor, run, task, batch, done):
-                    scores = task.score(item, row.whole_text)
-                    done[task.name, row.name, item.id] = scores
-                    record = {
-                        "task": task.name,
-                        "name": row.name,
-                        "method": None if row.method is None else row.method.as_dict(),
-                        "item": item.id,
-                        "question": item.question,
-                        "reference": item.answer,
-                        "answer": row.whole_text,
-                        "moved": row.moved,
-                        "scores": scores,
-                    }
+            for batch in _batches(model, processor, run, task, items[task.name], done):
+                for item, seed, row in batch:
+                    key = task.name, row.name, item.id, seed
+                    if key in done:
+                        continue
+                    record = _record(task, item, seed, row)
+                    done[key] = _answered(record)
                     records.write(json.dumps(record) + "\n")
                     bar.update()
                 records.flush()
 
 
-def _notes(path: Path) -> list[str]:
-    """Say of each method in how many answers it moved nothing."""
-    still: dict[tuple[str, str], int] = {}
-    asked: dict[tuple[str, str], int] = {}
-    for line in filter(None, json_lines(path.read_text("utf-8"))):
-        record = json.loads(line)
-        if record["method"] is not None:
-            key = record["task"], record["name"]
-            asked[key] = asked.get(key, 0) + 1
-            still[key] = still.get(key, 0) + (not any(record["moved"].values()))
-    return [
-        f"In {task!r}, {name} moved nothing in {still[task, name]} of {count} answers."
-        for (task, name), count in asked.items()
-        if still[task, name]
-    ]
-
-
-def _ask(
+def _batches(
     model: Any,
     processor: Any,
     run: Run,
     task: Task,
     items: Sequence[Item],
-    done: Container[_Key],
-) -> Iterator[tuple[Item, Row]]:
-    """Answer a batch's items by all methods, leaving out items that every method has answered.
+    done: Mapping[_Key, Answered],
+) -> Iterator[list[tuple[Item, int | None, Row]]]:
+    """Answer a task's items, as many rows at once as may be, but for those that are answered.
 
     Yields:
-        The item and what was written.
+        Of each batch the item, the seed and what was written.
     """
-
-    def answered(item: Item, name: str) -> bool:
-        return (task.name, name, item.id) in done
-
-    unasked = [item for item in items if not all(answered(item, name) for name in run.methods)]
-    if not unasked:
+    if not items:
         return
-    answers = answer_batch(
-        model,
-        processor,
-        [_prompt(model, processor, item) for item in unasked],
-        run.methods,
-        cache=run.cache,
-        max_new_tokens=task.max_new_tokens,
-    )
-    for item, rows in zip(unasked, answers, strict=True):
-        yield from ((item, row) for row in rows if not answered(item, row.name))
+    example = _prompt(model, processor, items[0])
+    decoding = replace(run.decoding, max_new_tokens=task.max_new_tokens)
+    for methods in method_groups(run.methods, run.batch, example):
+        asked = [
+            (item, seed)
+            for item in items
+            for seed in run.draws
+            if not all((task.name, name, item.id, seed) in done for name in methods)
+        ]
+        size = batch_size(methods, run.batch, example)
+        for start in range(0, len(asked), size):
+            batch = asked[start : start + size]
+            answers = answer_batch(
+                model,
+                processor,
+                [_prompt(model, processor, item) for item, _ in batch],
+                methods,
+                cache=run.cache,
+                decoding=decoding,
+                seeds=[noise_seed(task.name, item.id, seed or 0) for item, seed in batch],
+            )
+            yield [
+                (item, seed, row)
+                for (item, seed), rows in zip(batch, answers, strict=True)
+                for row in rows
+            ]
 
 
-def _summary(scores: Mapping[str, list[Scores]]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return value, interval and p of every measure of every method."""
-    first = next(iter(scores))
-    measures = dict.fromkeys(name for score in scores[first] for name in score)
-    summary: dict[str, dict[str, dict[str, Any]]] = {}
-    for name, answered in scores.items():
-        summary[name] = {}
-        for measure in measures:
-            pairs = _pairs(answered, measure)
-            value = ratio(pairs)
-            if value is None:
-                continue  # nothing of the kind was said
-            figure: dict[str, Any] = {
-                "value": value,
-                "interval": interval(pairs),
-                "items": len(pairs),
-            }
-            if name != first:
-                figure["p"] = paired_p(_pairs(scores[first], measure), pairs)
-            summary[name][measure] = figure
-    return summary
+def _record(task: Task, item: Item, seed: int | None, row: Row) -> dict[str, Any]:
+    """Return what is kept of an answer, as JSON values."""
+    return {
+        "task": task.name,
+        "name": row.name,
+        "method": None if row.method is None else row.method.as_dict(),
+        "item": item.id,
+        "seed": seed,
+        "question": item.question,
+        "reference": item.answer,
+        "answer": row.whole_text,
+        "moved": row.moved,
+        "scores": task.score(item, row.whole_text),
+    }
 
 
-def _pairs(answered: Sequence[Scores], measure: str) -> list[Pair]:
-    return [score.get(measure, (0.0, 0.0)) for score in answered]
+def _answered(record: Mapping[str, Any]) -> Answered:
+    """Return what results need of a record."""
+    scores = {
+        measure: (float(numerator), float(denominator))
+        for measure, (numerator, denominator) in record["scores"].items()
+    }
+    return Answered(scores, None if record["method"] is None else dict(record["moved"]))
 
 
 def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
@@ -290,7 +315,8 @@ def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
             if before != settings:
                 raise OutputError(
                     f"{folder} holds a run with other settings ({known.name} tells which): choose "
-                    "another folder, or give the same model, methods, split, limit and cache."
+                    "another folder, or give the same model, methods, split, limit, cache and "
+                    "decoding."
                 )
             return
     except (OSError, ValueError) as error:
@@ -299,9 +325,9 @@ def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
         part.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
 
-def _read_records(path: Path) -> dict[_Key, Scores]:
-    """Return the scores so far; cut off a last line that was written in part."""
-    done: dict[_Key, Scores] = {}
+def _read_records(path: Path) -> dict[_Key, Answered]:
+    """Return the answers so far; cut off a last line that was written in part."""
+    done: dict[_Key, Answered] = {}
     if not path.exists():
         return done
     content = path.read_bytes()
@@ -312,10 +338,8 @@ def _read_records(path: Path) -> dict[_Key, Scores]:
         try:
             record = json.loads(line) if line.strip() else None
             if record is not None:
-                done[record["task"], record["name"], record["item"]] = {
-                    measure: (float(numerator), float(denominator))
-                    for measure, (numerator, denominator) in record["scores"].items()
-                }
+                key = record["task"], record["name"], record["item"], record["seed"]
+                done[key] = _answered(record)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise OutputError(
                 f"{path}, line {number} is not a record of this program: take it out, or choose "

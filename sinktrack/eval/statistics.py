@@ -8,6 +8,7 @@ exact test. For any other ratio items are drawn again, or the answers of an item
 |---|---|---|
 | 95 % interval | Wilson's score interval | percentile bootstrap over items |
 | two methods | McNemar's exact test | paired permutation test over items |
+| many comparisons | Holm's step-down procedure | the same |
 """
 
 from collections.abc import Sequence
@@ -120,6 +121,22 @@ def paired_p(
             random_state=np.random.default_rng(seed),
         ).pvalue
     )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for how many there are, in the same order.
+
+    A corrected value of at most 0.05 keeps the chance of even one false claim among all of them at
+    5 %, however they depend on each other. The smallest is multiplied by their number, the next by
+    one less and so on, and none falls below the one before. Source: Holm 1979, "A Simple
+    Sequentially Rejective Multiple Test Procedure", https://www.jstor.org/stable/4615733.
+    """
+    corrected = [0.0] * len(p_values)
+    least = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = least
+    return corrected
 
 
 def _array(scores: Sequence[Pair]) -> NDArray[np.float64]:

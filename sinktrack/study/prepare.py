@@ -13,7 +13,7 @@ from sinktrack.core.decoding import Decoding
 from sinktrack.core.files import whole_file
 from sinktrack.core.generate import Generator
 from sinktrack.core.models import model_name
-from sinktrack.core.prompt import build_prompt, tokenizer_of
+from sinktrack.core.prompt import Prompt, build_prompt, tokenizer_of
 from sinktrack.methods import published
 from sinktrack.report.payload import payload
 from sinktrack.study.folder import Study, StudyItem
@@ -22,14 +22,14 @@ _FORMAT = 2
 """Part of the digest, so that a change of the files' format makes all answers anew."""
 
 
-def prepare(study: Study, model: Any, processor: Any, *, batch: int = 8) -> int:
+def prepare(study: Study, model: Any, processor: Any, *, batch: int = 16) -> int:
     """Answer every item whose answers are missing or outdated, and write each at once.
 
     Args:
         study: The study.
         model: Of `study.model`.
         processor: Its processor.
-        batch: How many items are answered at once.
+        batch: How many rows are answered at once, an item taking one or more a lane.
 
     Returns:
         How many items were answered.
@@ -42,23 +42,24 @@ def prepare(study: Study, model: Any, processor: Any, *, batch: int = 8) -> int:
     unanswered = [item for item in study.items if _stored_digest(study, item) != sources[item]]
     study.prepared(study.items[0]).parent.mkdir(exist_ok=True)
     decoding = Decoding(max_new_tokens=study.max_new_tokens)
-    batch = batch_size(methods, batch)
+
+    def prompt(item: StudyItem) -> Prompt:
+        return build_prompt(
+            model,
+            processor,
+            item.question,
+            item.images,
+            passage=item.passage or None,
+            answer_tokens=study.max_new_tokens,
+        )
+
+    at_once = batch_size(methods, batch, prompt(unanswered[0])) if unanswered else 1
     with tqdm(
         total=len(study.items), initial=len(study.items) - len(unanswered), unit="item"
     ) as bar:
-        for start in range(0, len(unanswered), batch):
-            items = unanswered[start : start + batch]
-            prompts = [
-                build_prompt(
-                    model,
-                    processor,
-                    item.question,
-                    item.images,
-                    passage=item.passage or None,
-                    answer_tokens=study.max_new_tokens,
-                )
-                for item in items
-            ]
+        for start in range(0, len(unanswered), at_once):
+            items = unanswered[start : start + at_once]
+            prompts = [prompt(item) for item in items]
             generator = Generator(
                 model,
                 tokenizer_of(processor),

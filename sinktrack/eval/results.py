@@ -1,0 +1,164 @@
+"""What the records of a run say: figures of each task and method, and a table of them.
+
+Knows nothing about models, prompts and files.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from sinktrack.eval.statistics import Pair, holm, interval, paired_p, ratio
+from sinktrack.eval.task import Scores
+
+Figure = dict[str, Any]
+"""A measure of one method: its value, its interval, how many items count, and p and p_holm."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a record keeps of one answer.
+
+    Args:
+        scores: Its measures.
+        moved: The most that the method moved, by what it moved; None for the plain model.
+    """
+
+    scores: Scores
+    moved: Mapping[str, float] | None
+
+    @property
+    def unmoved(self) -> bool:
+        """Whether a method was to act and did not."""
+        return self.moved is not None and not any(self.moved.values())
+
+
+ByMethod = Mapping[str, Sequence[Sequence[Answered]]]
+"""Of one task: for each method, item by item, the answers of all seeds."""
+
+
+def results(settings: Mapping[str, Any], tasks: Mapping[str, ByMethod]) -> dict[str, Any]:
+    """Return the figures of a run, as JSON values.
+
+    Args:
+        settings: Of the run.
+        tasks: The answers.
+    """
+    figures = {task: _figures(answers) for task, answers in tasks.items()}
+    compared = [figure for figure in _all(figures) if "p" in figure]
+    for figure, p in zip(compared, holm([each["p"] for each in compared]), strict=True):
+        figure["p_holm"] = p
+    return {
+        "settings": settings,
+        "comparisons": len(compared),
+        "notes": [note for task, answers in tasks.items() for note in _notes(task, answers)],
+        "tasks": figures,
+        "moved": {task: _moved(answers) for task, answers in tasks.items()},
+    }
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """Return results as Markdown: a table a task, one row a method, one column a measure."""
+    names = list(found["settings"]["methods"])
+    parts = []
+    for task, measured in found["tasks"].items():
+        measures = list(dict.fromkeys(each for name in names for each in measured[name]))
+        head = [task, *measures, "moved: median, most"]
+        rows = [
+            [
+                name,
+                *(_cell(measured[name].get(measure)) for measure in measures),
+                "; ".join(
+                    f"{kind} {how['median']:.3g}, {how['most']:.3g}"
+                    for kind, how in found["moved"][task].get(name, {}).items()
+                )
+                or "-",
+            ]
+            for name in names
+        ]
+        lines = [head, ["---"] * len(head), *rows]
+        parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    if found["comparisons"]:
+        parts.append(
+            f"p compares a method with {names[0]} on the same items. After the slash it is "
+            f"corrected by Holm's procedure for all {found['comparisons']} comparisons of this run."
+        )
+    if found["notes"]:
+        parts.append("\n".join(found["notes"]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _cell(figure: Figure | None) -> str:
+    if figure is None:
+        return "-"
+    low, high = figure["interval"]
+    text = f"{figure['value']:.3f} ({low:.3f} to {high:.3f})"
+    if "p" in figure:
+        text += f", p = {figure['p']:.4f} / {figure['p_holm']:.4f}"
+    return text
+
+
+def _all(figures: Mapping[str, Mapping[str, Mapping[str, Figure]]]) -> Iterator[Figure]:
+    for methods in figures.values():
+        for measures in methods.values():
+            yield from measures.values()
+
+
+def _figures(answers: ByMethod) -> dict[str, dict[str, Figure]]:
+    """Return value, interval and p of every measure of every method."""
+    scores = {name: [_average(item) for item in items] for name, items in answers.items()}
+    first, base = next(iter(scores.items()))
+    measures = dict.fromkeys(name for own in scores.values() for score in own for name in score)
+    figures: dict[str, dict[str, Figure]] = {}
+    for name, answered in scores.items():
+        figures[name] = {}
+        for measure in measures:
+            pairs = _pairs(answered, measure)
+            value = ratio(pairs)
+            if value is None:
+                continue  # nothing of the kind was said
+            figure: Figure = {
+                "value": value,
+                "interval": interval(pairs),
+                "items": sum(any(pair) for pair in pairs),
+            }
+            if name != first and ratio(_pairs(base, measure)) is not None:
+                figure["p"] = paired_p(_pairs(base, measure), pairs)
+            figures[name][measure] = figure
+    return figures
+
+
+def _average(answers: Sequence[Answered]) -> Scores:
+    """Return the mean scores of one item's answers, so that the item stays what is drawn."""
+    sums: dict[str, Pair] = {}
+    for each in answers:
+        for measure, (above, below) in each.scores.items():
+            before = sums.get(measure, (0.0, 0.0))
+            sums[measure] = (before[0] + above, before[1] + below)
+    count = len(answers)
+    return {measure: (above / count, below / count) for measure, (above, below) in sums.items()}
+
+
+def _pairs(answered: Sequence[Scores], measure: str) -> list[Pair]:
+    return [score.get(measure, (0.0, 0.0)) for score in answered]
+
+
+def _moved(answers: ByMethod) -> dict[str, dict[str, dict[str, float]]]:
+    """Return how far each method moved each thing in an answer: the median, and the most."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for name, items in answers.items():
+        told = [each.moved for item in items for each in item if each.moved is not None]
+        for kind in dict.fromkeys(kind for moved in told for kind in moved):
+            values = [moved.get(kind, 0.0) for moved in told]
+            most = {"median": median(values), "most": max(values)}
+            found.setdefault(name, {})[kind] = most
+    return found
+
+
+def _notes(task: str, answers: ByMethod) -> Iterator[str]:
+    """Say of each method in how many answers it moved nothing."""
+    for name, items in answers.items():
+        flat = [each for item in items for each in item]
+        still = sum(each.unmoved for each in flat)
+        if still:
+            yield f"In {task!r}, {name} moved nothing in {still} of {len(flat)} answers."
