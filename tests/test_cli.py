@@ -652,6 +652,18 @@ def test_a_task_is_measured_and_resumed(tmp_path, capsys):
     assert (tmp_path / "out" / "results.md").read_text() == first
 
 
+def test_all_methods_are_measured_but_those_that_cannot_be(tmp_path, capsys):
+    """The passages have no picture; the same questions are sampled twice."""
+    words = ("shapes-passages", "--method", "all", "--limit", "2")
+    assert evaluate(tmp_path, *words, "--temperature", "1", "--seeds", "2") == 0
+    printed = capsys.readouterr()
+    assert "sinktrack: vcd is left out: vcd needs the context 'image'" in printed.err
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert "cad" not in found["settings"]["methods"] and found["settings"]["seeds"] == [0, 1]
+    assert {"baseline", "plausibility"} <= found["settings"]["methods"].keys()
+    assert found["settings"]["decoding"] == {"do_sample": True, "temperature": 1.0}
+
+
 def test_a_run_is_what_was_asked_for(tmp_path, capsys, monkeypatch):
     runs = []
 
@@ -675,6 +687,10 @@ def test_a_run_is_what_was_asked_for(tmp_path, capsys, monkeypatch):
         (["shapes", "--limit", "0"], "--limit is 0, but must be at least 1"),
         (["shapes", "--window", "1"], "window is 1, but must be a whole number of 2 or more"),
         (["shapes", "--split", "train"], "'train' is not one of"),
+        (["shapes", "--seeds", "2"], "--seeds is for sampling alone: add --temperature"),
+        (["shapes", "--seeds", "0", "--temperature", "1"], "--seeds is 0, but must be at least 1"),
+        (["shapes", "--temperature", "0"], "temperature is 0.0, but must be above 0"),
+        (["shapes", "--method", "all", "--method", "pai"], "Two methods are called 'pai'"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(tmp_path, capsys, words, sentence):

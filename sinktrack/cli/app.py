@@ -77,6 +77,7 @@ def program() -> typer.Typer:
         epilog=_examples(
             "sinktrack eval shapes --limit 200 --out runs/shapes",
             "sinktrack eval shapes --method baseline --method pai:alpha=0.5 --out runs/pai",
+            "sinktrack eval shapes-pope --method all --temperature 1 --seeds 3 --out runs/all",
         ),
     )(evaluate)
     app.add_typer(study(_examples), name="study")

@@ -25,11 +25,12 @@ from sinktrack.cli.options import (
     Window,
     cache_of,
     start,
+    tell,
 )
 from sinktrack.core.errors import MethodError, OutputError, PromptError
 from sinktrack.core.files import check_writable, whole_file
 from sinktrack.core.names import exists
-from sinktrack.terminal import Growing, harmless, is_terminal, write_answers
+from sinktrack.terminal import Growing, is_terminal, write_answers
 
 if TYPE_CHECKING:
     from sinktrack.core.cache import Cache
@@ -172,13 +173,13 @@ class Output:
             from sinktrack.report.html import write_report
 
             write_report(comparison, self.report)
-            _tell(f"the report is in {self.report}")
+            tell(f"the report is in {self.report}")
         if self.save:
             from sinktrack.report.replay import record
 
             with whole_file(self.save, "The comparison") as part:
                 part.write_text(json.dumps(record(comparison)), "utf-8")
-            _tell(f"the comparison is in {self.save}")
+            tell(f"the comparison is in {self.save}")
 
 
 def ask(
@@ -264,11 +265,11 @@ def _answer(asked: Asked, loading: Loading, output: Output) -> None:
         sys.stdout.flush()
     finally:  # even if nobody reads the answers
         for notice in comparison.notices:
-            _tell(notice)
+            tell(notice)
         output.write_files(comparison)
     if asked.saved is not None:
         differing = asked.saved.differing(comparison)
-        _tell(f"answered differently: {', '.join(differing)}" if differing else "the same answers")
+        tell(f"answered differently: {', '.join(differing)}" if differing else "the same answers")
 
 
 def _given_beside_replay(ctx: typer.Context) -> list[str]:
@@ -376,7 +377,3 @@ def _decoding(
         top_p=top_p,
         seed=seed or 0,
     )
-
-
-def _tell(said: str) -> None:
-    print(f"sinktrack: {harmless(said)}", file=sys.stderr)

@@ -1,5 +1,7 @@
 """The options that several commands share, and what is made of them."""
 
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -10,7 +12,7 @@ import typer
 from sinktrack.core.errors import MethodError, ModelError
 from sinktrack.core.names import BUNDLED, check_name, exists
 from sinktrack.machine import settle_threads
-from sinktrack.terminal import is_terminal, waiting
+from sinktrack.terminal import harmless, is_terminal, waiting
 
 if TYPE_CHECKING:
     from sinktrack.core.batch import Methods
@@ -73,8 +75,8 @@ MethodTexts = Annotated[
         "--method",
         metavar="KIND:name=value,...",
         help="A method, once or several times, with or without parameters; sinktrack methods lists "
-        "them. baseline is the plain model, and title=KIND gives a method a name of its own. By "
-        "default baseline and sinktrack.",
+        "them. baseline is the plain model, all is baseline and every method that can be used, and "
+        "title=KIND gives a method a name of its own. By default baseline and sinktrack.",
         rich_help_panel=METHODS,
     ),
 ]
@@ -183,7 +185,7 @@ class Choice:
     """The methods that were asked for, as far as they can be told without a model.
 
     Args:
-        texts: As for `sinktrack.methods.parse`; none for baseline and SinkTrack.
+        texts: As for `sinktrack.methods.parse_all`; none for baseline and SinkTrack.
         changes: What differs from SinkTrack's published arguments, where there are no texts.
     """
 
@@ -206,16 +208,15 @@ class Choice:
                 ", or leave one of the two out."
             )
         start()
-        from sinktrack.methods import check, create
+        from sinktrack.methods import ALL, BASELINE, available, check, create, said_twice
 
         create("sinktrack", **changes)
-        names = [check(text) for text in texts or ()]
+        names: list[str] = []
+        for text in texts or ():
+            names += [BASELINE, *available()] if text == ALL else [check(text)]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise MethodError(
-                f"Two methods are called {twice!r}: give each a name, as in one={twice} and "
-                f"other={twice}."
-            )
+            raise said_twice(twice)
         return cls(texts=tuple(texts or ()), changes=changes)
 
     def for_prompt(self, model: Any, prompt: "Prompt") -> "Methods":
@@ -223,19 +224,22 @@ class Choice:
         from sinktrack.api import default_methods
 
         if self.texts or "context" in self.changes:
-            return self.for_model(model)
+            return self.for_prompts(model, [prompt])
         return {
             name: method and replace(method, **self.changes)
             for name, method in default_methods(model, prompt).items()
         }
 
-    def for_model(self, model: Any) -> "Methods":
-        """Return the methods for any prompt."""
-        from sinktrack.methods import parse
+    def for_prompts(self, model: Any, prompts: "Iterable[Prompt]") -> "Methods":
+        """Return the methods for several prompts; say which of all are left out, and why."""
+        from sinktrack.methods import parse_all
         from sinktrack.methods.sinktrack import SinkTrack
 
         if self.texts:
-            return dict(parse(text, model) for text in self.texts)
+            methods, left_out = parse_all(self.texts, model, prompts)
+            for name, why in left_out.items():
+                tell(f"{name} is left out: {why}")
+            return methods
         return {"baseline": None, "sinktrack": SinkTrack.for_model(model, **self.changes)}
 
 
@@ -263,6 +267,11 @@ def check_count(name: str, value: int) -> None:
     """
     if value < 1:
         raise MethodError(f"--{name} is {value}, but must be at least 1.")
+
+
+def tell(said: str) -> None:
+    """Say something beside the answers."""
+    print(f"sinktrack: {harmless(said)}", file=sys.stderr)
 
 
 def start() -> None:

@@ -146,8 +146,8 @@ def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[s
 
 def example_prompts(
     model: Any, processor: Any, tasks: Sequence[Task], split: str, limit: int
-) -> list[Prompt]:
-    """Return one prompt of each make-up, with a picture or without, with a passage or without.
+) -> Iterator[Prompt]:
+    """Yield one prompt of each make-up, with a picture or without, with a passage or without.
 
     Args:
         model: As for `evaluate`.
@@ -156,8 +156,8 @@ def example_prompts(
         split: As for `Run`.
         limit: As for `Run`.
     """
-    made_up = _make_ups(item for task in tasks for item in task.items(split, limit))
-    return [_prompt(model, processor, item) for item in made_up]
+    for item in _make_ups(item for task in tasks for item in task.items(split, limit)):
+        yield _prompt(model, processor, item)
 
 
 def _make_ups(items: Iterable[Item]) -> list[Item]:

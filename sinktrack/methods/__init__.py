@@ -4,12 +4,14 @@ Each file in this folder is found by itself; docs/methods.md shows how to write 
 them share lives in `sinktrack.core.intervention`.
 """
 
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from sinktrack.core.errors import MethodError
+from sinktrack.core.errors import MethodError, PromptError
 from sinktrack.core.intervention import KINDS, Intervention, Parameter, fit
+from sinktrack.core.prompt import Prompt
 
 __all__ = [
     "Intervention",
@@ -19,8 +21,15 @@ __all__ = [
     "from_dict",
     "kind",
     "parse",
+    "parse_all",
+    "preset",
     "published",
 ]
+
+ALL = "all"
+"""What stands for `preset` among texts."""
+BASELINE = "baseline"
+"""What stands for the plain model."""
 
 
 def available() -> dict[str, type[Intervention]]:
@@ -98,6 +107,72 @@ def parse(text: str, model: Any) -> tuple[str, Intervention | None]:
     return name, None if chosen is None else fit(chosen.for_model(model, **parameters), model)
 
 
+def parse_all(
+    texts: Sequence[str], model: Any, prompts: Iterable[Prompt]
+) -> tuple[dict[str, Intervention | None], dict[str, str]]:
+    """Return what several texts stand for, and what is left out.
+
+    Args:
+        texts: As for `parse`; "all" stands for what `preset` returns.
+        model: The model that they are for.
+        prompts: As for `preset`; looked at only where a text is "all".
+
+    Returns:
+        Methods by name, and the kinds that "all" left out, each with a sentence that says why.
+
+    Raises:
+        MethodError: If a text stands for nothing, or two methods have the same name.
+    """
+    methods: dict[str, Intervention | None] = {}
+    left_out: dict[str, str] = {}
+    for text in texts:
+        if text == ALL:
+            found, left_out = preset(model, prompts)
+        else:
+            found = dict([parse(text, model)])
+        twice = next((name for name in found if name in methods), None)
+        if twice is not None:
+            raise said_twice(twice)
+        methods |= found
+    return methods, left_out
+
+
+def said_twice(name: str) -> MethodError:
+    """Return the error of two methods with one name."""
+    return MethodError(
+        f"Two methods are called {name!r}: give each a name, as in one={name} and other={name}."
+    )
+
+
+def preset(
+    model: Any, prompts: Iterable[Prompt]
+) -> tuple[dict[str, Intervention | None], dict[str, str]]:
+    """Return the plain model and every kind of method, as published for a model.
+
+    Args:
+        model: The model.
+        prompts: What is to be asked. A kind that needs what one of them lacks is left out, and so
+            is one that cannot be used with the model.
+
+    Returns:
+        Methods by kind, "baseline" first; and the kinds left out, each with a sentence that says
+        why.
+    """
+    prompts = list(prompts)
+    methods: dict[str, Intervention | None] = {BASELINE: None}
+    left_out = {}
+    for name, each in available().items():
+        try:
+            method = each.for_model(model)
+            for prompt in prompts:
+                if method.needs is not None:
+                    prompt.check_has(method.needs, name)
+            methods[name] = method
+        except (MethodError, PromptError) as error:
+            left_out[name] = str(error)
+    return methods, left_out
+
+
 def check(text: str) -> str:
     """Return the name in a text for `parse`, as far as it can be refused without a model.
 
@@ -115,7 +190,7 @@ def _read(text: str) -> tuple[str, type[Intervention] | None, dict[str, Any]]:
     name, words, values = _split(text)
     if not name:
         raise MethodError(f"The method {text!r} has no name: write KIND, or title=KIND.")
-    if words == "baseline":
+    if words == BASELINE:
         if values:
             raise MethodError("The baseline is the plain model, which has no parameters.")
         return name, None, {}
