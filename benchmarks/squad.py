@@ -2,11 +2,11 @@ r"""Methods on SQuAD 2.0, with any text model: `python benchmarks/squad.py dev-v
 
 Asks as many answerable as unanswerable questions, the first of each in the file, all with their
 passage. An answer is scored by its words against each right answer, the best of which counts; an
-unanswerable question scores 1 for an answer that says "unanswerable" and else 0. Goes on where it
-stopped.
+unanswerable question scores 1 for an answer that says "unanswerable" and else 0. "abstains" is how
+often an answer says so, on either kind of question. Goes on where it stopped.
 
     python benchmarks/squad.py dev-v2.0.json --model Qwen/Qwen2.5-Coder-1.5B-Instruct \
-        --dtype bfloat16 --method baseline --method sinktrack --method all=sinktrack:sinks=all
+        --dtype bfloat16 --method all --method "all sinks=sinktrack:sinks=all"
 """
 
 import argparse
@@ -14,13 +14,12 @@ import json
 import lzma
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 
 import sinktrack
 from sinktrack.eval.results import table
-from sinktrack.eval.runner import Run, evaluate
+from sinktrack.eval.runner import Run, evaluate, example_prompts
 from sinktrack.eval.scorers import span
 from sinktrack.eval.task import Item, Scores, Task
 
@@ -71,17 +70,22 @@ def main() -> None:
     parser.add_argument("--model", default="Qwen/Qwen2.5-Coder-1.5B-Instruct")
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="bfloat16")
     parser.add_argument("--device")
-    parser.add_argument("--method", action="append", help="as for `sinktrack ask`")
+    parser.add_argument("--method", action="append", help="as for `sinktrack ask`; all for all")
     parser.add_argument("--limit", type=int, default=200)
-    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--batch", type=int, default=12, help="rows at once")
     parser.add_argument("--out", type=Path, default=Path("runs/squad"), help="for the records")
     options = parser.parse_args()
     model, processor = sinktrack.load(
         options.model, device=options.device, dtype=getattr(torch, options.dtype)
     )
-    wanted = options.method or ["baseline", "sinktrack"]
-    methods: dict[str, Any] = dict(sinktrack.methods.parse(each, model) for each in wanted)
     task = Task("SQuAD 2.0", lambda _, limit: items(options.file, limit), score, NEW_TOKENS)
+    methods, left_out = sinktrack.methods.parse_all(
+        options.method or ["baseline", "sinktrack"],
+        model,
+        example_prompts(model, processor, [task], "test", options.limit),
+    )
+    for name, why in left_out.items():
+        print(f"{name} is left out: {why}\n")
     run = Run(tasks=[task], methods=methods, limit=options.limit, batch=options.batch)
     print(table(evaluate(model, processor, run, options.out)))
 

@@ -15,9 +15,9 @@ from sinktrack.eval import tasks
 from sinktrack.eval.results import Answered, results, table
 from sinktrack.eval.runner import RECORDS, Run, evaluate
 from sinktrack.eval.scorers import chair, exact, letter, span, yes_no
-from sinktrack.eval.statistics import holm, interval, paired_p, ratio
+from sinktrack.eval.statistics import difference_interval, holm, interval, paired_p, ratio
 from sinktrack.eval.task import Item, Task
-from sinktrack.eval.tasks.shapes import PASSAGES, POPE, SUITES
+from sinktrack.eval.tasks.shapes import PASSAGE_PARTS, PASSAGES, POPE, SUITES
 
 
 def total(scores, measure):
@@ -86,7 +86,10 @@ def test_short_answers_are_scored_as_squad_does(answer, right, f1, exactly):
     scores = span(answer, right, "unanswerable")
     assert scores["F1"][0] == pytest.approx(f1)
     assert scores["exact"][0] == exactly
-    assert ("F1 unanswerable" in scores) == (right == "unanswerable")
+    kind = "unanswerable" if right == "unanswerable" else "answerable"
+    assert set(scores) == {"F1", "exact", f"F1 {kind}", f"abstains {kind}"}
+    abstains = answer.strip(".").lower() == "unanswerable"
+    assert scores[f"abstains {kind}"] == (float(abstains), 1.0)
 
 
 def test_exact_forgives_spaces_alone():
@@ -138,6 +141,20 @@ def test_p_values_tell_differences_from_noise(unit):
     assert discordant(13, 12) == pytest.approx(1.0)
     assert discordant(20, 10) == pytest.approx(0.0987, abs=5e-5 if unit == 1 else 0.02)
     assert discordant(40, 10) < 0.001
+
+
+def test_a_difference_is_drawn_with_both_answers_of_an_item():
+    """Of 400 items 40 get better: the paired interval of a textbook; where none does, 0 to 0."""
+    right, wrong = (1.0, 1.0), (0.0, 1.0)
+    first = [right] * 200 + [wrong] * 200
+    second = [right] * 240 + [wrong] * 160
+    low, high = difference_interval(first, second)
+    half = 1.96 * (0.1 * 0.9 / 400) ** 0.5  # unpaired it would be 0.069
+    assert (low, high) == pytest.approx((0.1 - half, 0.1 + half), abs=0.004)
+    assert difference_interval(first, first) == (0.0, 0.0)
+    assert difference_interval(second, first) == pytest.approx((-high, -low))
+    rare = [(0.0, 0.0)] * 9 + [right]  # many draws hold nothing that counts
+    assert difference_interval(rare, [(0.0, 0.0)] * 9 + [wrong]) == (-1.0, -1.0)
 
 
 def test_p_values_are_corrected_as_holm_did():
@@ -375,6 +392,14 @@ def test_a_new_task_is_one_file(tmp_path, monkeypatch):
             sys.modules.pop(f"sinktrack.eval.tasks.{name}", None)
     with pytest.raises(MethodError, match="There is no task 'rare': choose one of shapes, shapes-"):
         tasks.find("rare")
+
+
+def test_a_passage_may_be_a_part_of_its_own():
+    """Its words are those of the task whose question holds it."""
+    whole, parted = (list(task.items("test", 6)) for (task,) in (PASSAGES, PASSAGE_PARTS))
+    for one, other in zip(whole, parted, strict=True):
+        assert one.question == f"{other.passage}\n{other.question}"
+        assert (one.answer, one.id) == (other.answer, other.id)
 
 
 @pytest.mark.parametrize("name", sorted({task.name for task in SUITES["shapes"]}))

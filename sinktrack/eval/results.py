@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from sinktrack.eval.statistics import Pair, holm, interval, paired_p, ratio
+from sinktrack.eval.statistics import Pair, difference_interval, holm, interval, paired_p, ratio
 from sinktrack.eval.task import Scores
 
 Figure = dict[str, Any]
-"""A measure of one method: its value, its interval, how many items count, and p and p_holm."""
+"""A measure of one method: its value, its interval and how many items count. Of all but the first
+method also its difference from the first one with its interval, p and p_holm."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,14 @@ def _figures(answers: ByMethod) -> dict[str, dict[str, Figure]]:
                 "interval": interval(pairs),
                 "items": sum(any(pair) for pair in pairs),
             }
-            if name != first and ratio(_pairs(base, measure)) is not None:
-                figure["p"] = paired_p(_pairs(base, measure), pairs)
+            plain = _pairs(base, measure)
+            before = ratio(plain)
+            if name != first and before is not None:
+                figure["difference"] = {
+                    "value": value - before,
+                    "interval": difference_interval(plain, pairs),
+                }
+                figure["p"] = paired_p(plain, pairs)
             figures[name][measure] = figure
     return figures
 

@@ -73,15 +73,21 @@ def span(answer: str, right: str, no_answer: str) -> Scores:
     https://arxiv.org/abs/1806.03822.
 
     Returns:
-        F1, exact match, and F1 of answerable and of unanswerable questions.
+        F1 and exact match; of answerable and of unanswerable questions F1, and "abstains", which
+        says how often the answer is `no_answer`: rightly for the unanswerable ones alone.
     """
     said, meant = _words(answer), _words(right)
     same = sum((Counter(said) & Counter(meant)).values())
     f1 = 2 * same / (len(said) + len(meant)) if said or meant else 1.0
     if _words(no_answer) in (said, meant):
         f1 = float(said == meant)
-    kind = "F1 unanswerable" if meant == _words(no_answer) else "F1 answerable"
-    return {"F1": (f1, 1.0), "exact": (float(said == meant), 1.0), kind: (f1, 1.0)}
+    kind = "unanswerable" if meant == _words(no_answer) else "answerable"
+    return {
+        "F1": (f1, 1.0),
+        "exact": (float(said == meant), 1.0),
+        f"F1 {kind}": (f1, 1.0),
+        f"abstains {kind}": (float(said == _words(no_answer)), 1.0),
+    }
 
 
 def exact(answer: str, right: str) -> Scores:

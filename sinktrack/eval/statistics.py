@@ -7,11 +7,13 @@ exact test. For any other ratio items are drawn again, or the answers of an item
 | | a rate, such as accuracy | any other ratio, such as CHAIR_i |
 |---|---|---|
 | 95 % interval | Wilson's score interval | percentile bootstrap over items |
+| difference of two methods | paired percentile bootstrap over items | the same |
 | two methods | McNemar's exact test | paired permutation test over items |
 | many comparisons | Holm's step-down procedure | the same |
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -69,6 +71,37 @@ def interval(scores: Sequence[Pair], draws: int = 2000, seed: int = 0) -> tuple[
             random_state=np.random.default_rng(seed),
         ).confidence_interval
     return float(low), float(high)
+
+
+def difference_interval(
+    first: Sequence[Pair], second: Sequence[Pair], draws: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Return the 95 % interval of the second method's ratio minus the first's.
+
+    The percentile bootstrap over items, with the answers of both methods to an item drawn together
+    (Efron & Tibshirani 1993, chapter 13). Draws in which either ratio has no denominator are left
+    out. Where no item differs, low and high are both 0.
+
+    Args:
+        first: One method's scores, their denominators not all 0.
+        second: The other method's, of the same items in the same order.
+        draws: How often the items are drawn.
+        seed: Of the draws.
+    """
+    times = _times_drawn(len(first), draws, seed)
+    one, other = times @ _array(first), times @ _array(second)  # (draws, 2)
+    whole = (one[:, 1] > 0) & (other[:, 1] > 0)
+    one, other = one[whole], other[whole]
+    low, high = np.quantile(other[:, 0] / other[:, 1] - one[:, 0] / one[:, 1], [0.025, 0.975])
+    return float(low), float(high)
+
+
+@lru_cache(maxsize=2)
+def _times_drawn(items: int, draws: int, seed: int) -> NDArray[np.float64]:
+    """Return how often each draw holds each item, (draws, items): the same for all measures."""
+    chance = np.random.default_rng(seed)
+    drawn = chance.multinomial(items, np.full(items, 1 / items), size=draws)
+    return drawn.astype(np.float64)
 
 
 def paired_p(

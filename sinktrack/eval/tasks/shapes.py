@@ -59,11 +59,12 @@ def _items(name: str, ask: Ask, split: str, limit: int) -> Iterator[Item]:
         )
 
 
-def _passages(split: str, limit: int) -> Iterator[Item]:
+def _passages(parted: bool, split: str, limit: int) -> Iterator[Item]:
     rng = random.Random(f"{SEED}/{split}/passage")
     for number in range(limit):
         question = passage(rng, split, answerable=number % 2 == 0, prior=0.0)
-        yield Item(id=f"{split}/{number}", question=question.text, answer=question.answer)
+        text, asked = question.text.split("\n") if parted else ("", question.text)
+        yield Item(f"{split}/{number}", question=asked, answer=question.answer, passage=text)
 
 
 def _of_scene(ask: Callable[[random.Random, Scene], Question]) -> Ask:
@@ -111,7 +112,10 @@ DESCRIPTIONS = (
     _task("describe in detail", _of_scene(in_detail), _score_description),
 )
 CHOICES = (_task("choice", _of_scene(choice), _score_letter),)
-PASSAGES = (Task("passages", _passages, _score_passage, 16),)
+PASSAGES = (Task("passages", partial(_passages, False), _score_passage, 16),)
+"""One text holds passage and question, as the bundled checkpoints were trained."""
+PASSAGE_PARTS = (Task("passages as parts", partial(_passages, True), _score_passage, 16),)
+"""The passage is a part of the prompt, which methods that work on passages look for."""
 WORD_FOR_WORD = (
     _task("count", _of_scene(count), _score_exact, 24),
     _task("what is at", _of_scene(what_is_at), _score_exact, 24),
@@ -141,6 +145,7 @@ SUITES = {
     "shapes-chair": DESCRIPTIONS,
     "shapes-choice": CHOICES,
     "shapes-passages": PASSAGES,
+    "shapes-passage-parts": PASSAGE_PARTS,
     "shapes-memory": MEMORY,
 }
 """What can be asked for by name. The passages have no picture, so they stand by themselves."""
