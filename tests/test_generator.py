@@ -167,8 +167,7 @@ def test_what_is_sampled_for_a_prompt_does_not_depend_on_those_beside_it():
 
 def test_methods_are_parted_so_that_their_rows_fit(checkpoint):
     """A contrast takes two rows a prompt, and a method that bears no padding stands apart."""
-    model, processor = checkpoint
-    prompt = build_prompt(model, processor, "What?", [Picture(Image.new("RGB", (140, 140)))])
+    model = checkpoint[0]
     methods = {
         "plain": None,
         "official": sinktrack.SinkTrack.for_model(model, causal="official"),
@@ -177,13 +176,13 @@ def test_methods_are_parted_so_that_their_rows_fit(checkpoint):
     }
 
     def names(rows):
-        return [list(group) for group in method_groups(methods, rows, prompt)]
+        return [list(group) for group in method_groups(methods, rows)]
 
     assert names(4) == [["plain", "vcd", "pai"], ["official"]]
     assert names(3) == [["plain", "vcd"], ["pai"], ["official"]]
     assert names(1) == [["plain"], ["vcd"], ["pai"], ["official"]]
-    together = method_groups(methods, 9, prompt)[0]
-    assert [batch_size(together, rows, prompt) for rows in (3, 4, 7, 8)] == [1, 1, 1, 2]
+    together = method_groups(methods, 9)[0]
+    assert [batch_size(together, rows) for rows in (3, 4, 7, 8)] == [1, 1, 1, 2]
 
 
 def test_each_prompt_ends_at_its_own_end():
@@ -208,8 +207,8 @@ def test_the_shifted_mask_is_not_lost_to_padding():
     methods = {"x": sinktrack.SinkTrack.for_model(model, causal="official")}
     with pytest.raises(MethodError, match="cannot be one batch: answer them one by one"):
         compared(model, prompts, methods)
-    assert batch_size(methods, 8, prompts[0]) == 1
-    assert batch_size({"plain": None}, 8, prompts[0]) == 8
+    assert batch_size(methods, 8) == 1
+    assert batch_size({"plain": None}, 8) == 8
     together = compared(model, prompts[:2], methods)
     for prompt, comparison in zip(prompts, together, strict=False):
         alone = compared(model, [prompt], methods)[0]

@@ -63,30 +63,22 @@ def left_pad(prompts: Sequence[Prompt]) -> tuple[dict[str, torch.Tensor], Prompt
     return inputs, parts
 
 
-def batch_size(methods: Methods, rows: int, prompt: Prompt) -> int:
+def batch_size(methods: Methods, rows: int) -> int:
     """Return how many prompts of different lengths these methods answer at once.
 
     Args:
         methods: What answers each prompt.
         rows: How many rows a batch has at most; one prompt is answered however many it takes.
-        prompt: One of the prompts, which tells how many rows each takes.
-
-    Raises:
-        PromptError: If the prompt lacks what a method needs.
     """
     alone = any(method is not None and method.needs_no_padding for method in methods.values())
-    taken = sum(_rows_of(name, method, prompt) for name, method in methods.items())
-    return 1 if alone else max(1, rows // taken)
+    return 1 if alone else max(1, rows // sum(map(_rows_of, methods.values())))
 
 
-def method_groups(methods: Methods, rows: int, prompt: Prompt) -> list[Methods]:
+def method_groups(methods: Methods, rows: int) -> list[Methods]:
     """Part methods into groups that answer a prompt in a batch of no more than so many rows.
 
     A method that takes more rows by itself is a group. Methods whose rows must not be padded stand
     apart, so that they do not slow the others down.
-
-    Raises:
-        PromptError: If the prompt lacks what a method needs.
     """
     groups: list[dict[str, Intervention | None]] = []
     for alone in (False, True):
@@ -94,19 +86,13 @@ def method_groups(methods: Methods, rows: int, prompt: Prompt) -> list[Methods]:
         for name, method in methods.items():
             if alone != (method is not None and method.needs_no_padding):
                 continue
-            taken = _rows_of(name, method, prompt)
-            if taken > left:
+            if _rows_of(method) > left:
                 groups.append({})
                 left = rows
             groups[-1][name] = method
-            left -= taken
+            left -= _rows_of(method)
     return list(groups)
 
 
-def _rows_of(name: str, method: Intervention | None, prompt: Prompt) -> int:
-    """Return how many rows a method takes a prompt."""
-    if method is None:
-        return 1
-    if method.needs is not None:
-        prompt.check_has(method.needs, name)
-    return len(method.prompts(prompt))
+def _rows_of(method: Intervention | None) -> int:
+    return 1 if method is None else method.rows

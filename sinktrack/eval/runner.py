@@ -250,18 +250,15 @@ def _batches(
     Yields:
         Of each batch the item, the seed and what was written.
     """
-    if not items:
-        return
-    example = _prompt(model, processor, items[0])
     decoding = replace(run.decoding, max_new_tokens=task.max_new_tokens)
-    for methods in method_groups(run.methods, run.batch, example):
+    for methods in method_groups(run.methods, run.batch):
         asked = [
             (item, seed)
             for item in items
             for seed in run.draws
             if not all((task.name, name, item.id, seed) in done for name in methods)
         ]
-        size = batch_size(methods, run.batch, example)
+        size = batch_size(methods, run.batch)
         for start in range(0, len(asked), size):
             batch = asked[start : start + size]
             answers = answer_batch(

@@ -13,7 +13,7 @@ from sinktrack.core.decoding import Decoding
 from sinktrack.core.files import whole_file
 from sinktrack.core.generate import Generator
 from sinktrack.core.models import model_name
-from sinktrack.core.prompt import Prompt, build_prompt, tokenizer_of
+from sinktrack.core.prompt import build_prompt, tokenizer_of
 from sinktrack.methods import published
 from sinktrack.report.payload import payload
 from sinktrack.study.folder import Study, StudyItem
@@ -42,24 +42,23 @@ def prepare(study: Study, model: Any, processor: Any, *, batch: int = 16) -> int
     unanswered = [item for item in study.items if _stored_digest(study, item) != sources[item]]
     study.prepared(study.items[0]).parent.mkdir(exist_ok=True)
     decoding = Decoding(max_new_tokens=study.max_new_tokens)
-
-    def prompt(item: StudyItem) -> Prompt:
-        return build_prompt(
-            model,
-            processor,
-            item.question,
-            item.images,
-            passage=item.passage or None,
-            answer_tokens=study.max_new_tokens,
-        )
-
-    at_once = batch_size(methods, batch, prompt(unanswered[0])) if unanswered else 1
+    batch = batch_size(methods, batch)
     with tqdm(
         total=len(study.items), initial=len(study.items) - len(unanswered), unit="item"
     ) as bar:
-        for start in range(0, len(unanswered), at_once):
-            items = unanswered[start : start + at_once]
-            prompts = [prompt(item) for item in items]
+        for start in range(0, len(unanswered), batch):
+            items = unanswered[start : start + batch]
+            prompts = [
+                build_prompt(
+                    model,
+                    processor,
+                    item.question,
+                    item.images,
+                    passage=item.passage or None,
+                    answer_tokens=study.max_new_tokens,
+                )
+                for item in items
+            ]
             generator = Generator(
                 model,
                 tokenizer_of(processor),
