@@ -72,6 +72,9 @@ checkpoint: setup  ## train both bundled checkpoints anew, and measure them
 	done
 	$(BIN)/python -m training.examples
 
+mitigation: setup  ## measure every method and control on both bundled checkpoints
+	$(BIN)/python benchmarks/mitigation.py
+
 sinks: setup  ## train the siblings and draw where sinks come from
 	$(BIN)/python -m training.sink_ablation
 	$(BIN)/python benchmarks/figures.py
