@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: demo study setup browser test check compat upgrade bench checkpoint sinks screenshots docs clean
+.PHONY: demo study setup browser test check compat upgrade bench checkpoint mitigation sinks screenshots docs clean
 
 demo: setup  ## open the page on http://127.0.0.1:7860
 	$(BIN)/python app.py

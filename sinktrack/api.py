@@ -13,7 +13,6 @@ from sinktrack.core.comparison import Comparison, Step
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.generate import Generator
 from sinktrack.core.messages import MAX_QUESTION_TOKENS
-from sinktrack.core.parts import is_of
 from sinktrack.core.prompt import Prompt, build_prompt, tokenizer_of
 from sinktrack.methods.sinktrack import SinkTrack
 
@@ -242,16 +241,8 @@ def stream(
 
 
 def default_methods(model: Any, prompt: Prompt) -> Methods:
-    """Return the plain model and SinkTrack as published, with a context that the prompt has.
-
-    A vision-language model's published context is the picture. Where there is none, SinkTrack
-    writes the passage, or else the whole prompt as it does in text models.
-    """
-    method = SinkTrack.for_model(unwrapped(model))
-    if "image" in method.context and not any(is_of(name, "image") for name in prompt.names):
-        context = "passage" if "passage" in prompt.names else "prompt"
-        method = SinkTrack.for_model(unwrapped(model), context=context)
-    return {"baseline": None, "sinktrack": method}
+    """Return the plain model and SinkTrack as published, with a context that the prompt has."""
+    return {"baseline": None, "sinktrack": SinkTrack.for_prompts(unwrapped(model), [prompt])}
 
 
 def stream_prompt(

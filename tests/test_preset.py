@@ -40,7 +40,19 @@ def test_what_one_prompt_lacks_leaves_a_kind_out(checkpoint, prompts):
     fewer, left_out = methods.preset(model, [prompts["both"], prompts["passage"]])
     assert "cad" in fewer and "vcd" not in fewer and "has no image" in left_out["vcd"]
     none, _ = methods.preset(model, prompts.values())
-    assert all(method is None or method.needs is None for method in none.values())
+    assert none.keys().isdisjoint({"cad", "vcd"})
+
+
+def test_what_is_written_follows_what_is_asked(checkpoint, prompts):
+    """SinkTrack's published context is the picture; without one it writes what there is."""
+    model = checkpoint[0]
+
+    def context(*kinds):
+        return methods.preset(model, [prompts[kind] for kind in kinds])[0]["sinktrack"].context
+
+    assert context("picture", "both") == "image"
+    assert context("passage") == context("both", "passage") == "passage"
+    assert context("picture", "passage") == "prompt"
 
 
 def test_what_cannot_be_used_with_the_model_is_left_out(checkpoint, prompts, monkeypatch):

@@ -6,7 +6,7 @@ how to write one.
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
@@ -137,6 +137,11 @@ class Intervention:
             MethodError: If a parameter is unknown or out of range.
         """
         return fit(cls.of(parameters), model)
+
+    @classmethod
+    def for_prompts(cls, model: Any, prompts: Sequence[Prompt]) -> "Self":
+        """Return the method as published for a model and for what it is asked."""
+        return cls.for_model(model)
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> "Self":

@@ -163,7 +163,7 @@ def preset(
     left_out = {}
     for name, each in available().items():
         try:
-            method = each.for_model(model)
+            method = fit(each.for_prompts(model, prompts), model)
             for prompt in prompts:
                 if method.needs is not None:
                     prompt.check_has(method.needs, name)

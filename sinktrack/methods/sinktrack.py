@@ -3,7 +3,7 @@
 Source: SinkTrack (ICLR 2026, https://arxiv.org/abs/2604.10027), public code 67L1/SinkTrack.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
@@ -14,7 +14,8 @@ from sinktrack.core.attention import AttentionCall
 from sinktrack.core.errors import MethodError
 from sinktrack.core.intervention import Hooks, Intervention, Write, parameter
 from sinktrack.core.keys import at_position_zero, context_keys
-from sinktrack.core.parts import KINDS, PromptParts, kinds_of_context
+from sinktrack.core.parts import KINDS, PromptParts, is_of, kinds_of_context
+from sinktrack.core.prompt import Prompt
 from sinktrack.core.sinks import massive
 
 Causal = Literal["corrected", "official"]
@@ -193,6 +194,22 @@ class SinkTrack(Intervention):
             {} if family is None else family.schedule(config.get_text_config().num_hidden_layers)
         )
         return cls.of(published | changes)
+
+    @classmethod
+    def for_prompts(cls, model: Any, prompts: Sequence[Prompt]) -> "SinkTrack":
+        """Return the published schedule with a context that every prompt has.
+
+        A vision-language model's published context is the picture. Where there is none, SinkTrack
+        writes the passage, or else the whole prompt as it does in text models.
+        """
+
+        def has(kind: str) -> bool:
+            return all(any(is_of(name, kind) for name in prompt.names) for prompt in prompts)
+
+        method = cls.for_model(model)
+        if "image" in method.context and not has("image"):
+            return cls.for_model(model, context="passage" if has("passage") else "prompt")
+        return method
 
     def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
         """Return what writes during one generation."""
