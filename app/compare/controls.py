@@ -52,10 +52,9 @@ class Controls:
             "More than one picture and a question", open=not sees, elem_id="more"
         ) as self._more:
             self._lay_out_more(sees)
+        self._methods = MethodControls(engine)
         with gr.Column(visible=sees) as self._examples_box:
             self._lay_out_examples()
-        with gr.Accordion("What is compared", open=False, elem_id="methods"):
-            self._methods = MethodControls(engine)
         with gr.Accordion("Settings", open=False, elem_id="settings"):
             self._lay_out_settings(engine)
         self.fresh: list[Any] = [self.picture, self.question, self._passage, self._files]
@@ -64,15 +63,23 @@ class Controls:
             self._system,
             *self._decoding.values(),
             *self.window,
-            *self._methods.inputs,
+            self._methods.picker,
         ]
         self.on_arrival: list[Any] = [
             self.picture_box,
             self._files_box,
             self._examples_box,
             self._more,
-            *self._methods.helps,
+            self._methods.picker,
         ]
+        self._methods.picker.fill(
+            self._fill,
+            {*self.fresh, self.talk.history},
+            self._methods.picker,
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
 
     def read(self, values: Mapping[Any, Any], history: tuple[Exchange, ...] | None) -> Inputs:
         """Return what a visitor has set.
@@ -89,7 +96,7 @@ class Controls:
             passage=values[self._passage],
             system=values[self._system],
             history=history or (),
-            methods=self._methods.read(values),
+            methods=self._methods.read(values[self._methods.picker]),
             window=values[window],
             first_tokens=values[first_tokens],
             **{name: values[component] for name, component in self._decoding.items()},
@@ -99,7 +106,7 @@ class Controls:
         """Return the updates of `on_arrival` for the model that is there now."""
         sees = self._engine.reads_pictures
         boxes = [gr.update(visible=sees)] * 3
-        return [*boxes, gr.skip() if sees else gr.update(open=True), *self._methods.arrived()]
+        return [*boxes, gr.skip() if sees else gr.update(open=True), self._methods.arrived()]
 
     def picture_shown(self) -> Any:
         """Return the update of `picture_box` at the beginning of a conversation."""
@@ -118,6 +125,16 @@ class Controls:
             return *filled, gr.skip(), *(gr.skip() for _ in range(NUM_DOWNLOADS))
         downloads = [gr.update(interactive=False)] * NUM_DOWNLOADS
         return *filled, stage.stored(comparison), *downloads
+
+    def _fill(self, values: Mapping[Any, Any]) -> str:
+        """Choose methods that fit what a visitor is about to ask."""
+        asked = Inputs(
+            picture=values[self.picture],
+            more=tuple(values[self._files] or ()),
+            passage=values[self._passage],
+            history=values[self.talk.history] or (),
+        )
+        return self._methods.filled(**asked.has())
 
     def _lay_out_more(self, sees: bool) -> None:
         self._passage = gr.Textbox(

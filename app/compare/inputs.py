@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.shared.request import Asked, Exchange, Request, given
+from app.shared.request import DEFAULT_METHODS, Asked, Exchange, Request, given
 from sinktrack.core.errors import PictureError
 
 _VIDEOS = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi"}
@@ -28,7 +28,7 @@ class MethodInputs:
         return f"{self.kind}:{parameters}" if parameters else self.kind
 
 
-DEFAULT = (MethodInputs(kind="baseline"), MethodInputs(kind="sinktrack"))
+DEFAULT = tuple(MethodInputs(kind=kind) for kind in DEFAULT_METHODS)
 
 
 @dataclass(frozen=True, kw_only=True)

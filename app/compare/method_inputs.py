@@ -1,124 +1,109 @@
-"""What is compared: one method an answer, with its parameters. No method is known here by name."""
+"""What is compared: the methods that a visitor picks, with their parameters, one an answer.
 
-import html
-from collections.abc import Mapping
+No method is known here by name. What comes back from the browser is JSON that nobody has checked.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
 
 from app.compare.inputs import DEFAULT, MethodInputs
+from app.compare.viewer import method_picker
 from app.shared.engine import Engine
-from app.shared.methods import MOST_METHODS, MethodHelp, ParameterHelp, method_choices
-from app.shared.ui import toast
-from sinktrack.core.errors import MethodError
+from app.shared.method_cards import in_words
+from app.shared.methods import FEWEST_METHODS, MOST_METHODS, PLAIN
+from app.shared.ui import component_json, toast
 
-_NUMBERS = ("First", "Second", "Third", "Fourth")
+_LONGEST = 20_000  # characters of what the picker sends
 
 
 class MethodControls:
-    """Lays out a choice of method for each answer; must be made inside a column of a page.
+    """Lays out the picker; must be made inside a column of a page.
 
-    Its fields hold the components: `inputs`, all from which `read` takes a value, and `helps`, what
-    is told of each method.
+    Its field `picker` holds the component, from whose value `read` takes the methods; its event
+    "fill" asks for methods that fit.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._rows: list[tuple[gr.Dropdown, gr.Textbox]] = []
-        self.helps: list[gr.HTML] = []
-        for number in range(MOST_METHODS):
-            self._row(number)
-        self.inputs: list[Any] = [component for row in self._rows for component in row]
+        self.picker = method_picker(chosen(DEFAULT), self._offered())
 
-    def read(self, values: Mapping[Any, Any]) -> tuple[MethodInputs, ...]:
-        """Return the chosen methods, those of answers that are not wanted included.
+    def read(self, value: Any) -> tuple[MethodInputs, ...]:
+        """Return the chosen methods.
 
         Args:
-            values: By component, for all of `inputs`.
+            value: Of the picker, as the browser sent it.
+
+        Raises:
+            gr.Error: If it is nothing that the picker sends.
         """
-        return tuple(
-            MethodInputs(kind=values[kind] or "", parameters=values[parameters] or "")
-            for kind, parameters in self._rows
-        )
-
-    def arrived(self) -> list[str]:
-        """Return what is told of the methods chosen at first, once the model is there."""
-        kinds = [method.kind for method in DEFAULT]
-        return [self._help(kind) for kind in kinds] + [""] * (MOST_METHODS - len(kinds))
-
-    def _row(self, number: int) -> None:
-        needed = number < len(DEFAULT)
-        choices = method_choices()
-        first = DEFAULT[number].kind if needed else ""
-        with gr.Group(elem_classes="st-method"):
-            kind = gr.Dropdown(
-                choices if needed else [("None", ""), *choices],
-                value=first,
-                label=f"{_NUMBERS[number]} answer",
-                filterable=False,
-                elem_id=f"method-{number + 1}",
-            )
-            parameters = gr.Textbox(
-                label="Parameters",
-                placeholder=self._example(first),
-                max_length=400,
-                visible=bool(self._example(first)),
-                elem_id=f"parameters-{number + 1}",
-            )
-            told = gr.HTML(
-                self._help(first),
-                apply_default_css=False,
-                elem_id=f"told-{number + 1}",
-                elem_classes="st-told",
-            )
-        # Gradio's own check logs a traceback and repeats what was sent as HTML; the engine checks.
-        kind.preprocess = _as_text  # type: ignore[method-assign]
-        kind.change(
-            self._changed,
-            kind,
-            [parameters, told],
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
-        )
-        self._rows.append((kind, parameters))
-        self.helps.append(told)
-
-    def _changed(self, kind: str) -> tuple[Any, str]:
-        """Return an empty line for the parameters of another method, and what is told of it."""
         try:
-            example, told = self._example(kind), self._help(kind)
-        except MethodError as error:
-            raise toast(str(error)) from error
-        return gr.update(value="", placeholder=example, visible=bool(example)), told
+            if not isinstance(value, str) or len(value) > _LONGEST:
+                raise ValueError("no text, or a very long one")
+            return tuple(
+                MethodInputs(kind=str(each["kind"]), parameters=_parameters(each["set"]))
+                for each in json.loads(value)["chosen"]
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise toast("What is compared could not be read: load the page again.") from error
 
-    def _example(self, kind: str) -> str:
-        return self._engine.method_help(kind).example if kind else ""
+    def arrived(self) -> Any:
+        """Return the update of the picker once the model is there, with its own defaults."""
+        return gr.update(cards=self._offered())
 
-    def _help(self, kind: str) -> str:
-        return _told(self._engine.method_help(kind)) if kind else ""
+    def filled(self, *, visuals: bool, passage: bool) -> str:
+        """Return the picker's value with the plain model and as many methods as fit.
+
+        Args:
+            visuals: Whether there is a picture or video to be asked about.
+            passage: Whether there is a passage.
+
+        Raises:
+            gr.Error: If the model is still loading, or nothing fits.
+        """
+        if not self._engine.ready:
+            raise toast("The model is still loading, and what fits depends on it: wait a moment.")
+        if self._engine.reads_pictures and not passage:
+            visuals = True  # nothing can be asked before there is a picture
+        found = self._engine.fitting(visuals=visuals, passage=passage)
+        about = in_words(visuals, passage)
+        if not found:
+            raise toast(f"No method fits {about}: choose some by hand.")
+        room = MOST_METHODS - 1
+        said = f"{len(found)} method{'s fit' if len(found) > 1 else ' fits'} {about}"
+        if len(found) > room:
+            said += f"; {room} that are made for it or take the fewest rows are chosen"
+        kinds = [PLAIN, *found[:room]]
+        return chosen([MethodInputs(kind=kind) for kind in kinds], f"{said}.")
+
+    def _offered(self) -> str:
+        """Return what the picker offers, as JSON."""
+        return component_json(
+            {
+                "cards": [asdict(card) for card in self._engine.method_cards()],
+                "fewest": FEWEST_METHODS,
+                "most": MOST_METHODS,
+                "default": [method.kind for method in DEFAULT],
+            }
+        )
 
 
-def _as_text(payload: Any) -> str:
-    return "" if payload is None else str(payload)[:100]
+def chosen(methods: Sequence[MethodInputs], said: str = "") -> str:
+    """Return the picker's value with methods as published.
 
-
-def _told(method: MethodHelp) -> str:
-    """Return what is told of a method as HTML."""
-    summary = f"<p>{html.escape(method.summary)}</p>"
-    if not method.parameters:
-        return summary
-    names = ", ".join(each.name for each in method.parameters)
-    rows = "".join(map(_row, method.parameters))
-    return (
-        f"{summary}<details><summary>Can be set: {html.escape(names)}</summary>"
-        f"<p>As they are when nothing is typed:</p><dl>{rows}</dl></details>"
+    Args:
+        methods: Without parameters.
+        said: A sentence that stands with them.
+    """
+    return component_json(
+        {"chosen": [{"kind": each.kind, "set": {}} for each in methods], "said": said}
     )
 
 
-def _row(parameter: ParameterHelp) -> str:
-    default = f"={parameter.default}" if parameter.default else ""
-    return (
-        f"<dt><code>{html.escape(parameter.name + default)}</code> "
-        f"{html.escape(parameter.range)}</dt><dd>{html.escape(parameter.help)}</dd>"
-    )
+def _parameters(values: dict[str, Any]) -> str:
+    """Return what was set as the command line takes it."""
+    typed = ((name, str(value).strip()) for name, value in values.items())
+    return ", ".join(f"{name}={value}" for name, value in typed if value)

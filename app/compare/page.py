@@ -74,7 +74,13 @@ def serve(engine: Engine, settings: Settings) -> gr.Blocks:
     """Serve the page, and return at once; `block_thread` of what is returned waits for its end."""
     remove_stale_flags()
     page = build(engine, settings)
-    launch(page, settings, styles=[_STATIC / "compare.css"], scripts=[_STATIC / "compare.js"])
+    styles, scripts = ("compare.css", "picker.css"), ("compare.js", "picker.js")
+    launch(
+        page,
+        settings,
+        styles=[_STATIC / name for name in styles],
+        scripts=[_STATIC / name for name in scripts],
+    )
     return page
 
 

@@ -42,6 +42,24 @@ def example_list(examples: list[dict[str, str]]) -> gr.HTML:
     )
 
 
+def method_picker(value: str, offered: str) -> gr.HTML:
+    """Return the place where methods are chosen; it triggers the event "fill" without data.
+
+    Args:
+        value: What is chosen, and what the visitor sends: see `app.compare.method_inputs`.
+        offered: What can be chosen, as JSON.
+    """
+    return gr.HTML(
+        value=value,
+        html_template='<div class="st-picker"></div>',
+        js_on_load="SinkTrackPicker.picker("
+        "element.querySelector('.st-picker'), props, watch, () => trigger('fill'));",
+        apply_default_css=False,
+        elem_id="methods",
+        cards=offered,
+    )
+
+
 def turn_list() -> gr.HTML:
     """Return the earlier turns of a conversation; its value is what `app.compare.talk` makes."""
     return gr.HTML(

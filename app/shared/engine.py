@@ -32,7 +32,8 @@ from app.shared.events import (
     Writing,
 )
 from app.shared.heartbeat import UPDATE_SECONDS, with_heartbeat
-from app.shared.methods import MethodHelp, lane_methods, lane_titles, method_help, suited
+from app.shared.method_cards import MethodCard, fitting, method_cards
+from app.shared.methods import lane_methods, lane_titles, suited
 from app.shared.request import DEFAULT_METHODS, Asked, Exchange, Request, given
 from app.shared.request_queue import RequestQueue
 from app.shared.settings import Settings, choose_model
@@ -177,7 +178,7 @@ class Engine:
             passage: A text as typed; None or blank without one.
             system: The system prompt as typed; None or blank for the chat template's own.
             history: The conversation before the question.
-            methods: Texts that `sinktrack.methods.parse` reads, 2 to 4.
+            methods: Texts that `sinktrack.methods.parse` reads, 2 to 6.
             max_new_tokens: The longest answer, from 1 to the page's limit.
             do_sample: Sample; else each token is the most likely one.
             temperature: Above 0, at most 5; used when sampling.
@@ -226,7 +227,7 @@ class Engine:
         The subtitles are empty while the model loads.
 
         Args:
-            methods: Texts that `sinktrack.methods.parse` reads, 2 to 4.
+            methods: Texts that `sinktrack.methods.parse` reads, 2 to 6.
             visuals: Whether there is a picture or video to be asked about.
             passage: Whether there is a passage.
 
@@ -236,13 +237,18 @@ class Engine:
         methods = suited(self._model, methods, visuals=visuals, passage=passage)
         return lane_titles(self._model, methods)
 
-    def method_help(self, kind: str) -> MethodHelp:
-        """Return what can be set of a method, with the model's own defaults once it is there.
+    def method_cards(self) -> list[MethodCard]:
+        """Return all that can be compared, with the model's own defaults once it is there."""
+        return method_cards(self._model)
 
-        Raises:
-            MethodError: If there is no such method.
+    def fitting(self, *, visuals: bool, passage: bool) -> list[str]:
+        """Return the methods that fit what is asked, the best first; none while the model loads.
+
+        Args:
+            visuals: Whether there is a picture or video to be asked about.
+            passage: Whether there is a passage.
         """
-        return method_help(kind, self._model)
+        return fitting(self._model, visuals=visuals, passage=passage) if self.ready else []
 
     def answer(self, request: Request, stop: StopFlag) -> Iterator[Event]:
         """Answer a request.

@@ -6,17 +6,16 @@ A text is what the command line takes as well: a kind, then its parameters, as i
 
 import re
 from collections.abc import Sequence, Sized
-from dataclasses import dataclass
 from typing import Any
 
 import sinktrack.methods as known_methods
-from sinktrack.core.errors import MethodError, SinkTrackError
-from sinktrack.core.intervention import Intervention, Parameter
+from sinktrack.core.errors import MethodError
+from sinktrack.core.intervention import Intervention
 from sinktrack.report.payload import lane_title
 from sinktrack.report.payload import lane_titles as titles_of
 
 PLAIN = "baseline"
-FEWEST_METHODS, MOST_METHODS = 2, 4
+FEWEST_METHODS, MOST_METHODS = 2, 6
 _LONGEST = 500  # characters of a method's text
 
 
@@ -115,79 +114,6 @@ def _with_context(model: Any, text: str, context: str) -> str:
     return fitting
 
 
-@dataclass(frozen=True, kw_only=True)
-class ParameterHelp:
-    """What a visitor is told of one parameter of a method.
-
-    Args:
-        name: As it is typed.
-        default: Its value for this model, as it is typed; "" where it has none to type.
-        range: What values it takes, in words.
-        help: One sentence.
-    """
-
-    name: str
-    default: str
-    range: str
-    help: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class MethodHelp:
-    """What a visitor is told of a method.
-
-    Args:
-        summary: One sentence.
-        parameters: All that can be set.
-        example: Some of them, as they are typed.
-    """
-
-    summary: str
-    parameters: tuple[ParameterHelp, ...] = ()
-    example: str = ""
-
-
-def method_choices() -> list[tuple[str, str]]:
-    """Return titles and kinds of all methods, the plain model first."""
-    kinds = [PLAIN, *known_methods.available()]
-    return [(_choice(lane_title(kind, None)[0], kind), kind) for kind in kinds]
-
-
-def method_help(kind: str, model: Any = None) -> MethodHelp:
-    """Return what can be set of a method.
-
-    Args:
-        kind: Of the method.
-        model: Its own defaults are shown where it is there already.
-
-    Raises:
-        MethodError: If there is no such method.
-    """
-    if kind == PLAIN:
-        return MethodHelp(summary="The model as it is. There is nothing to set.")
-    method = known_methods.kind(kind)
-    fitted: Any = None
-    if model is not None:
-        try:
-            fitted = method.for_model(model)
-        except SinkTrackError:
-            fitted = None  # it has to be told more
-    parameters = method.parameters()
-    return MethodHelp(
-        summary=method.summary(),
-        parameters=tuple(
-            ParameterHelp(
-                name=each.name,
-                default=_typed(getattr(fitted, each.name, each.default)),
-                range=each.range,
-                help=each.help,
-            )
-            for each in parameters
-        ),
-        example=_example(parameters),
-    )
-
-
 def _names(texts: Sequence[str]) -> list[str]:
     """Return a name for each lane that no other one has."""
     kinds = [known_methods.check(text) for text in texts]
@@ -205,25 +131,3 @@ def _same(before: Sized, index: int) -> MethodError:
     return MethodError(
         f"Answers {index + 1} and {len(before) + 1} are made in the same way: change one of them."
     )
-
-
-def _choice(title: str, kind: str) -> str:
-    return title if kind in (PLAIN, title.lower()) else f"{title} ({kind})"
-
-
-def _example(parameters: Sequence[Parameter]) -> str:
-    """Return the first two parameters that are no layers, with values to type."""
-    named = [each for each in parameters if not each.layers][:2]
-    typed = (_typed(each.choices[-1] if each.choices else each.default) for each in named)
-    return ", ".join(f"{each.name}={value}" for each, value in zip(named, typed, strict=True))
-
-
-def _typed(value: Any) -> str:
-    """Return a parameter's value as it is typed."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, frozenset):
-        return "+".join(map(str, sorted(value)))
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -78,8 +78,8 @@ BASELINE, SINKTRACK = MethodInputs(kind="baseline"), MethodInputs(kind="sinktrac
         ((BASELINE, MethodInputs(kind="sinktrack", parameters="inject_at=0-9999999999")), "layers"),
         ((BASELINE, MethodInputs(kind=HOSTILE)), "There is no method"),
         ((BASELINE, MethodInputs(kind="vcd", parameters="seed=1" * 200)), "the limit is 500"),
-        ((BASELINE,), "There are 1 methods, but 2 to 4"),
-        ((BASELINE,) * 5, "There are 5 methods, but 2 to 4"),
+        ((BASELINE,), "There are 1 methods, but 2 to 6"),
+        ((BASELINE,) * 7, "There are 7 methods, but 2 to 6"),
     ],
 )
 def test_methods_that_cannot_be_compared_are_refused_before_the_queue(compare, methods, words):

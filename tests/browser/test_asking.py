@@ -1,5 +1,6 @@
 """All that can be asked and compared on the page, as a visitor does it."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from real_page import CHECKPOINT, OVERLAY, OVERVIEW, Server, Visitor
 from transformers import AutoProcessor, Qwen2Config, Qwen2ForCausalLM
 
 import sinktrack
+from app.shared.method_cards import method_cards
 
 QUESTION = "Describe the picture."
 PASSAGE = "There is a red circle. There is a blue square."
@@ -46,16 +48,28 @@ def open_up(visitor: Visitor, name: str) -> None:
     visitor.page.locator(f"#{name} button").first.click()
 
 
-def choose(visitor: Visitor, answer: int, title: str, parameters: str = "") -> None:
-    """Choose the method of an answer."""
+def choose(visitor: Visitor, *titles: str) -> None:
+    """Choose these methods in this order, and no others."""
     page = visitor.page
-    field = page.locator(f"#parameters-{answer} textarea, #parameters-{answer} input")
-    before = field.get_attribute("placeholder") if field.count() else ""
-    page.locator(f"#method-{answer} input").click()
-    page.get_by_role("option", name=title, exact=True).click()
-    if parameters:  # which the server clears with the method before
-        expect(field).not_to_have_attribute("placeholder", before or "")
-        field.fill(parameters)
+    page.click("#methods .st-open")
+    cards = page.locator(".st-dialog")
+    while cards.locator("input:checked").count():
+        cards.locator("input:checked").first.click()
+    for title in titles:
+        cards.get_by_role("checkbox", name=title, exact=True).check()
+    page.get_by_role("button", name="Done").click()
+    expect(page.locator(".st-one-title")).to_have_text(list(titles))
+
+
+def set_up(visitor: Visitor, number: int, **parameters: str) -> None:
+    """Set parameters of a chosen method."""
+    entry = visitor.page.locator(".st-one").nth(number - 1)
+    if entry.locator("details[open]").count() == 0:
+        entry.locator("summary").click()
+    for name, value in parameters.items():
+        field = entry.get_by_label(re.compile(f": {name}$"))
+        select = field.evaluate("field => field.tagName === 'SELECT'")
+        (field.select_option if select else field.fill)(value)
 
 
 def give_files(visitor: Visitor, *files: Path) -> None:
@@ -69,36 +83,101 @@ def titles(visitor: Visitor) -> list[str]:
     return visitor.page.locator("#stage .stv-card h3").all_inner_texts()
 
 
-def test_any_method_can_be_compared_with_its_parameters(visit, page_url, picture):
+def test_six_answers_are_compared_and_one_method_twice(visit, page_url, picture):
     visitor = visit(page_url)
     page = visitor.page
-    open_up(visitor, "methods")
-    expect(page.locator("#told-2")).to_contain_text("context=image+instruction")
-    choose(visitor, 3, "VCD", "alpha=0.5, beta=0")
-    told = page.locator("#told-3")
-    expect(told).to_contain_text("noise_step")
-    told.locator("summary").click()
-    expect(told).to_contain_text("a number from 0 to 10")
-    choose(visitor, 4, "SinkTrack", "context=instruction, causal=official")
+    choose(visitor, "Plain model", "SinkTrack", "VCD", "PAI", "Plausibility alone")
+    set_up(visitor, 3, alpha="0.5", beta="0")
+    page.get_by_role("button", name="Duplicate SinkTrack").click()
+    set_up(visitor, 3, context="instruction", causal="official")
+    expect(page.locator(".st-picker > .st-picker-head .st-count")).to_have_text("6 of at most 6")
+    page.click("#methods .st-open")
+    left = page.locator(".st-dialog input:not(:checked)")
+    assert left.count() > 0 and left.evaluate_all("all => all.every((each) => each.disabled)")
+    page.keyboard.press("Escape")
     visitor.ask(picture, QUESTION)
     visitor.finish()
     own = "SinkTrack · context=instruction, causal=official"
-    assert titles(visitor) == ["Plain model", "SinkTrack", "VCD", own]
-    expect(page.locator(f"#stage {OVERVIEW}")).to_have_count(4)
-    expect(page.locator("#stage .stv-card").nth(3)).to_contain_text("official mask")
+    expected = ["Plain model", "SinkTrack", own, "VCD", "PAI", "Plausibility alone"]
+    assert titles(visitor) == expected
+    expect(page.locator(f"#stage {OVERVIEW}")).to_have_count(6)
+    expect(page.locator("#stage .stv-card").nth(2)).to_contain_text("official mask")
+    expect(page.locator("#stage .stv-card").nth(3)).to_contain_text("alpha 0.5, beta 0")
+    # any of the six follows the chosen token
+    page.locator("#stage .stv-card").nth(5).locator("[data-token]").nth(1).click()
+    sliders = page.locator("#stage canvas[role=slider]")
+    values = sliders.evaluate_all("all => all.map((each) => each.getAttribute('aria-valuenow'))")
+    assert values == ["2"] * 6
+
+
+def test_cards_are_ticked_with_the_keyboard(visit, page_url):
+    page = visit(page_url).page
+    page.locator("#methods .st-open").focus()
+    page.keyboard.press("Enter")
+    card = page.locator(".st-dialog").get_by_role("checkbox", name="PAI", exact=True)
+    card.focus()
+    page.keyboard.press("Space")
+    expect(card).to_be_focused()
+    expect(card).to_be_checked()
+    expect(page.locator(".st-dialog .st-count")).to_have_text("3 of at most 6")
+    page.keyboard.press("Escape")
+    expect(page.locator("#methods .st-open")).to_be_focused()
+    page.get_by_role("button", name="Leave out PAI").press("Enter")
+    expect(page.locator(".st-one-title")).to_have_text(["Plain model", "SinkTrack"])
+
+
+def test_a_card_says_what_its_method_costs_and_needs(visit, page_url, checkpoint):
+    page = visit(page_url).page
+    expect(page.locator(".st-model")).not_to_contain_text("loading")
+    page.click("#methods .st-open")
+    for card in method_cards(checkpoint[0]):
+        tile = page.locator(".st-tile", has=page.locator(f"input[value='{card.kind}']"))
+        expect(tile).to_contain_text(card.summary)
+        facts = [f"{card.rows} row{'s' if card.rows > 1 else ''}", card.needs]
+        expect(tile.locator(".st-fact")).to_have_text(facts)
+        links = tile.locator("a").evaluate_all("all => all.map((a) => [a.href, a.target, a.rel])")
+        expected = [[card.source, "_blank", "noopener noreferrer"]] if card.source else []
+        assert links == expected
+
+
+def test_what_fits_is_filled_in_and_reset(visit, page_url, picture):
+    visitor = visit(page_url)
+    page = visitor.page
+    chosen = page.locator(".st-one-title")
+    page.get_by_role("button", name="All that fit").click()
+    expect(page.locator(".st-said")).to_contain_text("a picture")
+    expect(chosen.nth(0)).to_have_text("Plain model")
+    pictured = chosen.all_inner_texts()
+    assert 3 <= len(pictured) <= 6
+    open_up(visitor, "more")
+    page.fill("#passage textarea", PASSAGE)
+    page.locator("#passage textarea").blur()
+    page.get_by_role("button", name="All that fit").click()
+    expect(page.locator(".st-said")).to_contain_text("a passage")
+    visitor.ask(None, "Which colour has the circle?")
+    visitor.finish()
+    assert titles(visitor) == chosen.all_inner_texts() != pictured
+    page.get_by_role("button", name="Reset").click()
+    expect(chosen).to_have_text(["Plain model", "SinkTrack"])
+    expect(page.locator(".st-said")).to_be_hidden()
 
 
 def test_parameters_out_of_range_are_refused_and_the_page_stays_usable(visit, page_url, picture):
     visitor = visit(page_url)
-    open_up(visitor, "methods")
-    choose(visitor, 2, "VCD", "alpha=99")
+    page = visitor.page
+    choose(visitor, "Plain model", "VCD")
+    set_up(visitor, 2, alpha="99")
     visitor.ask(picture, QUESTION)
     expect(visitor.toast()).to_contain_text("alpha is 99.0, but must be a number from 0 to 10.")
-    choose(visitor, 2, "Plain model")
-    visitor.page.click("#ask")
-    expect(visitor.toast()).to_contain_text("Answers 1 and 2 are made in the same way")
-    choose(visitor, 2, "PAI")
-    visitor.page.click("#ask")
+    set_up(visitor, 2, alpha="")
+    page.get_by_role("button", name="Duplicate VCD").click()
+    page.click("#ask")
+    expect(visitor.toast()).to_contain_text("Answers 2 and 3 are made in the same way")
+    choose(visitor, "PAI")
+    page.click("#ask")
+    expect(visitor.toast()).to_contain_text("There are 1 methods, but 2 to 6 are compared")
+    choose(visitor, "Plain model", "PAI")
+    page.click("#ask")
     visitor.finish()
     assert titles(visitor) == ["Plain model", "PAI"]
 
@@ -238,7 +317,12 @@ def test_a_text_only_model_is_asked_without_pictures(text_only, visit):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_all_of_it_fits(visit, page_url, scheme):
     visitor = visit(page_url, width=390, height=844, color_scheme=scheme)
-    for name in ("more", "methods", "settings"):
+    page = visitor.page
+    for name in ("more", "settings"):
         open_up(visitor, name)
-    visitor.page.locator(".st-told summary").first.click()
+    page.locator(".st-set summary").first.click()
     assert visitor.overflow() <= 0
+    page.click("#methods .st-open")
+    dialog = page.locator(".st-dialog")
+    assert dialog.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+    assert dialog.bounding_box()["width"] <= 390

@@ -38,6 +38,12 @@ class FakeElement {
 
   scrollIntoView() {}
 
+  focus() {}
+
+  querySelector() {
+    return null;
+  }
+
   /** All elements of a kind below this one, in order. */
   all(tag) {
     return this.children.filter((child) => child instanceof FakeElement).flatMap(

@@ -3,6 +3,7 @@ const SinkTrackDom = (() => {
   "use strict";
 
   const SVG = "http://www.w3.org/2000/svg";
+  const LANE_COLOURS = 6; // as many as viewer.css has; further lanes take them in turn
 
   function make(tag, name, text) {
     const node = document.createElement(tag);
@@ -116,5 +117,15 @@ const SinkTrackDom = (() => {
     return { box, bar, heading };
   }
 
-  return { make, draw, clamp, number, brief, percent, visible, listed, legend, colourKey, figure, choice, section };
+  /** Mark a box as of one lane: its number and colour are the same wherever the lane is shown. */
+  function ofLane(box, nth) {
+    if (nth) {
+      box.classList.add("stv-of-lane");
+      box.classList.add(`stv-lane-${((nth - 1) % LANE_COLOURS) + 1}`);
+      box.dataset.number = nth;
+    }
+    return box;
+  }
+
+  return { ofLane, make, draw, clamp, number, brief, percent, visible, listed, legend, colourKey, figure, choice, section };
 })();
