@@ -3,7 +3,8 @@
 
 class FakeElement {
   constructor(tag) {
-    Object.assign(this, { tag, children: [], attributes: {}, dataset: {}, style: {}, listeners: {} });
+    Object.assign(this, { tag, children: [], attributes: {}, dataset: {}, listeners: {} });
+    this.style = { setProperty: (name, value) => (this.style[name] = value) };
     const classes = new Set();
     this.classList = {
       add: (name) => classes.add(name),

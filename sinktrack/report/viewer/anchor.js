@@ -2,7 +2,7 @@
 const SinkTrackAnchor = (() => {
   "use strict";
 
-  const { make, draw, brief, percent, section, choice, figure, colourKey } = SinkTrackDom;
+  const { make, draw, brief, percent, section, choice, figure, colourKey, ofLane } = SinkTrackDom;
   const { unpack, largest, total } = SinkTrackData;
   const { pictured, turnTo, frames, heat, heatMap } = SinkTrackOverlay;
 
@@ -52,7 +52,7 @@ const SinkTrackAnchor = (() => {
     side(row, lane) {
       const { writes } = lane;
       const side = { lane, index: 0, pictures: [], bars: [] };
-      const box = make("div", "stv-side");
+      const box = ofLane(make("div", "stv-side"), lane.number);
       row.append(box);
       const plot = (side.plot = figure(box, lane.title, "what BOS drew from, mean over heads"));
       if (writes.sources) plot.box.append(this.sources(side));

@@ -4,7 +4,7 @@
 const SinkTrackAttention = (() => {
   "use strict";
 
-  const { make, clamp, number, listed, figure, section, choice } = SinkTrackDom;
+  const { make, clamp, number, listed, figure, section, choice, ofLane } = SinkTrackDom;
   const { Heatmap } = SinkTrackHeatmap;
   const { quantities, noun, largest, mean } = SinkTrackData;
 
@@ -48,6 +48,7 @@ const SinkTrackAttention = (() => {
       const plot = figure(parent, lane.title, "");
       plot.lane = lane;
       plot.box.dataset.plot = lane.name;
+      ofLane(plot.box, lane.number);
       plot.map = new Heatmap(plot.box, {
         rows: lane.layers,
         marked: new Set(lane.injected),

@@ -4,7 +4,7 @@
 const SinkTrackCard = (() => {
   "use strict";
 
-  const { make, number, percent } = SinkTrackDom;
+  const { make, number, percent, ofLane } = SinkTrackDom;
   const { noun, mean } = SinkTrackData;
   const FINISH = {
     eos: ["end", "The model ended its answer here."],
@@ -23,7 +23,7 @@ const SinkTrackCard = (() => {
 
   /** An empty card: its heading, and the box that the answer goes into. */
   function card(lane) {
-    const box = make("article", "stv-card");
+    const box = ofLane(make("article", "stv-card"), lane.number);
     box.dataset.lane = lane.name;
     const head = make("header", "stv-head");
     const answer = make("div", "stv-answer");

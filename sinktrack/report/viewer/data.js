@@ -90,8 +90,12 @@ const SinkTrackData = (() => {
   }
 
   class LaneData {
-    constructor(lane) {
-      Object.assign(this, lane);
+    /**
+     * @param {object} lane of the payload
+     * @param {number} [number] which of several lanes it is, from 1
+     */
+    constructor(lane, number) {
+      Object.assign(this, lane, { number });
       this.count = lane.tokens.length;
       this.everyHead = unpack({ bytes: lane.sink, scale: lane.scale }); // (T, L, H)
       this.known = new Map();

@@ -122,7 +122,7 @@ const SinkTrackDom = (() => {
     if (nth) {
       box.classList.add("stv-of-lane");
       box.classList.add(`stv-lane-${((nth - 1) % LANE_COLOURS) + 1}`);
-      box.dataset.number = nth;
+      box.style.setProperty("--stv-number", `"${nth}"`);
     }
     return box;
   }

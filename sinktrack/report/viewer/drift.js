@@ -2,7 +2,7 @@
 const SinkTrackDrift = (() => {
   "use strict";
 
-  const { make, draw, percent, section, figure, colourKey } = SinkTrackDom;
+  const { make, draw, percent, section, figure, colourKey, ofLane } = SinkTrackDom;
   const HEIGHT = 150; // CSS pixels
 
   class Drift {
@@ -22,6 +22,7 @@ const SinkTrackDrift = (() => {
     plot(row, lane, onChoose) {
       const plot = figure(row, lane.title, "");
       plot.scale.box.remove();
+      ofLane(plot.box, lane.number);
       const picture = draw("svg", {
         class: "stv-areas", viewBox: `0 0 ${this.longest} 1`, preserveAspectRatio: "none",
         height: HEIGHT, role: "img", "aria-label": `${lane.title}: ${spoken(lane, this.segments)}`,

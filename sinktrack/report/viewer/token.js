@@ -2,7 +2,7 @@
 const SinkTrackToken = (() => {
   "use strict";
 
-  const { make, clamp, number, figure, section } = SinkTrackDom;
+  const { make, clamp, number, figure, section, ofLane } = SinkTrackDom;
   const { Heatmap } = SinkTrackHeatmap;
   const { Maps, largest, total, without } = SinkTrackData;
   const { pictured, turnTo, frames, heat, heatMap } = SinkTrackOverlay;
@@ -51,7 +51,7 @@ const SinkTrackToken = (() => {
     }
 
     side(row, lane, maps, visuals) {
-      const box = make("div", "stv-side");
+      const box = ofLane(make("div", "stv-side"), lane.number);
       box.dataset.side = lane.name;
       row.append(box);
       const side = { lane, overlays: [] };

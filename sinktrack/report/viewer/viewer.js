@@ -42,8 +42,7 @@ const SinkTrackViewer = (() => {
    */
   function mount(element, payload) {
     const { root, lanes: row } = shell(element);
-    const lanes = payload.lanes.map((lane) => new LaneData(lane));
-    root.dataset.lanes = lanes.length;
+    const lanes = payload.lanes.map((lane, at) => new LaneData(lane, payload.lanes.length > 1 ? at + 1 : undefined));
     const longest = Math.max(1, ...lanes.map((lane) => lane.count));
     const partsAt = payload.parts_at ?? null;
     let chosen = clamp(partsAt ?? 0, 0, longest - 1);
@@ -169,7 +168,7 @@ const SinkTrackViewer = (() => {
       const fresh = shell(element);
       root = fresh.root;
       root.dataset.progress = names;
-      fresh.lanes.append(...lanes.map((lane) => card(lane).card));
+      fresh.lanes.append(...lanes.map((lane, at) => card({ ...lane, number: at + 1 }).card));
       element.replaceChildren(root);
     }
     root.querySelectorAll(".stv-answer").forEach((answer, index) => {
