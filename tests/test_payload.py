@@ -107,6 +107,31 @@ def test_where_answers_part_and_what_leaves_the_view(comparison, data):
                 assert share[left:].max() == 0 < share[left - 1].max()
 
 
+def test_what_was_moved_at_each_token_is_the_most_over_layers(checkpoint):
+    answers = everything(*checkpoint)
+    lanes = {lane["name"]: lane["moved_at"] for lane in payload(answers)["lanes"]}
+    assert lanes["baseline"] == lanes["off"] == []
+    for name in ("sinktrack", "vcd", "pai"):
+        trace = answers[name].trace
+        assert {kind["kind"] for kind in lanes[name]} == set(trace.moved)
+        for kind in lanes[name]:
+            most, values = trace.moved[kind["kind"]].amax(1), kind["values"]
+            assert values == pytest.approx(most[: len(values)].tolist(), rel=0.006)
+            assert not most[len(values) :].any() and values[-1] != 0
+
+
+def test_what_was_moved_beyond_any_number_is_still_json(comparison):
+    answer = comparison["sinktrack"]
+    moved = {"new": torch.tensor([[0.0], [float("inf")], [float("nan")]]), "kl": torch.zeros(3, 1)}
+    moved["logits"] = torch.ones(3, 1)
+    answer = replace(answer, trace=replace(answer.trace, moved=moved))
+    told = payload(replace(comparison, answers={answer.name: answer}))
+    assert told["lanes"][0]["moved_at"] == [
+        {"kind": "logits", "title": "next word", "unit": "share", "values": [1.0, 1.0, 1.0]},
+        {"kind": "new", "title": "new", "unit": "", "values": [0.0, None, None]},
+    ]
+
+
 def test_maps_can_be_read_inside_and_beside_the_payload(comparison, data):
     for lane in data["lanes"]:
         trace, (maps,) = comparison[lane["name"]].trace, lane["maps"]

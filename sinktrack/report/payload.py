@@ -23,6 +23,7 @@ from sinktrack.report.words import (
     lane_title,
     lane_titles,
     moved_in_words,
+    moved_titles,
     part_title,
     segments_as_json,
 )
@@ -127,6 +128,7 @@ def _lane(
         "method": None if answer.method is None else answer.method.as_dict(),
         "moved": {kind: _finite(most) for kind, most in answer.moved.items()},
         "moved_words": moved_in_words(answer.moved),
+        "moved_at": _moved_at(trace),
         "notice": answer.notice and title[0] + answer.notice.removeprefix(answer.name),
         "tokens": [token.text for token in trace.tokens],
         "ids": list(answer.token_ids),
@@ -144,6 +146,23 @@ def _lane(
         else [],
         "writes": _writes(answer, comparison),
     }
+
+
+def _moved_at(trace: AttentionTrace) -> list[dict[str, Any]]:
+    """Return by kind the most that was moved at each token, up to the last one that was moved.
+
+    A value that is no number is None. Kinds that were moved nowhere are left out.
+    """
+    found = []
+    for kind, (title, unit) in moved_titles(trace.moved).items():
+        most = trace.moved[kind].amax(1)  # (T,)
+        moved = (most != 0).nonzero()
+        if not len(moved):
+            continue
+        most = most[: int(moved[-1]) + 1]
+        values = [float(f"{each:.3g}") if math.isfinite(each) else None for each in most.tolist()]
+        found.append({"kind": kind, "title": title, "unit": unit, "values": values})
+    return found
 
 
 def _trace_of(answer: Answer) -> AttentionTrace:
@@ -332,6 +351,7 @@ def _upgraded_lane(lane: dict[str, Any], pictured: list[str]) -> dict[str, Any]:
         "method": {"kind": "sinktrack"} | method if method else None,
         "moved": {},
         "moved_words": "",
+        "moved_at": [],
         "notice": None,
         "shares": {name: means[name] for name in parts if name in means},
         "delivered": means.get("delivered"),

@@ -1,6 +1,6 @@
 """What parts of a prompt, methods and their effects are called for people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sinktrack.core.intervention import KINDS, Intervention
 from sinktrack.core.parts import GENERATED, SINK, kind_of
@@ -28,6 +28,18 @@ _MOVED = {
     "logits": "moved up to {share} of the next token’s probability",
 }
 """What `sinktrack.core.running.MOVED` measures, as something that a method did."""
+
+
+_MEASURED = {
+    "kl": ("next word (KL)", "nats"),
+    "logits": ("next word", "share"),
+    "attention": ("attention", "share"),
+    "output": ("attention output", "length"),
+    "values": ("cached values", "length"),
+    "residual": ("residual stream", "length"),
+    "mlp": ("MLP output", "length"),
+}
+"""What each of `sinktrack.core.running.MOVED` is called beside its bars, and its unit; in order."""
 
 
 def part_title(name: str) -> str:
@@ -92,6 +104,17 @@ def moved_in_words(moved: Mapping[str, float]) -> str:
     ]
     sentence = ", and ".join(said)
     return f"{sentence[0].upper()}{sentence[1:]}." if said else ""
+
+
+def moved_titles(kinds: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Return what measures are called in a few words, and their unit, those that say most first.
+
+    Args:
+        kinds: Of `sinktrack.core.running.MOVED`; one that is not known here has no unit.
+    """
+    order = list(_MEASURED)
+    known = sorted(kinds, key=lambda kind: order.index(kind) if kind in order else len(order))
+    return {kind: _MEASURED.get(kind, (kind, "")) for kind in known}
 
 
 def _percent(share: float) -> str:

@@ -309,6 +309,69 @@ def test_what_was_asked_before_stands_above_the_answers(show, mixed):
     expect(page.locator(".stv-sinks")).to_contain_text("Sinks of this prompt: 1 BOS “")
 
 
+def test_bars_say_how_far_a_method_moved_each_token(show, mixed):
+    page = show(mixed)
+    lane = next(lane for lane in mixed["lanes"] if lane["name"] == "pai")
+    (moved,) = (kind for kind in lane["moved_at"] if kind["kind"] == "attention")
+    card = page.locator("[data-lane=pai]")
+    bars = card.get_by_role("slider", name="how far the method moved the model")
+    bars.focus()
+    page.keyboard.press("Home")
+    said = []
+    for _ in moved["values"]:
+        said.append(bars.get_attribute("aria-valuetext"))
+        page.keyboard.press("ArrowRight")
+    shares = [float(re.search(r"attention ([\d.]+) %", each)[1]) / 100 for each in said]
+    assert shares == pytest.approx(moved["values"], abs=0.006)
+    # what the keyboard chose is chosen in every lane
+    expect(page.locator("[data-lane=baseline] .stv-on")).to_have_attribute(
+        "data-token", bars.evaluate("bars => String(bars.ariaValueNow - 1)")
+    )
+    bars.locator("svg").click(position={"x": 2, "y": 5})
+    expect(bars).to_have_attribute("aria-valuenow", "1")
+    # a method that acts on the prompt alone moved the first token and no other
+    card = page.locator("[data-lane=sinktrack]")
+    assert card.locator(".stv-act path").get_attribute("d").count("M") == 1
+    page.keyboard.press("End")
+    expect(card.locator(".stv-acted-now")).to_contain_text("it acted while the prompt was read")
+
+
+def test_lanes_are_told_apart_by_number_and_colour(show, mixed):
+    page = show(mixed)
+    script = """all => all.map((card) => {
+        const { content, backgroundColor } = getComputedStyle(card.querySelector("h3"), "::before");
+        return [content, backgroundColor];
+    })"""
+    told = page.locator(".stv-card").evaluate_all(script)
+    count = len(mixed["lanes"])
+    assert [number for number, _ in told] == [f'"{n}"' for n in range(1, count + 1)]
+    assert len({colour for _, colour in told}) == count
+    alone = show(mixed | {"lanes": mixed["lanes"][:1]})
+    assert alone.locator(".stv-of-lane").count() == 0
+
+
+@pytest.mark.parametrize(("width", "columns"), [(1100, 3), (760, 2)])
+def test_six_answers_stand_in_rows(show, mixed, width, columns):
+    lanes = [*mixed["lanes"], *mixed["lanes"]][:6]
+    page = show(mixed | {"lanes": lanes}, width=width)
+    for row in page.locator(".stv-cards, .stv-one .stv-lanes").all():
+        tops = row.evaluate("row => [...row.children].map((each) => each.offsetTop)")
+        assert len(tops) == 6 and tops.count(min(tops)) == columns
+
+
+def test_on_a_phone_many_answers_are_swiped_through(show, mixed):
+    page = show(mixed | {"lanes": [*mixed["lanes"], *mixed["lanes"]][:6]}, width=390)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    cards = page.locator(".stv-cards")
+    tops = cards.evaluate("row => [...row.children].map((each) => each.offsetTop)")
+    assert len(set(tops)) == 1
+    last = page.locator(".stv-card").last
+    last.scroll_into_view_if_needed()
+    assert last.bounding_box()["x"] < 390 - 200
+    two = show(mixed | {"lanes": mixed["lanes"][:2]}, width=390)
+    assert two.locator(".stv-cards").evaluate("row => row.scrollWidth - row.clientWidth") <= 0
+
+
 def test_a_card_says_how_far_its_method_moved_things(show, mixed):
     page = show(mixed)
     expect(page.locator("[data-lane=pai] .stv-moved")).to_contain_text("of a token’s attention.")

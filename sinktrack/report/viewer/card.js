@@ -6,6 +6,7 @@ const SinkTrackCard = (() => {
 
   const { make, number, percent, ofLane } = SinkTrackDom;
   const { noun, mean } = SinkTrackData;
+  const { Moved } = SinkTrackMoved;
   const FINISH = {
     eos: ["end", "The model ended its answer here."],
     length: ["limit", "The answer reached the limit on new tokens."],
@@ -29,8 +30,6 @@ const SinkTrackCard = (() => {
     const answer = make("div", "stv-answer");
     answer.dir = "auto";
     head.append(make("h3", "stv-title", lane.title), make("p", "stv-subtitle", lane.subtitle));
-    if (lane.moved_words) head.append(make("p", "stv-moved", lane.moved_words));
-    if (lane.notice) head.append(make("p", "stv-alert", lane.notice));
     box.append(head, answer);
     return { card: box, answer };
   }
@@ -40,9 +39,10 @@ const SinkTrackCard = (() => {
      * @param {LaneData} lane
      * @param {object[]} segments the parts of the prompt
      * @param {number | null} partsAt the first token at which the answers differ
+     * @param {Map<string, number>} high the most that was moved in all lanes, by kind
      * @param {(index: number) => void} onChoose
      */
-    constructor(lane, segments, partsAt, onChoose) {
+    constructor(lane, segments, partsAt, high, onChoose) {
       Object.assign(this, card(lane));
       this.lane = lane;
       this.spans = lane.tokens.map((text, index) => {
@@ -69,7 +69,8 @@ const SinkTrackCard = (() => {
         const span = event.target.closest("[data-token]");
         if (span) onChoose(Number(span.dataset.token));
       });
-      this.card.append(figures(lane, segments));
+      this.moved = new Moved(lane, high, onChoose);
+      this.card.append(this.moved.box, figures(lane, segments));
     }
 
     /** Colour the tokens; `scale` is shared by all lanes. */
@@ -82,6 +83,7 @@ const SinkTrackCard = (() => {
     }
 
     choose(index) {
+      this.moved.choose(index);
       this.chosen?.classList.remove("stv-on");
       this.chosen = this.spans[index];
       this.chosen?.classList.add("stv-on");

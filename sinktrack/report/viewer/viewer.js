@@ -51,7 +51,8 @@ const SinkTrackViewer = (() => {
     const { segments } = payload;
     const names = SinkTrackData.quantities(segments);
     root.prepend(...SinkTrackAsked.before(payload));
-    const cards = lanes.map((lane) => new Card(lane, segments, partsAt, choose));
+    const high = SinkTrackMoved.highest(lanes);
+    const cards = lanes.map((lane) => new Card(lane, segments, partsAt, high, choose));
     row.append(...cards.map((each) => each.card));
     const colours = key(names);
     root.append(colours.box, ...SinkTrackAsked.sinks(payload.sinks));
@@ -88,7 +89,7 @@ const SinkTrackViewer = (() => {
       choose(chosen);
     }
     root.addEventListener("keydown", (event) => {
-      if (!(event.key in STEPS) || !event.target.matches("canvas[role=slider], .stv-answer")) return;
+      if (!(event.key in STEPS) || !event.target.matches("canvas[role=slider], .stv-acts, .stv-answer")) return;
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
       choose(chosen + STEPS[event.key]);
