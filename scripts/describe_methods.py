@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import sinktrack
+from sinktrack.core.errors import MethodError
 from sinktrack.core.intervention import Intervention, Parameter
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +37,7 @@ def table(model: Any) -> str:
     ]
     parameters = []
     for kind, method in sinktrack.methods.available().items():
-        fitted = method.for_model(model)
+        fitted = as_published(method, model)
         file = Path(inspect.getfile(method)).name
         link = f"[{file}](../sinktrack/methods/{file})"
         rows = fitted.rows
@@ -63,6 +64,14 @@ def table(model: Any) -> str:
     )
 
 
+def as_published(method: type[Intervention], model: Any) -> Intervention:
+    """Return a method as published for a model, or as it is where it has to be told more."""
+    try:
+        return method.for_model(model)
+    except MethodError:
+        return method()
+
+
 def source(method: type[Intervention]) -> list[str]:
     """Return links to where a method comes from: those that its module says with its name."""
     said = " ".join((sys.modules[method.__module__].__doc__ or "").split())
@@ -84,7 +93,7 @@ def name(link: str) -> str:
 
 def default(parameter: Parameter) -> str:
     """Return a parameter's default in words."""
-    if parameter.layers and not parameter.default:
+    if parameter.default is None or (parameter.layers and not parameter.default):
         return "the model's own"
     if isinstance(parameter.default, bool):
         return "yes" if parameter.default else "no"

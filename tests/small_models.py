@@ -50,7 +50,7 @@ def small_config(family: str, **text: Any) -> Any:
     if family in ("qwen2", "llama"):
         return config_class(**decoder)
     if family == "gemma3_text":
-        return config_class(sliding_window=512, query_pre_attn_scalar=16, **decoder)
+        return config_class(**{"sliding_window": 512, "query_pre_attn_scalar": 16} | decoder)
     if family == "gemma3":
         vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
         vision |= {"num_attention_heads": 2, "image_size": 56, "patch_size": 14}

@@ -42,6 +42,7 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "lcd": ({}, {"alpha": 0.0, "beta": 0.0}),
     "m3id": ({"decay": 0.1, "threshold": 1.0}, {"decay": 0.0}),
     "pai": ({"alpha": 0.7}, {"alpha": 0.0}),
+    "position-scale": ({"dimension": 5, "factor": -4.0}, {"dimension": 5, "factor": 1.0}),
     "plausibility": ({"beta": 0.5}, {"beta": 0.0}),
     "said-twice": ({}, {"times": 1}),
     "say-yes": ({"bias": 5.0}, {"bias": 0.0}),

@@ -17,7 +17,7 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from sinktrack.core.columns import KeyParts
 from sinktrack.core.errors import AttachError
-from sinktrack.core.keys import Rotary, check_reproduced
+from sinktrack.core.keys import Rotary, check_reproduced, turned_queries_and_keys
 from sinktrack.core.parts import HIDDEN, PromptParts
 from sinktrack.core.running import Running
 from sinktrack.core.upstream import refuse_lost_keywords
@@ -61,6 +61,7 @@ class AttentionTap:
         recorder: Where measurements go, or None.
         reported: The layers whose attention has seen their tap; this one is added.
         entering: (B, Q, D), what enters the attention module.
+        cache: The model's key-value cache, or None.
         checked: Whether its keys and values must be those that are made of `entering` elsewhere.
     """
 
@@ -73,6 +74,7 @@ class AttentionTap:
     recorder: LayerRecorder | None = None
     reported: set[int] = field(default_factory=set)
     entering: torch.Tensor | None = None
+    cache: Any = None
     checked: bool = False
 
 
@@ -110,6 +112,7 @@ class AttentionCall:
         self.scaling, self.has_mask = scaling, mask is not None
         self.causal_options = options
         self._whole = len(rows) == len(states[0])
+        self._scores: dict[int, torch.Tensor] = {}
         self.looked_at: torch.Tensor | None = None
 
     def own(self, batch: torch.Tensor) -> torch.Tensor:
@@ -131,9 +134,52 @@ class AttentionCall:
         """(R, H_kv, K, d)."""
         return self.own(self._states[2])
 
+    @property
+    def entering(self) -> torch.Tensor:
+        """(R, Q, D), what enters the attention module: the residual stream, normed."""
+        if self._tap.entering is None:
+            raise AttachError(
+                f"{type(self.module).__name__} of layer {self.layer} takes its input under a name "
+                "that is not known here: choose a method that does not read it."
+            )
+        return self.own(self._tap.entering)
+
+    def queries_and_keys(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what the module would make of other states in the place of `entering`.
+
+        Call `check_reproduced` before, so that an unknown family is refused.
+
+        Args:
+            states: (R, Q, D).
+
+        Returns:
+            Queries (R, H, Q, d) and keys (R, H_kv, Q, d), after the rotary embedding.
+        """
+        rotary = self.rotary
+        if rotary is not None and rotary[0].shape[-3] > 1:  # (..., B, Q, r)
+            rotary = rotary[0][..., self.rows, :, :], rotary[1][..., self.rows, :, :]
+        return turned_queries_and_keys(self.module, states, self.key.shape[-1], rotary)
+
     def put_values(self, values: torch.Tensor) -> None:
         """Put other values (R, H_kv, K, d) of the method's rows into the cache."""
         self._states[2][self.rows] = values
+
+    def put_keys(self, keys: torch.Tensor) -> None:
+        """Put other keys (R, H_kv, Q, d) of this step's tokens into the cache, where they stay.
+
+        Raises:
+            AttachError: If the cache keeps copies.
+        """
+        key, cache = self._states[1], self._tap.cache
+        if cache is not None:
+            kept = cache.layers[self.layer].keys
+            if kept.untyped_storage().data_ptr() != key.untyped_storage().data_ptr():
+                raise AttachError(
+                    f"{type(cache).__name__} keeps a copy of the keys of layer {self.layer}, in "
+                    "which none can be changed: leave out cache_implementation."
+                )
+        end = min(self._tap.keys.labels.shape[1], key.shape[2])  # a static cache holds more
+        key[self.rows, :, end - keys.shape[2] : end] = keys
 
     def of_kind(self, kind: str) -> torch.Tensor:
         """Return which keys belong to parts of a kind, bool (R, K)."""
@@ -154,11 +200,19 @@ class AttentionCall:
     def scores(self, queries: int = 1) -> torch.Tensor:
         """Return the scores of the last q queries before the softmax, float32 (R, H, q, K).
 
+        They stay as they were when they were first asked for, whatever is put into the cache.
+
         Args:
             queries: q, at most as many as the call has.
         """
+        if queries not in self._scores:
+            self._scores[queries] = self.scores_of(self.query, queries)
+        return self._scores[queries]
+
+    def scores_of(self, query: torch.Tensor, queries: int = 1) -> torch.Tensor:
+        """Return the scores of other queries (R, H, Q, d) on the keys that are cached now."""
         mask = self._own_mask(queries)
-        scores = last_scores(self.query, self.key, mask, self.scaling, queries)
+        scores = last_scores(query, self.key, mask, self.scaling, queries)
         return scores.masked_fill(~self._reached(queries), float("-inf"))
 
     def attend_without(self, output: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
@@ -250,15 +304,24 @@ class AttentionCall:
         )
         return output
 
-    def check_reproduced(self, places: list[tuple[int, int]]) -> None:
-        """Refuse a family whose keys and values are not what `context_keys` makes of its input.
+    def check_reproduced(self, places: list[tuple[int, int]], queries: bool = False) -> None:
+        """Refuse a family whose keys and values are not what is made here of its input.
 
         Args:
             places: Rows of the batch, and positions.
+            queries: Whether the last query must be so as well.
         """
         if self._tap.entering is not None and not self.module.training:
-            _, key, value = self._states
-            check_reproduced(self.module, self._tap.entering, key, value, self.rotary, places)
+            query, key, value = self._states
+            check_reproduced(
+                self.module,
+                self._tap.entering,
+                key,
+                value,
+                self.rotary,
+                places,
+                query if queries else None,
+            )
 
 
 def sinktrack_attention(

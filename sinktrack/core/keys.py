@@ -1,7 +1,8 @@
-"""Keys and values that an attention module would make of other states than its own input.
+"""Queries, keys and values that an attention module would make of other states than its own input.
 
-Used where context stands in for the sink, and where a cache closes a gap. What is made here is
-compared with what the module makes of its own input, so an unknown family is refused.
+Used where context stands in for the sink, where a cache closes a gap, and where a method changes
+what queries and keys are made of. What is made here is compared with what the module makes of its
+own input, so an unknown family is refused.
 """
 
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 
 from sinktrack.core.errors import AttachError
+from sinktrack.core.upstream import merged_axes
 
 Rotary = tuple[torch.Tensor, torch.Tensor]
 """A layer's cosines and sines, (..., B or 1, T, r)."""
@@ -18,10 +20,42 @@ def context_keys(
     module: Any, features: torch.Tensor, head_size: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the keys and values of features (N, D), both (N, H_kv, d), without rotation."""
-    keys = module.k_proj(features).view(len(features), -1, head_size)
-    if hasattr(module, "k_norm"):
-        keys = module.k_norm(keys)
-    return keys, module.v_proj(features).view(len(features), -1, head_size)
+    values = module.v_proj(features).view(len(features), -1, head_size)
+    return _normed(module, "k", features, head_size), values
+
+
+def turned_queries_and_keys(
+    module: Any, states: torch.Tensor, head_size: int, rotary: Rotary | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what queries and keys the module makes of other states in the place of its input.
+
+    Args:
+        module: The attention module.
+        states: (B, Q, D).
+        head_size: d.
+        rotary: The rotation of the Q positions.
+
+    Returns:
+        (B, H, Q, d) and (B, H_kv, Q, d), with norms and rotation.
+    """
+    made = [_normed(module, name, states, head_size).transpose(1, 2) for name in ("q", "k")]
+    if rotary is None:
+        return made[0], made[1]
+    config = module.config
+    cos, sin = (merged_axes(part, config).unsqueeze(1).to(states.device) for part in rotary)
+    turned = []
+    for each in made:
+        part, still = each.tensor_split([cos.shape[-1]], dim=-1)
+        turned.append(torch.cat([rotated_back(part, cos, -sin), still], dim=-1))
+    return turned[0], turned[1]
+
+
+def _normed(module: Any, name: str, states: torch.Tensor, head_size: int) -> torch.Tensor:
+    """Return a projection of states (..., D) with the family's norm, (..., heads, d)."""
+    made: torch.Tensor = getattr(module, f"{name}_proj")(states)
+    made = made.view(*states.shape[:-1], -1, head_size)
+    norm = getattr(module, f"{name}_norm", None)
+    return made if norm is None else norm(made)
 
 
 def at_position_zero(
@@ -55,6 +89,7 @@ def check_reproduced(
     value: torch.Tensor,
     rotary: Rotary | None,
     places: list[tuple[int, int]],
+    query: torch.Tensor | None = None,
 ) -> None:
     """Refuse a family whose own keys and values differ from those that are made here.
 
@@ -68,6 +103,7 @@ def check_reproduced(
         value: (B, H_kv, K, d).
         rotary: The layer's rotation.
         places: Rows and positions.
+        query: (B, H, Q, d), if the last query is to be compared as well.
 
     Raises:
         AttachError: If they differ.
@@ -83,15 +119,27 @@ def check_reproduced(
             stretch = _stretch(rotary, row, at).to(unturned.device)
             unturned = unturned.clone()
             unturned[..., : len(stretch)] /= stretch.to(unturned.dtype)
-        for made, seen in ((keys[0], unturned), (values[0], own[1])):
-            tolerance = 0.01 if seen.dtype == torch.float32 else 0.05  # products may be in TF32
-            apart = (made.float() - seen.float()).norm()
-            if apart > tolerance * seen.float().norm().clamp(min=1e-6):
-                raise AttachError(
-                    f"{type(module).__name__} of layer {module.layer_idx} makes other keys or "
-                    "values of its input than are made here, so neither SinkTrack nor a window can "
-                    "be used with this family: attach without them to record."
-                )
+        if _apart(keys[0], unturned) or _apart(values[0], own[1]):
+            raise AttachError(
+                f"{type(module).__name__} of layer {module.layer_idx} makes other keys or "
+                "values of its input than are made here, so neither SinkTrack nor a window nor "
+                "scaled keys can be used with this family: attach without them to record."
+            )
+    if query is not None:
+        last = None if rotary is None else (rotary[0][..., -1:, :], rotary[1][..., -1:, :])
+        made, _ = turned_queries_and_keys(module, entering[:, -1:], key.shape[-1], last)
+        if _apart(made, query[:, :, -1:]):
+            raise AttachError(
+                f"{type(module).__name__} of layer {module.layer_idx} makes other queries of its "
+                "input than are made here, so none can be scaled: choose another method."
+            )
+
+
+def _apart(made: torch.Tensor, seen: torch.Tensor) -> bool:
+    """Tell whether two tensors differ by more than rounding."""
+    tolerance = 0.01 if seen.dtype == torch.float32 else 0.05  # products may be in TF32
+    apart = (made.float() - seen.float()).norm()
+    return bool(apart > tolerance * seen.float().norm().clamp(min=1e-6))
 
 
 def _rotation(rotary: Rotary, row: int, at: int) -> Rotary:

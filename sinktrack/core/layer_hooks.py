@@ -17,6 +17,7 @@ from sinktrack.core.errors import AttachError
 from sinktrack.core.recorder import Recorder
 from sinktrack.core.running import Running
 from sinktrack.core.sinks import massive
+from sinktrack.core.upstream import cache_of
 
 _IN_ATTENTION = ("values", "scores", "attention")
 """The hooks of methods that are called from inside the attention function."""
@@ -230,6 +231,7 @@ class LayerHooks:
                 recorder=self._recorder if self._recorder.enabled else None,
                 reported=self._reported,
                 entering=entering,
+                cache=cache_of(kwargs),
                 checked=self._windowed and index not in self._turned,
             )
             if entering is not None and entering.shape[1] > 1:

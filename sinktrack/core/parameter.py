@@ -18,7 +18,7 @@ class Parameter:
 
     Args:
         name: As in Python and on the command line.
-        default: Its value where none is given.
+        default: Its value where none is given; None for the model's own.
         help: One sentence.
         low: The least value of a number; None for none.
         high: The largest.
@@ -49,7 +49,7 @@ class Parameter:
             return "layers, such as 2+5+7 or 2-9"
         if isinstance(self.default, bool):
             return "yes or no"
-        kind = "a whole number" if isinstance(self.default, int) else "a number"
+        kind = "a whole number" if self.whole else "a number"
         if self.low is None:
             return kind
         low = _written(self.low)
@@ -58,6 +58,11 @@ class Parameter:
             if self.high is None
             else (f"{kind} from {low} to {_written(self.high)}")
         )
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is a whole number; one without a default says so by its least value."""
+        return isinstance(self.low if self.default is None else self.default, int)
 
     def checked(self, value: Any) -> Any:
         """Return a value as it is kept.
@@ -72,13 +77,15 @@ class Parameter:
             if said is not None:
                 raise MethodError(f"{self.name} is {value!r}, but {said}.")
             return value
+        if value is None and self.default is None:
+            return None
         if self.choices:
             good = value in self.choices
         elif isinstance(self.default, bool):
             good = isinstance(value, bool)
         else:
-            whole = isinstance(self.default, int)
-            good = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+            good = isinstance(value, int if self.whole else int | float)
+            good = good and not isinstance(value, bool)
             good = good and (self.low is None or value >= self.low)
             good = good and (self.high is None or value <= self.high)
             good = good and (isinstance(value, int) or math.isfinite(value))
@@ -114,7 +121,7 @@ class Parameter:
                 return text
             if isinstance(self.default, bool):
                 return words[text.lower()]
-            return int(text) if isinstance(self.default, int) else float(text)
+            return int(text) if self.whole else float(text)
         except (KeyError, ValueError) as error:
             raise MethodError(f"{self.name} is {text!r}, but must be {self.range}.") from error
 
