@@ -390,7 +390,9 @@ def test_a_new_task_is_one_file(tmp_path, monkeypatch):
         tasks.available.cache_clear()
         for name in ("rare", "again"):
             sys.modules.pop(f"sinktrack.eval.tasks.{name}", None)
-    with pytest.raises(MethodError, match="There is no task 'rare': choose one of shapes, shapes-"):
+    with pytest.raises(
+        MethodError, match="There is no task 'rare': choose one of key-value, shapes, shapes-"
+    ):
         tasks.find("rare")
 
 
