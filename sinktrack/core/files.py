@@ -55,6 +55,21 @@ def json_lines(text: str) -> list[str]:
     return text.split("\n")
 
 
+def finished_lines(path: Path) -> list[str]:
+    """Return the lines of a growing file of JSON Lines; cut off a last one written in part.
+
+    Args:
+        path: The file; none is an empty one.
+    """
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        path.write_bytes(whole)
+    return json_lines(whole.decode("utf-8", "replace"))
+
+
 def check_writable(path: str | Path, what: str) -> None:
     """Refuse a file that could not be written, before the work that goes into it.
 

@@ -16,7 +16,7 @@ from sinktrack.core.batch import Methods, batch_size, method_groups
 from sinktrack.core.cache import Cache, cache_as_json, check_cache
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import MethodError, OutputError, PromptError
-from sinktrack.core.files import json_lines, whole_file
+from sinktrack.core.files import finished_lines, whole_file
 from sinktrack.core.generate import answer_batch
 from sinktrack.core.intervention import fit
 from sinktrack.core.models import model_name
@@ -124,7 +124,7 @@ def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[s
     run = replace(run, methods=fitted)
     items = {task.name: list(task.items(run.split, run.limit)) for task in run.tasks}
     _check_needs(model, processor, run, items)
-    _check_settings(folder, run.settings(model))
+    check_settings(folder, run.settings(model))
     done = _read_records(folder / RECORDS)
     _answer(model, processor, run, items, done, folder / RECORDS)
     found = results(
@@ -302,8 +302,12 @@ def _answered(record: Mapping[str, Any]) -> Answered:
     return Answered(scores, None if record["method"] is None else dict(record["moved"]))
 
 
-def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
-    """Write a new folder's settings; in a used folder check that they are the same."""
+def check_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Write a new folder's settings; in a used folder check that they are the same.
+
+    Raises:
+        OutputError: If they are not, or the folder cannot be used.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         known = folder / SETTINGS
@@ -312,8 +316,7 @@ def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
             if before != settings:
                 raise OutputError(
                     f"{folder} holds a run with other settings ({known.name} tells which): choose "
-                    "another folder, or give the same model, methods, split, limit, cache and "
-                    "decoding."
+                    "another folder, or give the same model and the same options."
                 )
             return
     except (OSError, ValueError) as error:
@@ -323,15 +326,9 @@ def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def _read_records(path: Path) -> dict[_Key, Answered]:
-    """Return the answers so far; cut off a last line that was written in part."""
+    """Return the answers so far."""
     done: dict[_Key, Answered] = {}
-    if not path.exists():
-        return done
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
-        path.write_bytes(whole)
-    for number, line in enumerate(json_lines(whole.decode("utf-8", "replace")), start=1):
+    for number, line in enumerate(finished_lines(path), start=1):
         try:
             record = json.loads(line) if line.strip() else None
             if record is not None:
