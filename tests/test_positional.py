@@ -96,12 +96,14 @@ def test_answers_are_judged_as_they_are_written_one_by_one(name):
                 output = model(input_ids=torch.tensor([[token]]), **step)
                 logits.append(output.logits[0, -1])
         expected = torch.nn.functional.cross_entropy(torch.stack(logits), torch.tensor(answer))
-        losses.append(judge.judge(method).loss)
-        assert losses[-1] == pytest.approx(float(expected), abs=1e-5)
+        losses.append(float(expected))
+    judged = judge.judge(methods)
+    assert [each.loss for each in judged] == pytest.approx(losses, abs=1e-5)
+    assert judge.judge(methods[1:2])[0].loss == pytest.approx(losses[1], abs=1e-5)
     assert len({round(each, 4) for each in losses}) == len(losses)
     said = torch.stack(logits).argmax(-1).tolist()[:1]
-    assert AnswerJudge(model, prompt, said, layers).judge(methods[-1]).right
-    assert not judge.judge(None).right
+    assert AnswerJudge(model, prompt, said, layers).judge(methods[-1:])[0].right
+    assert not any(each.right for each in judged)
 
 
 def search(tmp_path, *words, texts=None, model=None):

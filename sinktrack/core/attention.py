@@ -8,7 +8,7 @@ torch hooks, or what a method does.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from transformers import AttentionInterface
@@ -17,7 +17,7 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from sinktrack.core.columns import KeyParts
 from sinktrack.core.errors import AttachError
-from sinktrack.core.keys import Rotary, check_reproduced, turned_queries_and_keys
+from sinktrack.core.keys import Rotary, check_reproduced, turned_heads
 from sinktrack.core.parts import HIDDEN, PromptParts
 from sinktrack.core.running import Running
 from sinktrack.core.upstream import refuse_lost_keywords
@@ -144,21 +144,24 @@ class AttentionCall:
             )
         return self.own(self._tap.entering)
 
-    def queries_and_keys(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what the module would make of other states in the place of `entering`.
+    def turned(self, name: Literal["q", "k"], states: torch.Tensor) -> torch.Tensor:
+        """Return the queries or keys that would be made of other states than `entering`.
 
         Call `check_reproduced` before, so that an unknown family is refused.
 
         Args:
-            states: (R, Q, D).
+            name: "q" for queries, "k" for keys.
+            states: (R, q, D), of this step's last q tokens.
 
         Returns:
-            Queries (R, H, Q, d) and keys (R, H_kv, Q, d), after the rotary embedding.
+            (R, H or H_kv, q, d), after the rotary embedding.
         """
         rotary = self.rotary
-        if rotary is not None and rotary[0].shape[-3] > 1:  # (..., B, Q, r)
-            rotary = rotary[0][..., self.rows, :, :], rotary[1][..., self.rows, :, :]
-        return turned_queries_and_keys(self.module, states, self.key.shape[-1], rotary)
+        if rotary is not None:  # (..., B or 1, Q, r)
+            rows = self.rows if rotary[0].shape[-3] > 1 else slice(None)
+            begin = rotary[0].shape[-2] - states.shape[1]
+            rotary = rotary[0][..., rows, begin:, :], rotary[1][..., rows, begin:, :]
+        return turned_heads(self.module, name, states, self.key.shape[-1], rotary)
 
     def put_values(self, values: torch.Tensor) -> None:
         """Put other values (R, H_kv, K, d) of the method's rows into the cache."""

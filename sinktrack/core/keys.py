@@ -5,7 +5,7 @@ what queries and keys are made of. What is made here is compared with what the m
 own input, so an unknown family is refused.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -24,30 +24,31 @@ def context_keys(
     return _normed(module, "k", features, head_size), values
 
 
-def turned_queries_and_keys(
-    module: Any, states: torch.Tensor, head_size: int, rotary: Rotary | None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what queries and keys the module makes of other states in the place of its input.
+def turned_heads(
+    module: Any,
+    name: Literal["q", "k"],
+    states: torch.Tensor,
+    head_size: int,
+    rotary: Rotary | None,
+) -> torch.Tensor:
+    """Return the queries or keys that the module makes of states in the place of its input.
 
     Args:
         module: The attention module.
+        name: "q" for queries, "k" for keys.
         states: (B, Q, D).
         head_size: d.
         rotary: The rotation of the Q positions.
 
     Returns:
-        (B, H, Q, d) and (B, H_kv, Q, d), with norms and rotation.
+        (B, H or H_kv, Q, d), with norm and rotation.
     """
-    made = [_normed(module, name, states, head_size).transpose(1, 2) for name in ("q", "k")]
+    made = _normed(module, name, states, head_size).transpose(1, 2)
     if rotary is None:
-        return made[0], made[1]
-    config = module.config
-    cos, sin = (merged_axes(part, config).unsqueeze(1).to(states.device) for part in rotary)
-    turned = []
-    for each in made:
-        part, still = each.tensor_split([cos.shape[-1]], dim=-1)
-        turned.append(torch.cat([rotated_back(part, cos, -sin), still], dim=-1))
-    return turned[0], turned[1]
+        return made
+    cos, sin = (merged_axes(part, module.config).unsqueeze(1).to(made.device) for part in rotary)
+    turned, still = made.tensor_split([cos.shape[-1]], dim=-1)
+    return torch.cat([rotated_back(turned, cos, -sin), still], dim=-1)
 
 
 def _normed(module: Any, name: str, states: torch.Tensor, head_size: int) -> torch.Tensor:
@@ -127,7 +128,7 @@ def check_reproduced(
             )
     if query is not None:
         last = None if rotary is None else (rotary[0][..., -1:, :], rotary[1][..., -1:, :])
-        made, _ = turned_queries_and_keys(module, entering[:, -1:], key.shape[-1], last)
+        made = turned_heads(module, "q", entering[:, -1:], key.shape[-1], last)
         if _apart(made, query[:, :, -1:]):
             raise AttachError(
                 f"{type(module).__name__} of layer {module.layer_idx} makes other queries of its "

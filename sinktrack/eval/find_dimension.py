@@ -151,9 +151,9 @@ def judge(
             )
             ids = tokenizer_of(processor)(item.answer, add_special_tokens=False)["input_ids"]
             judging = AnswerJudge(model, prompt.inputs["input_ids"][0], ids, layers)
-            for each in missing:
-                said = {"item": item.id, "dimension": each}
-                said |= asdict(judging.judge(methods[each]))
+            found = judging.judge([methods[each] for each in missing])
+            for each, judged in zip(missing, found, strict=True):
+                said = {"item": item.id, "dimension": each} | asdict(judged)
                 done[item.id, each] = said
                 file.write(json.dumps(said) + "\n")
             file.flush()

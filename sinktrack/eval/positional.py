@@ -9,7 +9,7 @@ model finds values best. Knows nothing about files.
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.signal import savgol_filter
 
 from sinktrack.core.architecture import decoder_layers, input_device
-from sinktrack.core.keys import turned_queries_and_keys
+from sinktrack.core.keys import turned_heads
 from sinktrack.core.upstream import cache_argument, cache_of
 from sinktrack.methods.position_scale import PositionScale
 
@@ -198,39 +198,49 @@ class AnswerJudge:
             )
 
     @torch.inference_mode()
-    def judge(self, method: PositionScale | None) -> Judged:
-        """Return how likely the answer is with a fitted method; None for the plain model."""
+    def judge(self, methods: Sequence[PositionScale | None]) -> list[Judged]:
+        """Return how likely the answer is with each fitted method; None is the plain model."""
+        count = len(methods)
         cache = copy.deepcopy(self._cache)
-        with _scaled(self._model, method):
-            for at in sorted((method.layers or ()) if method is not None else ()):
-                entering, rotary = self._entered[at]
-                kept = cache.layers[at].keys
-                attention: Any = decoder_layers(self._model)[at].self_attn
-                _, keys = turned_queries_and_keys(attention, entering, kept.shape[-1], rotary)
-                cache.layers[at].keys = keys[:, :, keys.shape[2] - kept.shape[2] :]
+        cache.batch_repeat_interleave(count)
+        scales = self._scales(methods)
+        for at, (entering, rotary) in self._entered.items():
+            attention: Any = decoder_layers(self._model)[at].self_attn
+            kept = cache.layers[at].keys  # a sliding-window layer keeps the last ones alone
+            for row, scale in enumerate(scales[at]):
+                keys = turned_heads(attention, "k", entering * scale, kept.shape[-1], rotary)
+                kept[row] = keys[0, :, keys.shape[2] - kept.shape[2] :]
+        with ExitStack() as undo:
+            for at, scale in scales.items():
+                attention = decoder_layers(self._model)[at].self_attn
+                for projection in (attention.q_proj, attention.k_proj):
+                    hook = projection.register_forward_pre_hook(_multiplying(scale))
+                    undo.callback(hook.remove)
             hidden = self._decoder(
-                input_ids=self._rest, use_cache=True, **{cache_argument(self._decoder): cache}
+                input_ids=self._rest.expand(count, -1),
+                use_cache=True,
+                **{cache_argument(self._decoder): cache},
             ).last_hidden_state
-        logits = self._model.get_output_embeddings()(hidden)[0].float().cpu()
+        return [self._judged(each) for each in hidden]
+
+    def _scales(self, methods: Sequence[PositionScale | None]) -> dict[int, torch.Tensor]:
+        """Return what multiplies the states of each row at each layer, (rows, 1, D)."""
+        scales = {}
+        for at, (entering, _) in self._entered.items():
+            scales[at] = entering.new_ones(len(methods), 1, entering.shape[-1])
+            for row, method in enumerate(methods):
+                if method is not None and at in (method.layers or ()):
+                    scales[at][row, :, method.dimension] = method.factor
+        return scales
+
+    def _judged(self, hidden: torch.Tensor) -> Judged:
+        """Return what the final states (A, D) of the prompt's last token and the answer say."""
+        logits = self._model.get_output_embeddings()(hidden).float().cpu()
         return Judged(
             loss=float(torch.nn.functional.cross_entropy(logits, self._answer)),
             right=bool((logits.argmax(-1) == self._answer).all()),
         )
 
 
-@contextmanager
-def _scaled(model: Any, method: PositionScale | None) -> Iterator[None]:
-    """Let queries and keys be made of scaled states, wherever the method acts."""
-
-    def scaling(module: Any, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        assert method is not None
-        states = args[0].clone()
-        states[..., method.dimension] *= method.factor
-        return (states, *args[1:])
-
-    with ExitStack() as undo:
-        for at in (method.layers or ()) if method is not None else ():
-            attention: Any = decoder_layers(model)[at].self_attn
-            for projection in (attention.q_proj, attention.k_proj):
-                undo.callback(projection.register_forward_pre_hook(scaling).remove)
-        yield
+def _multiplying(scale: torch.Tensor) -> Callable[..., tuple[torch.Tensor, ...]]:
+    return lambda module, args: (args[0] * scale, *args[1:])
