@@ -1,0 +1,174 @@
+"""Every method does what its definition says, written out slowly in `slow_methods`."""
+
+from dataclasses import dataclass
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from slow_methods import REFERENCES, Found, noise_of
+from slow_model import SlowModel
+from small_models import small_model
+from small_prompts import small_prompt
+
+import sinktrack
+from sinktrack.core.decoding import Decoding, Sampler
+from sinktrack.core.generate import Generator
+from sinktrack.core.intervention import fit
+
+TOKENS = 5
+SEEING = ("qwen2_5_vl", "qwen3_vl", "gemma3")
+READING = ("qwen2", "llama", "gemma3_text")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to run a method.
+
+    Args:
+        kind: The method.
+        given: Parameters under which it does all that it can.
+        families: The models.
+        wrong: Parameters, and by what factor each is changed to be found wrong.
+    """
+
+    kind: str
+    given: dict[str, Any]
+    families: tuple[str, ...]
+    wrong: dict[str, float]
+
+
+CASES = (
+    Case("cad", {"alpha": 0.7, "beta": 0.3}, READING, {"alpha": 1.01, "beta": 1.05}),
+    Case("cad", {"context": "image"}, SEEING, {"alpha": 1.01}),
+    Case("pai", {"layers": {1, 4, 9}}, SEEING, {"alpha": 1.01}),
+    Case("plausibility", {"beta": 0.5}, (*SEEING, *READING), {"beta": 1.05}),
+    Case("vcd", {"alpha": 1.5, "beta": 0.2}, SEEING, {"alpha": 1.01, "beta": 1.05}),
+)
+
+
+@cache
+def model_of(family: str) -> Any:
+    return small_model(family).double()
+
+
+class Words:
+    """Stands for the tokenizer that random models have not."""
+
+    eos_token_id = None
+
+    def decode(self, ids: Any, **_: Any) -> str:
+        return " ".join(map(str, ids))
+
+
+@dataclass
+class Fast:
+    """What the library gave for one prompt: scores (5, V) that chose, tokens, and the trace."""
+
+    scores: torch.Tensor
+    tokens: list[int]
+    trace: Any
+
+
+def answered(model: Any, prompts: list[Any], method: Any, monkeypatch: Any) -> list[Fast]:
+    """Answer prompts as one batch, and keep what each token was chosen from."""
+    chosen_from: list[torch.Tensor] = []
+    choose = Sampler.__call__
+
+    def watched(self: Any, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        chosen_from.append(scores.double().clone())
+        return choose(self, ids, scores)
+
+    monkeypatch.setattr(Sampler, "__call__", watched)
+    decoding = Decoding(max_new_tokens=TOKENS)
+    generator = Generator(model, Words(), prompts, {"x": method}, decoding=decoding)
+    generator.run()
+    scores = torch.stack(chosen_from, dim=1)
+    answers = [each["x"] for each in generator.comparisons()]
+    return [
+        Fast(own, list(each.token_ids), each.trace)
+        for own, each in zip(scores, answers, strict=True)
+    ]
+
+
+def slow(model: Any, prompt: Any, method: Any, fast: Fast, **wrong: Any) -> Found:
+    """Return what the definition gives for the tokens that the library chose."""
+    given = {each.name: getattr(method, each.name) for each in method.parameters()} | wrong
+    reference = REFERENCES[method.kind]
+    reader = SlowModel(model, fast.tokens[:-1])
+    return reference(reader, prompt, method.prompts(prompt), SimpleNamespace(**given))
+
+
+def apart(found: Found, fast: Fast) -> float:
+    """Return how far two ways to choose are apart; log-probabilities, since a constant is free."""
+    expected = torch.stack(found.scores).log_softmax(-1)
+    actual = fast.scores.log_softmax(-1)
+    if not torch.equal(expected.isfinite(), actual.isfinite()):
+        return float("inf")
+    return float((expected - actual).nan_to_num(0.0, 0.0, 0.0).abs().max())
+
+
+def shares(found: Found, prompt: Any) -> torch.Tensor:
+    """Return where the query of each step looked, (steps, L, H, S), part by part."""
+    parts = prompt.parts.clone()
+    parts[0] = 0
+    reading = found.reading
+    attention = torch.stack([reading.attention[at] for at in sorted(reading.attention)])
+    rows = attention[:, :, reading.first :].permute(2, 0, 1, 3)  # (steps, L, H, N)
+    wanted = torch.full((rows.shape[-1],), len(prompt.names) - 1)
+    wanted[: len(parts)] = parts
+    return rows @ torch.nn.functional.one_hot(wanted, len(prompt.names)).double()
+
+
+EVERY = pytest.mark.parametrize(
+    ("case", "family"),
+    [pytest.param(case, family) for case in CASES for family in case.families],
+    ids=lambda each: each.kind if isinstance(each, Case) else each,
+)
+
+
+def prompts_of(model: Any) -> list[Any]:
+    """Return two prompts of different lengths, the second with two pictures if it has any."""
+    return [small_prompt(model), small_prompt(model, images=2, words=8, seed=1)]
+
+
+@EVERY
+def test_logits_and_attention_are_those_of_the_definition(case, family, monkeypatch):
+    model = model_of(family)
+    prompts = prompts_of(model)
+    method = fit(sinktrack.methods.create(case.kind, **case.given), model)
+    together = answered(model, prompts, method, monkeypatch)
+    for prompt, fast in zip(prompts, together, strict=True):
+        found = slow(model, prompt, method, fast)
+        assert apart(found, fast) <= 1e-5
+        assert (shares(found, prompt) - fast.trace.share).abs().max() <= 1e-5
+    (alone,) = answered(model, prompts[:1], method, monkeypatch)
+    assert alone.tokens == together[0].tokens
+    assert apart(slow(model, prompts[0], method, alone), alone) <= 1e-5
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)
+def test_a_wrong_constant_is_found(case, monkeypatch):
+    model = model_of(case.families[0])
+    prompt = prompts_of(model)[1]
+    method = fit(sinktrack.methods.create(case.kind, **case.given), model)
+    (fast,) = answered(model, [prompt], method, monkeypatch)
+    assert apart(slow(model, prompt, method, fast), fast) <= 1e-5
+    for name, factor in case.wrong.items():
+        wrong = {name: getattr(method, name) * factor}
+        assert apart(slow(model, prompt, method, fast, **wrong), fast) > 1e-4, wrong
+
+
+@pytest.mark.parametrize("family", SEEING)
+@pytest.mark.parametrize("step", [0, 500, 999])
+def test_the_noise_of_a_picture_is_normal(family, step):
+    prompt = small_prompt(model_of(family), images=2)
+    noised = sinktrack.methods.create("vcd", noise_step=step).prompts(prompt)[1]
+    noise = noise_of(prompt, noised, step)
+    assert abs(float(noise.mean())) < 0.05 and abs(float(noise.std()) - 1) < 0.05
+    pixels = prompt.inputs["pixel_values"]
+    assert abs(float((noise * pixels).mean())) < 0.05
+    if family != "gemma3":
+        frames = noise.view(len(noise), 3, 2, -1)
+        assert (frames[:, :, 0] - frames[:, :, 1]).abs().max() < 1e-3
