@@ -287,8 +287,10 @@ def apart(p: torch.Tensor, q: torch.Tensor) -> float:
 def dola(slow: SlowModel, prompt: SmallPrompt, rows: list[Prompt], given: Any) -> Found:
     """Subtract the early layer that is furthest from the last one."""
     main, half = slow.read(prompt.inputs), len(slow.layers) // 2
-    # In the published code state 0 is the embedding, and state l the output of layer l - 1.
-    begin, end = (0, half) if given.early == "low" else (half, len(slow.layers))
+    # In the published code state 0 is the embedding, and state l the output of layer l - 1. An
+    # embedding that is the head as well would only give the last token back.
+    tied = 2 if slow.model.config.tie_word_embeddings else 0
+    begin, end = (tied, half) if given.early == "low" else (half, len(slow.layers))
     scores = []
     for step, z in enumerate(main.logits):
         early = [
