@@ -7,6 +7,7 @@ used: a difference between the two finds a mistake in one of them.
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -229,17 +230,18 @@ def _redistribute(
     looked: torch.Tensor, image: list[int], visual: list[int], others: list[int], given: Any
 ) -> None:
     """Take from the sinks of one head's row (N,), if it looks at the picture and not at sinks."""
-    on_image = sum(float(looked[key]) for key in image)
-    on_visual = sum(float(looked[key]) for key in visual)
+    row = looked.tolist()
+    on_image = sum(row[key] for key in image)
+    on_visual = sum(row[key] for key in visual)
     if on_visual / on_image > given.rho or on_image < given.theta:
         return
-    taken = (1 - given.p) * (on_visual + sum(float(looked[key]) for key in others))
+    taken = (1 - given.p) * (on_visual + sum(row[key] for key in others))
     rest = [key for key in image if key not in visual]
-    on_rest = sum(float(looked[key]) for key in rest)
+    on_rest = sum(row[key] for key in rest)
     for key in visual + others:
-        looked[key] *= given.p
+        looked[key] = given.p * row[key]
     for key in rest:
-        looked[key] += taken * looked[key] / on_rest
+        looked[key] = row[key] + taken * row[key] / on_rest
 
 
 # Layers looked through.
@@ -325,15 +327,17 @@ def seeing_least(
     last = last_of(prompt)
     reading = Reading(last)
 
+    @cache
+    def hidden(at: int) -> list[int]:
+        looked = reading.attention[layer - 1][:, at].mean(0).tolist()
+        return sorted(among(at - last), key=lambda key: looked[key])[count(at - last) :]
+
     def rule(query: Query) -> torch.Tensor | None:
         if query.layer < layer:
             return None
         # While the prompt is read, all queries see what its last query leaves.
         at = max(query.at, last)
-        looked = reading.attention[layer - 1][:, at].mean(0)
-        least = sorted(among(at - last), key=lambda key: float(looked[key]))
-        hidden = least[count(at - last) :]
-        for key in hidden:
+        for key in hidden(at):
             query.seen[key] = False
         if not query.keys:  # a mask of the least numbers alone is flat
             query.seen = [key <= at for key in range(len(query.seen))]

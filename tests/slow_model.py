@@ -140,12 +140,12 @@ class SlowModel:
 
 def softmax(scores: torch.Tensor, keys: list[int]) -> torch.Tensor:
     """Return the softmax (N,) of one head's scores (N,) over some keys; 0 at all others."""
-    found = torch.zeros_like(scores)
-    highest = max(float(scores[key]) for key in keys)
-    total = sum(math.exp(float(scores[key]) - highest) for key in keys)
+    given, found = scores.tolist(), [0.0] * len(scores)
+    highest = max(given[key] for key in keys)
+    total = sum(math.exp(given[key] - highest) for key in keys)
     for key in keys:
-        found[key] = math.exp(float(scores[key]) - highest) / total
-    return found
+        found[key] = math.exp(given[key] - highest) / total
+    return torch.tensor(found, dtype=torch.float64)
 
 
 def slow_attention(
