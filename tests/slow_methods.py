@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 from slow_model import Query, Reading, SlowModel, softmax
-from small_prompts import SmallPrompt, of_kind
+from small_prompts import SmallPrompt, ids_of, of_kind
 
 from sinktrack.core.prompt import Prompt
 
@@ -23,10 +23,12 @@ class Found(NamedTuple):
     Args:
         scores: float64 (V,) for each token of the answer, -inf where a token is forbidden.
         reading: What its main row computed.
+        prompt: What its main row read, where that is another prompt.
     """
 
     scores: list[torch.Tensor]
     reading: Reading
+    prompt: SmallPrompt | None = None
 
 
 Reference = Callable[[SlowModel, SmallPrompt, list[Prompt], Any], Found]
@@ -84,8 +86,12 @@ def noise_of(prompt: Prompt, noised: Prompt, step: int) -> torch.Tensor:
 
 
 def icd(slow: SlowModel, prompt: SmallPrompt, rows: list[Prompt], given: Any) -> Found:
-    """Contrast with the same picture and a disturbance right before the question."""
-    disturbed = prompt.asking(f"{given.disturbance} {prompt.question}")
+    """Contrast with the same picture and a disturbance before the question, or as the system."""
+    disturbed = (
+        prompt.told(given.disturbance)
+        if given.place == "system"
+        else prompt.asking(f"{given.disturbance} {prompt.question}")
+    )
     return contrast(slow, prompt, disturbed, given.alpha, given.beta)
 
 
@@ -100,7 +106,7 @@ def lcd(slow: SlowModel, prompt: SmallPrompt, rows: list[Prompt], given: Any) ->
     scores = []
     for z, z_n in zip(main.logits, blind.logits, strict=True):
         entropy = -sum(float(q) * math.log(float(q)) for q in z_n.softmax(-1))
-        alpha = given.alpha / entropy
+        alpha = given.alpha / entropy if given.entropy else given.alpha
         log_p, log_q = z.log_softmax(-1), z_n.log_softmax(-1)
         scores.append(cut((1 + alpha) * log_p - alpha * log_q, z, given.beta))
     return Found(scores, main)
@@ -110,7 +116,7 @@ def m3id(slow: SlowModel, prompt: SmallPrompt, rows: list[Prompt], given: Any) -
     """Contrast with no picture, more with every token that was written."""
     main, blind = slow.read(prompt.inputs), slow.read(prompt.without("image").inputs)
     scores = []
-    for step, (z, z_n) in enumerate(zip(main.logits, blind.logits, strict=True)):
+    for step, (z, z_n) in enumerate(zip(main.logits, blind.logits, strict=True), given.first):
         kept = math.exp(-given.decay * step)
         sure = float(z.softmax(-1).max()) > given.threshold
         changed = z if sure else z + (1 - kept) / kept * (z - z_n)
@@ -141,14 +147,13 @@ def pai(slow: SlowModel, prompt: SmallPrompt, rows: list[Prompt], given: Any) ->
         return attending(query)
 
     main = slow.read(prompt.inputs, rule)
-    gamma = getattr(given, "gamma", 1.0)
-    if gamma == 1:
+    if given.gamma == 1:
         return Found(list(main.logits), main)
     blind = slow.read(prompt.without("image").inputs)
     scores = []
     for z, z_n in zip(main.logits, blind.logits, strict=True):
         log_p, log_n = z.log_softmax(-1), z_n.log_softmax(-1)
-        scores.append(cut(gamma * (log_p - log_n) + log_n, z, given.beta))
+        scores.append(cut(given.gamma * (log_p - log_n) + log_n, z, 0.1))
     return Found(scores, main)
 
 
@@ -291,13 +296,15 @@ def dola(slow: SlowModel, prompt: SmallPrompt, rows: list[Prompt], given: Any) -
     main, half = slow.read(prompt.inputs), len(slow.layers) // 2
     # In the published code state 0 is the embedding, and state l the output of layer l - 1. An
     # embedding that is the head as well would only give the last token back.
-    tied = 2 if slow.model.config.tie_word_embeddings else 0
+    head, embedding = slow.model.get_output_embeddings(), slow.model.get_input_embeddings()
+    tied = 2 if head.weight is embedding.weight else 0
     begin, end = (tied, half) if given.early == "low" else (half, len(slow.layers))
+    assert sorted(given.layers) == list(range(begin, end, 2))
     scores = []
     for step, z in enumerate(main.logits):
         early = [
-            lens(slow, main, state - 1, main.first + step, normed=False)
-            for state in range(begin, end, 2)
+            lens(slow, main, state - 1, main.first + step, given.normed)
+            for state in sorted(given.layers)
         ]
         furthest = max(early, key=lambda each: apart(z.softmax(-1), each.softmax(-1)))
         changed = z.log_softmax(-1) - given.alpha * furthest.log_softmax(-1)
@@ -339,9 +346,9 @@ def seeing_least(
         at = max(query.at, last)
         for key in hidden(at):
             query.seen[key] = False
-        if not query.keys:  # a mask of the least numbers alone is flat
-            query.seen = [key <= at for key in range(len(query.seen))]
-            query.scores = torch.zeros_like(query.scores)
+        # The published code lets a query that sees nothing look everywhere, later keys included.
+        if not query.keys:
+            query.seen[query.at] = True
         return attending(query)
 
     return slow.read(prompt.inputs, rule, reading=reading)
@@ -385,7 +392,7 @@ def crops(slow: SlowModel, prompt: SmallPrompt, rows: list[Prompt], given: Any) 
         log_a, log_b = (each.logits[step].log_softmax(-1) for each in (few, text))
         kept = math.exp(-given.decay * (step + 1))
         log_p = z.log_softmax(-1)
-        y = log_p + (1 - kept) / kept * (log_p - log_b)
+        y = (1 + (1 - kept) / kept) * log_p - (1 - kept) / kept * log_b
         scores.append((1 + given.alpha) * y - given.alpha * log_a)
     return Found(scores, main)
 
@@ -419,9 +426,35 @@ def vista(slow: SlowModel, prompt: SmallPrompt, rows: list[Prompt], given: Any) 
     return Found(scores, main)
 
 
+# Controls.
+
+
+def said_twice(slow: SlowModel, prompt: SmallPrompt, rows: list[Prompt], given: Any) -> Found:
+    """Say the question several times."""
+    again = prompt.asking(" ".join([prompt.question] * given.times))
+    main = slow.read(again.inputs)
+    return Found(list(main.logits), main, again)
+
+
+def say_yes(slow: SlowModel, prompt: SmallPrompt, rows: list[Prompt], given: Any) -> Found:
+    """Raise the logits of yes, as it may be written, at the first token."""
+    main = slow.read(prompt.inputs)
+    first = main.logits[0].clone()
+    for token in {ids_of(word)[0] for word in ("Yes", "yes")}:
+        first[token] += given.bias
+    return Found([first, *main.logits[1:]], main)
+
+
+def strength_0(slow: SlowModel, prompt: SmallPrompt, rows: list[Prompt], given: Any) -> Found:
+    """Change nothing."""
+    main = slow.read(prompt.inputs)
+    return Found(list(main.logits), main)
+
+
 REFERENCES: dict[str, Reference] = {
-    each.__name__: each
+    each.__name__.replace("_", "-"): each
     for each in (
-        cad, crops, deco, dola, hgai, icd, lcd, m3id, pai, plausibility, sid, vaf, var, vcd, vista,
+        cad, crops, deco, dola, hgai, icd, lcd, m3id, pai, plausibility, said_twice, say_yes,
+        sid, strength_0, vaf, var, vcd, vista,
     )
 }  # fmt: skip

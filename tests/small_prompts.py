@@ -37,12 +37,17 @@ class SmallPrompt(Prompt):
         assert len(left) < len(self.pieces)
         return made(self.model, left, self.seed, self.question)
 
+    def told(self, system: str) -> "SmallPrompt":
+        """Return the prompt with another system text."""
+        return self._with("system", system, self.question)
+
     def asking(self, text: str) -> "SmallPrompt":
         """Return the prompt with another last text of the user."""
-        pieces = [
-            (kind, ids_of(text) if kind == "instruction" else ids) for kind, ids in self.pieces
-        ]
-        return made(self.model, pieces, self.seed, text)
+        return self._with("instruction", text, text)
+
+    def _with(self, kind: str, text: str, question: str) -> "SmallPrompt":
+        pieces = [(each, ids_of(text) if each == kind else ids) for each, ids in self.pieces]
+        return made(self.model, pieces, self.seed, question)
 
 
 def ids_of(text: str) -> tuple[int, ...]:

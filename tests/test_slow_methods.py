@@ -10,7 +10,7 @@ import torch
 from slow_methods import REFERENCES, Found, noise_of
 from slow_model import SlowModel
 from small_models import small_model
-from small_prompts import small_prompt
+from small_prompts import ids_of, small_prompt
 
 import sinktrack
 from sinktrack.core.decoding import Decoding, Sampler
@@ -30,7 +30,7 @@ class Case:
         kind: The method.
         given: Parameters under which it does all that it can.
         families: The models.
-        wrong: Parameters, and by what factor each is changed to be found wrong.
+        wrong: Parameters, and the factor by which each is changed and must be found wrong.
     """
 
     kind: str
@@ -39,12 +39,45 @@ class Case:
     wrong: dict[str, float]
 
 
+BOTH = (*SEEING, *READING)
 CASES = (
-    Case("cad", {"alpha": 0.7, "beta": 0.3}, READING, {"alpha": 1.01, "beta": 1.05}),
+    Case("cad", {"alpha": 0.7, "beta": 0.3}, READING, {"alpha": 1.01, "beta": 1.2}),
     Case("cad", {"context": "image"}, SEEING, {"alpha": 1.01}),
+    Case(
+        "crops",
+        {"alpha": 0.8, "decay": 0.1, "threshold": 0.5, "keep": 0.4, "layer": 3},
+        SEEING,
+        {"alpha": 1.01, "beta": 1.2, "decay": 1.01, "threshold": 0.5, "keep": 1.5, "layer": 2},
+    ),
+    Case("deco", {"layers": {4, 7, 8}, "top_p": 0.4}, BOTH, {"alpha": 1.01, "top_p": 1.2}),
+    Case("dola", {"early": "low"}, BOTH, {"alpha": 1.01, "beta": 1.2}),
+    Case("dola", {"early": "high", "normed": True}, BOTH, {"alpha": 1.01, "beta": 1.2}),
+    Case("hgai", {"layers": {1, 4, 9}}, SEEING, {"alpha": 1.01}),
+    Case("icd", {"alpha": 0.7}, BOTH, {"alpha": 1.01, "beta": 1.2}),
+    Case("icd", {"place": "system", "disturbance": "Be wrong."}, READING, {"alpha": 1.01}),
+    Case("lcd", {}, SEEING, {"alpha": 1.01, "beta": 1.2}),
+    Case("lcd", {"entropy": False, "alpha": 0.5}, SEEING, {"alpha": 1.01, "beta": 1.2}),
+    Case("m3id", {"threshold": 0.25}, SEEING, {"decay": 1.01, "threshold": 0.5}),
+    Case("m3id", {"decay": 0.3, "first": 0, "beta": 0.1}, SEEING, {"decay": 1.01, "beta": 1.2}),
     Case("pai", {"layers": {1, 4, 9}}, SEEING, {"alpha": 1.01}),
-    Case("plausibility", {"beta": 0.1}, (*SEEING, *READING), {"beta": 1.2}),
-    Case("vcd", {"alpha": 1.5, "beta": 0.2}, SEEING, {"alpha": 1.01, "beta": 1.05}),
+    Case("pai", {"gamma": 1.4}, SEEING, {"alpha": 1.01, "gamma": 1.01}),
+    Case("plausibility", {}, BOTH, {"beta": 1.2}),
+    Case("said-twice", {"times": 3}, BOTH, {"times": 2}),
+    Case("say-yes", {"bias": 2.0}, BOTH, {"bias": 1.01}),
+    Case("sid", {"alpha": 0.8, "layer": 3}, SEEING, {"alpha": 1.01, "beta": 1.2, "keep": 2}),
+    Case("strength-0", {}, BOTH, {}),
+    Case("vaf", {"layers": {1, 4, 9}}, SEEING, {"enhance": 1.01, "suppress": 1.01}),
+    Case("vaf", {"form": "additive"}, SEEING, {"enhance": 1.01, "suppress": 1.01}),
+    Case(
+        "var",
+        {"tau": 12.0, "dimensions": {20, 21, 22}},
+        SEEING,
+        {"p": 1.01, "rho": 0.5, "theta": 2, "tau": 1.2},
+    ),
+    Case("vcd", {"alpha": 1.5, "beta": 0.2}, SEEING, {"alpha": 1.01, "beta": 1.2}),
+    Case("vista", {"alpha": 0.0}, SEEING, {"strength": 1.01}),
+    Case("vista", {"layers": {7, 8}}, SEEING, {"strength": 1.01, "alpha": 1.01}),
+    Case("vista", {"normed": True, "layers": {5, 10}}, SEEING, {"strength": 1.01, "alpha": 1.01}),
 )
 
 
@@ -66,6 +99,9 @@ class Words:
     def decode(self, ids: Any, **_: Any) -> str:
         return " ".join(map(str, ids))
 
+    def encode(self, text: str, **_: Any) -> list[int]:
+        return list(ids_of(text))
+
 
 @dataclass
 class Fast:
@@ -76,7 +112,9 @@ class Fast:
     trace: Any
 
 
-def answered(model: Any, prompts: list[Any], method: Any, monkeypatch: Any) -> list[Fast]:
+def answered(
+    model: Any, prompts: list[Any], method: Any, monkeypatch: Any, tokens: int = TOKENS
+) -> list[Fast]:
     """Answer prompts as one batch, and keep what each token was chosen from."""
     chosen_from: list[torch.Tensor] = []
     choose = Sampler.__call__
@@ -86,7 +124,7 @@ def answered(model: Any, prompts: list[Any], method: Any, monkeypatch: Any) -> l
         return choose(self, ids, scores)
 
     monkeypatch.setattr(Sampler, "__call__", watched)
-    decoding = Decoding(max_new_tokens=TOKENS)
+    decoding = Decoding(max_new_tokens=tokens)
     generator = Generator(model, Words(), prompts, {"x": method}, decoding=decoding)
     generator.run()
     scores = torch.stack(chosen_from, dim=1)
@@ -116,9 +154,9 @@ def apart(found: Found, fast: Fast) -> float:
 
 def shares(found: Found, prompt: Any) -> torch.Tensor:
     """Return where the query of each step looked, (steps, L, H, S), part by part."""
+    prompt, reading = found.prompt or prompt, found.reading
     parts = prompt.parts.clone()
     parts[0] = 0
-    reading = found.reading
     attention = torch.stack([reading.attention[at] for at in sorted(reading.attention)])
     rows = attention[:, :, reading.first :].permute(2, 0, 1, 3)  # (steps, L, H, N)
     wanted = torch.full((rows.shape[-1],), len(prompt.names) - 1)
@@ -126,19 +164,21 @@ def shares(found: Found, prompt: Any) -> torch.Tensor:
     return rows @ torch.nn.functional.one_hot(wanted, len(prompt.names)).double()
 
 
-EVERY = pytest.mark.parametrize(
-    ("case", "family"),
-    [pytest.param(case, family) for case in CASES for family in case.families],
-    ids=lambda each: each.kind if isinstance(each, Case) else each,
-)
-
-
 def prompts_of(model: Any) -> list[Any]:
     """Return two prompts of different lengths, the second with two pictures if it has any."""
     return [small_prompt(model), small_prompt(model, images=2, words=8, seed=1)]
 
 
-@EVERY
+def test_every_method_has_a_definition_and_a_case():
+    known = set(sinktrack.methods.available()) - {"sinktrack"}  # which test_reference compares
+    assert set(REFERENCES) == known == {case.kind for case in CASES}
+
+
+@pytest.mark.parametrize(
+    ("case", "family"),
+    [(case, family) for case in CASES for family in case.families],
+    ids=lambda each: each.kind if isinstance(each, Case) else each,
+)
 def test_logits_and_attention_are_those_of_the_definition(case, family, monkeypatch):
     model = model_of(family)
     prompts = prompts_of(model)
@@ -161,8 +201,17 @@ def test_a_wrong_constant_is_found(case, monkeypatch):
     (fast,) = answered(model, [prompt], method, monkeypatch)
     assert apart(slow(model, prompt, method, fast), fast) <= 1e-5
     for name, factor in case.wrong.items():
-        wrong = {name: getattr(method, name) * factor}
+        value = getattr(method, name)
+        wrong = {name: type(value)(value * factor)}
         assert apart(slow(model, prompt, method, fast, **wrong), fast) > 1e-4, wrong
+
+
+def test_crops_shows_one_more_token_of_the_text_from_the_34th_token_on(monkeypatch):
+    model = model_of("qwen2_5_vl")
+    prompts = prompts_of(model)[:1]
+    method = fit(sinktrack.methods.create("crops"), model)
+    (fast,) = answered(model, prompts, method, monkeypatch, tokens=35)
+    assert apart(slow(model, prompts[0], method, fast), fast) <= 1e-5
 
 
 @pytest.mark.parametrize("family", SEEING)
