@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,22 +72,10 @@ def as_published(method: type[Intervention], model: Any) -> Intervention:
 
 
 def source(method: type[Intervention]) -> list[str]:
-    """Return links to where a method comes from: those that its module says with its name."""
-    said = " ".join((sys.modules[method.__module__].__doc__ or "").split())
-    names = (method.kind, method.title, method.__name__)
-    found = [
-        re.findall(r"https?://[^\s),;]+", sentence)
-        for sentence in re.split(r";|\.\s+(?=[A-Z])", said)
-        if any(name and re.search(rf"\b{name}\b", sentence, re.IGNORECASE) for name in names)
-    ]
-    links = next(filter(None, found), [])
-    return [f"[{name(link)}]({link})" for link in (link.rstrip(".") for link in links)]
-
-
-def name(link: str) -> str:
-    """Return what a link is called."""
-    arxiv = re.search(r"arxiv\.org/abs/(.+)", link)
-    return f"arXiv {arxiv[1]}" if arxiv else link.split("//")[1]
+    """Return a link to the paper that a method comes from, if it comes from one."""
+    arxiv = re.search(r"arxiv\.org/abs/(.+)", method.source)
+    name = f"arXiv {arxiv[1]}" if arxiv else method.source.partition("//")[2]
+    return [f"[{name}]({method.source})"] if method.source else []
 
 
 def default(parameter: Parameter) -> str:

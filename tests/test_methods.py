@@ -155,6 +155,10 @@ def test_a_batch_equals_solo_runs(kind, checkpoint, close):
 
 @pytest.fixture(scope="module")
 def all_together(checkpoint):
+    return together(checkpoint)
+
+
+def together(checkpoint):
     model, processor = checkpoint
     methods = {each: acting(each, model) for each in ROWS}
     return sinktrack.compare(

@@ -137,7 +137,7 @@ def test_it_is_its_formula_in_the_prompt_and_while_writing(name, padding, close)
 def test_without_a_known_dimension_it_does_not_pretend():
     model = small_model("llama")
     kind = sinktrack.methods.kind("position-scale")
-    with pytest.raises(MethodError, match="sinktrack.eval.find_dimension"):
+    with pytest.raises(MethodError, match="sinktrack.methods.find_dimension"):
         kind.for_model(model)
     model.config.sinktrack_position_dimension = 9
     method = kind.for_model(model)

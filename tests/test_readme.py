@@ -52,10 +52,11 @@ def test_the_method_of_the_documents_keeps_what_every_method_promises(
     page = (ROOT / "docs/methods.md").read_text("utf-8")
     assert blocks(page, "python")[0].count("\n") <= 60
     names = run("docs/methods.md")
-    assert names["answers"]["dola"].moved["logits"] > 0
-    (row,) = (block for block in blocks(page, "") if block.startswith('"dola"'))
-    monkeypatch.setitem(test_methods.ROWS, "dola", eval(f"{{{row}}}")["dola"])
-    at_hand = {"kind": "dola", "checkpoint": checkpoint, "close": close, "tmp_path": tmp_path}
+    assert names["answers"]["hush"].moved["attention"] > 0
+    (row,) = (block for block in blocks(page, "") if block.startswith('"hush"'))
+    monkeypatch.setitem(test_methods.ROWS, "hush", eval(f"{{{row}}}")["hush"])
+    at_hand = {"kind": "hush", "checkpoint": checkpoint, "close": close, "tmp_path": tmp_path}
+    at_hand["all_together"] = test_methods.together(checkpoint)
     tests = [
         each
         for each in vars(test_methods).values()

@@ -67,6 +67,7 @@ class SinkTrack(Intervention):
 
     kind: ClassVar[str] = "sinktrack"
     title: ClassVar[str] = "SinkTrack"
+    source: ClassVar[str] = "https://arxiv.org/abs/2604.10027"
 
     inject_at: Collection[int] = parameter(
         frozenset(), "The layers at which it writes.", layers=True
