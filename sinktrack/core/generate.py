@@ -156,17 +156,16 @@ class Generator:
                 if stop is not None and stop():
                     for row in self._main_rows:
                         row.end("stopped")
-                if self.ended:
-                    self._tell_moved()
+                self._tell_moved()
                 yield written
                 if self.ended:
                     return
 
     def _tell_moved(self) -> None:
-        """Tell every row how far its method moved it."""
+        """Tell every row whose answer has just ended how far its method moved it until then."""
         for row, place in zip(self._main_rows, self._layout.main.tolist(), strict=True):
             running = self._attachment.running_of(place)
-            if running is not None:
+            if row.finish is not None and row.moved is None and running is not None:
                 row.moved = running.most_moved(place)
 
     def run(self) -> None:

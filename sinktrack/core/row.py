@@ -29,7 +29,7 @@ class Row:
         self.text = ""
         self.finish: Finish | None = None
         self.first_at = self.last_at = 0.0
-        self.moved: dict[str, float] = {}
+        self.moved: dict[str, float] | None = None
 
     def take(
         self, token_id: int, probability: float, finish: Finish | None, seconds: float
@@ -78,5 +78,5 @@ class Row:
             seconds_to_first_token=self.first_at,
             tokens_per_second=(len(self.ids) - 1) / later if later > 0 else 0.0,
             probabilities=tuple(self.probabilities),
-            moved=self.moved,
+            moved=self.moved or {},
         )

@@ -288,7 +288,7 @@ def _record(task: Task, item: Item, seed: int | None, row: Row) -> dict[str, Any
         "question": item.question,
         "reference": item.answer,
         "answer": row.whole_text,
-        "moved": row.moved,
+        "moved": row.moved or {},
         "scores": task.score(item, row.whole_text),
     }
 
