@@ -132,9 +132,9 @@ const SinkTrackPicker = (() => {
       summary.id = `${this.id}-${card.kind}`;
       tick.setAttribute("aria-describedby", summary.id);
       const several = make("span", "st-times");
-      label.append(tick, make("span", "st-tile-title", card.title));
-      if (card.group !== "plain" && card.title.toLowerCase() !== card.kind) label.append(make("code", "", card.kind));
-      label.append(several);
+      const name = make("span", "st-tile-title", card.title);
+      if (card.group !== "plain" && card.title.toLowerCase() !== card.kind) name.append(" ", make("code", "", card.kind));
+      label.append(tick, name, several);
       box.append(label, summary, facts(card));
       this.marks.push(() => {
         const times = this.state.chosen.filter(({ kind }) => kind === card.kind).length;
