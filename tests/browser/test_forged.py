@@ -69,9 +69,17 @@ def test_no_address_is_opened_wherever_it_is_sent(page_url, link):
 
 @pytest.mark.parametrize("kind", ["nope", "baseline:x=1", ["vcd"], {"kind": "vcd"}, "<img src=x>"])
 def test_a_method_that_is_not_offered_is_refused(page_url, kind):
-    event = call(page_url.rstrip("/") + "/", method_2=kind, passage="A text.")
+    chosen = [{"kind": each, "set": {}} for each in ("baseline", kind)]
+    methods = json.dumps({"chosen": chosen})
+    event = call(page_url.rstrip("/") + "/", methods=methods, passage="A text.")
     refused(event, "The baseline is the plain" if kind == "baseline:x=1" else "There is no method")
     assert "<" not in event["output"]["error"]
+
+
+@pytest.mark.parametrize("methods", [None, ["vcd"], {"chosen": []}, "{", '{"chosen": "vcd"}'])
+def test_a_choice_that_no_picker_sends_is_refused(page_url, methods):
+    event = call(page_url.rstrip("/") + "/", methods=methods, passage="A text.")
+    refused(event, "What is compared could not be read")
 
 
 def test_a_conversation_that_the_browser_sends_is_not_read(page_url):
