@@ -26,12 +26,14 @@ class Query:
         at: The query's position.
         scores: float64 (H, N), query times key times scaling, before any mask.
         seen: bool (N,), which keys the model's own mask lets it see.
+        others: float64 (H, N), what `scores` were if the layer's attention read something else.
     """
 
     layer: int
     at: int
     scores: torch.Tensor
     seen: list[bool]
+    others: torch.Tensor | None = None
 
     @property
     def heads(self) -> range:
@@ -47,6 +49,8 @@ Rule = Callable[[Query], torch.Tensor | None]
 """Returns a query's attention (H, N) in place of the plain one; None leaves it."""
 AfterMlp = Callable[[int, int, torch.Tensor], torch.Tensor | None]
 """Takes layer, position and the MLP's output (D,) there; returns another or None."""
+Entering = Callable[[int, torch.Tensor], torch.Tensor]
+"""Takes a layer and what its attention reads (1, N, D); returns something else to read."""
 
 
 @dataclass
@@ -95,6 +99,7 @@ class SlowModel:
         inputs: dict[str, torch.Tensor],
         rule: Rule | None = None,
         after_mlp: AfterMlp | None = None,
+        entering: Entering | None = None,
         reading: Reading | None = None,
     ) -> Reading:
         """Read a prompt and the answer.
@@ -103,18 +108,25 @@ class SlowModel:
             inputs: Of the prompt, batch size 1, without padding.
             rule: Changes attention.
             after_mlp: Changes what MLPs give.
+            entering: What attention reads for the `others` of a rule's queries.
             reading: What to write into, for rules that look at layers before their own.
         """
         length = inputs["input_ids"].shape[1]
         found = Reading(length - 1) if reading is None else reading
-        with self._watched(found, rule, after_mlp), torch.no_grad():
+        with self._watched(found, rule, after_mlp, entering), torch.no_grad():
             found.logits = self.model(**_longer(inputs, self.answer), use_cache=False).logits[
                 0, found.first :
             ]
         return found
 
     @contextmanager
-    def _watched(self, found: Reading, rule: Rule | None, after_mlp: AfterMlp | None) -> Any:
+    def _watched(
+        self,
+        found: Reading,
+        rule: Rule | None,
+        after_mlp: AfterMlp | None,
+        entering: Entering | None,
+    ) -> Any:
         """Let the decoder attend by `rule`, and keep what its layers read and give."""
         for module in self.model.modules():
             if hasattr(module, "rope_deltas"):
@@ -128,7 +140,7 @@ class SlowModel:
                     layer.register_forward_pre_hook(_keep_entering(found, at)),
                     layer.register_forward_hook(_keep_leaving(found, at)),
                     layer.self_attn.register_forward_pre_hook(
-                        _hand_over(found, at, rule), with_kwargs=True
+                        _hand_over(found, at, rule, entering), with_kwargs=True
                     ),
                 ]
                 if after_mlp is not None:
@@ -148,6 +160,25 @@ def softmax(scores: torch.Tensor, keys: list[int]) -> torch.Tensor:
     return torch.tensor(found, dtype=torch.float64)
 
 
+@dataclass
+class _Asked:
+    """What is asked of one layer's attention.
+
+    Args:
+        found: Where it is written.
+        layer: The layer.
+        rule: Changes attention.
+        others: float64 (H, N, N), scores of what else the layer could have read.
+        only_scores: Takes the scores, if nothing else is wanted.
+    """
+
+    found: Reading
+    layer: int
+    rule: Rule | None
+    others: torch.Tensor | None = None
+    only_scores: list[torch.Tensor] | None = None
+
+
 def slow_attention(
     module: Any,
     query: torch.Tensor,
@@ -155,27 +186,32 @@ def slow_attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     scaling: float,
-    slow: tuple[Reading, int, Rule | None],
+    slow: "_Asked",
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attend query by query, as `rule` says, in float64."""
-    found, layer, rule = slow
+    found, layer, rule = slow.found, slow.layer, slow.rule
     _, heads, length, size = query.shape
     shared = heads // key.shape[1]  # how many heads share a key head
-    own = [each.double()[0] for each in (query, key, value)]
+    scores = torch.stack(
+        [query[0, h].double() @ key[0, h // shared].double().T * scaling for h in range(heads)]
+    )
+    if slow.only_scores is not None:
+        slow.only_scores.append(scores)
+        return torch.zeros_like(query.transpose(1, 2)), None
     causal = torch.ones(length, length, dtype=torch.bool).tril()
     seen = causal if attention_mask is None else attention_mask[0, 0, :, :length]
-    scores = torch.stack([own[0][h] @ own[1][h // shared].T * scaling for h in range(heads)])
     looked = scores.masked_fill(~seen, float("-inf")).softmax(-1)
     if rule is not None:
         for at in range(length):
-            changed = rule(Query(layer, at, scores[:, at].clone(), seen[at].tolist()))
+            others = None if slow.others is None else slow.others[:, at].clone()
+            changed = rule(Query(layer, at, scores[:, at].clone(), seen[at].tolist(), others))
             if changed is not None:
                 looked[:, at] = changed
     found.attention[layer] = looked
     output = torch.zeros(1, length, heads, size, dtype=torch.float64)
     for head in range(heads):
-        output[0, :, head] = looked[head] @ own[2][head // shared]
+        output[0, :, head] = looked[head] @ value[0, head // shared].double()
     return output.to(query.dtype), None
 
 
@@ -214,9 +250,17 @@ def _keep_leaving(found: Reading, at: int) -> Callable[..., None]:
     return hook
 
 
-def _hand_over(found: Reading, at: int, rule: Rule | None) -> Callable[..., Any]:
-    def hook(_: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        return args, kwargs | {"slow": (found, at, rule)}
+def _hand_over(
+    found: Reading, at: int, rule: Rule | None, entering: Entering | None
+) -> Callable[..., Any]:
+    def hook(module: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        asked = _Asked(found, at, rule)
+        if entering is not None:
+            only = _Asked(found, at, None, only_scores=[])
+            other = {"hidden_states": entering(at, kwargs["hidden_states"]), "slow": only}
+            module.forward(*args, **kwargs | other)
+            asked.others = only.only_scores[0]
+        return args, kwargs | {"slow": asked}
 
     return hook
 
