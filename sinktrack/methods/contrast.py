@@ -222,7 +222,7 @@ class _Growing(Contrast):
 
 def growing(decay: float, token: int) -> float:
     """Return M3ID's weight (1 - g) / g of a token, with g = exp(-decay * token)."""
-    return math.expm1(decay * token)
+    return math.expm1(min(decay * token, 60.0))  # float32 ends at 88
 
 
 @dataclass(frozen=True, kw_only=True)

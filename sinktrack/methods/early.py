@@ -52,7 +52,7 @@ class DeCo(Listening):
     top_p: float = parameter(
         0.9, "Only the likeliest tokens that reach this probability stay.", low=0.0, high=1.0
     )
-    top_k: int = parameter(20, "At most as many tokens stay; 0 keeps all.", low=0, high=1000)
+    top_k: int = parameter(20, "At most as many of them stay; 0 is no limit.", low=0, high=1000)
 
     def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
         """Return what adds the early logits."""
@@ -71,8 +71,9 @@ class _Correcting(Hooks):
         """Return z + alpha * m * z_l of the candidates; the others are forbidden."""
         plain = logits[:, 0]
         p, ids = plain.softmax(-1).topk(self._method.top_k or plain.shape[-1])  # (P, C)
-        reached = p.cumsum(-1) - p >= self._method.top_p  # before this token
-        stays = ~reached if self._method.top_k else torch.ones_like(reached)
+        stays = p.cumsum(-1) - p < self._method.top_p  # what is likelier does not reach it yet
+        stays |= self._method.top_p == 1
+        stays[:, 0] = True
         chosen = plain.gather(1, ids)
         if self.lens:
             early = torch.stack([lens(layer)[:, 0] for layer in self.lens])  # (E, P, V)
