@@ -1,10 +1,10 @@
-r"""Find the dimension that `position-scale` needs: `python -m sinktrack.methods.find_dimension MODEL`.
+r"""Find the dimension that `position-scale` needs: `python -m sinktrack.methods.find_dimension M`.
 
 Averages hidden states over texts, takes the dimensions that rise or fall smoothly with the
 position, and chooses among them by the loss of key-value retrieval with each of them scaled. It
 goes on where it was interrupted.
 
-    python -m sinktrack.methods.find_dimension Qwen/Qwen2.5-Coder-0.5B-Instruct --count 60 --pairs 10
+    python -m sinktrack.methods.find_dimension Qwen/Qwen2.5-Coder-0.5B-Instruct --count 60
 
 The public code reads 200 random strings of 1,000 tokens, judges by 60 samples of 50 pairs with the
 answer at a quarter, half or three quarters, and prints the best three dimensions. Here any texts

@@ -3,8 +3,9 @@
 Source of position-scale: Yu et al. 2024, "Mitigate Position Bias in Large Language Models via
 Scaling a Single Dimension", https://arxiv.org/abs/2406.02536, and its public code
 PositionalHidden/PositionalHidden. What the dimension is differs from checkpoint to checkpoint;
-`python -m sinktrack.methods.find_dimension` looks for it. Published are 2393 for Llama-2-7b-chat with
-factor -1, and with factor 0 1081 for Qwen1.5-7B, 213 for Mistral-7B v0.2 and 1665 for Gemma-7B.
+`python -m sinktrack.methods.find_dimension` looks for it. Published are 2393 for Llama-2-7b-chat
+with factor -1, and with factor 0 1081 for Qwen1.5-7B, 213 for Mistral-7B v0.2 and 1665 for
+Gemma-7B.
 
 The paper's formula is for one pass: the last query and all keys are scaled, and every other query
 sees plain keys. What is cached follows the public code: the scaled keys stay, and while the answer
@@ -49,8 +50,9 @@ class PositionScale(Intervention):
         if dimension is None:
             raise MethodError(
                 "position-scale does not know which hidden dimension of this model tells "
-                "positions: find it by `python -m sinktrack.methods.find_dimension MODEL`, then give "
-                "dimension=N or write sinktrack_position_dimension into the model's config.json."
+                "positions: find it by `python -m sinktrack.methods.find_dimension MODEL`, then "
+                "give dimension=N or write sinktrack_position_dimension into the model's "
+                "config.json."
             )
         if not isinstance(dimension, int) or not 0 <= dimension < width:
             raise MethodError(
