@@ -74,6 +74,17 @@ def test_a_folder_is_read(folder):
     assert study.votes_per_item == 2 and study.ask == ("hallucination", "comment")
 
 
+def test_a_study_may_have_many_lanes(folder, bundled):
+    yaml = (folder / "study.yaml").read_text() + "\nreveal: never\n"
+    more = "lanes:\n  vcd: {kind: vcd}\n  again:\n"
+    (folder / "study.yaml").write_text(yaml.replace("lanes:\n", more))
+    study = read_study(folder)
+    assert list(study.lanes) == ["vcd", "again", "baseline", "sinktrack"]
+    assert prepare(study, *bundled) == 3
+    texts = {lane["name"]: lane["text"] for lane in study.read_prepared(study.items[0])["lanes"]}
+    assert list(texts) == list(study.lanes) and texts["again"] == texts["baseline"]
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -85,7 +96,8 @@ def test_a_folder_is_read(folder):
         ("name: ../up", "letters, digits"),
         ("window: 1", "window is 1"),
         ("title: ''", "title"),
-        ("lanes: {a: , b: , c: }", "two lanes"),
+        ("lanes: {a: }", "two or more"),
+        ("lanes: {a: , 1: , '1': }", "two lanes have the same name"),
         ("lanes: {a: , b: {context: music}}", "must be prompt, or one or more of"),
         ("lanes: {a: , b: {colour: red}}", "cannot be used"),
         ("lanes: {a: , b: plain}", "has to be empty"),

@@ -1,12 +1,14 @@
-"""Who judges which item next, and which lane stands on the left for them.
+"""Who judges which item next, which two lanes they compare, and on which sides these stand.
 
 Every function is given a transaction that nothing else of the study runs beside.
 """
 
 import random
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,10 +25,10 @@ class Assignment:
 
     Args:
         study: Its name.
-        lanes: The names of the two lanes.
+        lanes: The names of the lanes, two or more.
         items: The names of the items that are judged; others, judged earlier, are left alone.
         votes_per_item: How many places each has.
-        rng: Draws items and sides.
+        rng: Draws items, pairs and sides.
     """
 
     study: str
@@ -85,15 +87,45 @@ class Assignment:
         most = max(free.values())
         item = self.rng.choice([item for item, taken in free.items() if taken == most])
         rows = connection.execute(self._places(places.c.item == item)).all()
-        before = {row.number: row.left for row in rows}
-        number = next(n for n in range(self.votes_per_item) if n not in before)
-        left = self.rng.choice(self.lanes)
-        if number ^ 1 in before:
-            # of two places one is the other turned round, so that the sides are balanced
-            left = next(lane for lane in self.lanes if lane != before[number ^ 1])
+        taken = {row.number for row in rows}
+        number = next(n for n in range(self.votes_per_item) if n not in taken)
+        here = Counter((row.left, row.right) for row in rows)
+        left, right = self._sides(connection, annotator, here)
         values = {"study": self.study, "item": item, "number": number, "annotator": annotator}
-        values |= {"left": left, "given": time.time()}
+        values |= {"left": left, "right": right, "given": time.time()}
         return connection.execute(places.insert().values(values).returning(places)).one()
+
+    def _sides(
+        self, connection: sa.Connection, annotator: int, here: Mapping[tuple[str, str], int]
+    ) -> tuple[str, str]:
+        """Draw which lanes stand on the left and on the right.
+
+        The pair is the one that was given least so far: on the whole, so that no two pairs are ever
+        more than one apart; among those to this annotator; among those on this item. Its sides are
+        those given less often on this item, and else those that other annotators were given less
+        often. They never follow from what the annotator has seen, who could tell them beforehand.
+
+        Args:
+            connection: To the votes.
+            annotator: Who judges.
+            here: How often this item was given with a left and a right lane.
+        """
+        everyone: Counter[tuple[str, str]] = Counter()
+        own: Counter[tuple[str, str]] = Counter()
+        counted = sa.select(places.c.left, places.c.right, places.c.annotator, sa.func.count())
+        counted = counted.where(places.c.study == self.study)
+        groups = counted.group_by(places.c.left, places.c.right, places.c.annotator)
+        for left, right, who, count in connection.execute(groups):
+            everyone[left, right] += count
+            own[left, right] += count if who == annotator else 0
+        pairs = list(combinations(self.lanes, 2))
+
+        def given(pair: tuple[str, str]) -> list[int]:
+            return [each[pair] + each[pair[::-1]] for each in (everyone, own, Counter(here))]
+
+        pair = min(self.rng.sample(pairs, len(pairs)), key=given)
+        sides = self.rng.sample([pair, pair[::-1]], 2)
+        return min(sides, key=lambda side: (here.get(side, 0), everyone[side] - own[side]))
 
     def _left_open(self, connection: sa.Connection, annotator: int, met: set[str]) -> Any:
         waiting = self._places(

@@ -4,7 +4,7 @@ Knows nothing about what a vote means; app/study/vote_store.py does.
 """
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,10 +50,11 @@ places = sa.Table(
     sa.Column("annotator", sa.ForeignKey("annotators.id"), nullable=False),
     sa.Column("left", sa.String(200), nullable=False),
     sa.Column("given", sa.Double, nullable=False),
+    sa.Column("right", sa.String(200)),
     sa.UniqueConstraint("study", "item", "number"),
     sa.UniqueConstraint("study", "item", "annotator"),
 )
-"""Each item has a place for every vote it gets: who has it, and which lane stands on its left."""
+"""Each item has a place for every vote it gets: who has it, and which lanes stand on its sides."""
 votes = sa.Table(
     "votes",
     metadata,
@@ -90,9 +91,10 @@ def has_vote() -> Any:
 
 
 def select_votes(study: str, *where: Any) -> Any:
-    """Select votes of a study with item, number, left lane and annotator's name, oldest first."""
+    """Select votes of a study with item, number, lanes and annotator's name, oldest first."""
+    of_place = (places.c.item, places.c.number, places.c.left, places.c.right)
     return (
-        sa.select(votes, places.c.item, places.c.number, places.c.left, annotators.c.name)
+        sa.select(votes, *of_place, annotators.c.name)
         .join(places, places.c.id == votes.c.place)
         .join(annotators, annotators.c.id == votes.c.annotator)
         .where(places.c.study == study, *where)
@@ -115,6 +117,20 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
+def fill_right(connection: sa.Connection, study: str, lanes: Sequence[str]) -> bool:
+    """Say the right lane of places that were given when a study had two lanes and did not say it.
+
+    Returns:
+        Whether every place says it now; not so where these are not the two lanes.
+    """
+    unsaid = (places.c.study == study, places.c.right.is_(None))
+    if len(lanes) == 2:
+        for left, right in (lanes, lanes[::-1]):
+            own = places.update().where(*unsaid, places.c.left == left)
+            connection.execute(own.values(right=right))
+    return connection.execute(sa.select(places.c.id).where(*unsaid)).first() is None
+
+
 def restore_vote(connection: sa.Connection, study: str, row: Mapping[str, Any]) -> None:
     """Insert one row of `select_votes`, its annotator and its place, unless they are there.
 
@@ -134,7 +150,7 @@ def restore_vote(connection: sa.Connection, study: str, row: Mapping[str, Any]) 
                 return
             number = max(taken) + 1
         seat = {"study": study, "item": row["item"], "number": number, "annotator": annotator}
-        seat |= {"left": row["left"], "given": row["cast"]}
+        seat |= {"left": row["left"], "right": row.get("right"), "given": row["cast"]}
         made = places.insert().values(seat).returning(places.c.id)
         place = connection.execute(made).scalar_one()
     values = {column.name: row[column.name] for column in votes.columns}

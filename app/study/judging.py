@@ -15,6 +15,7 @@ from typing import Any
 from app.study.stats import SEVERITIES, TIES
 from app.study.vote_store import Place, VoteStore
 from sinktrack.core.errors import SinkTrackError
+from sinktrack.report.payload import parts_at
 from sinktrack.study.folder import Study, StudyItem
 
 _KEY = re.compile(r"[0-9a-zA-Z-]{8,64}")
@@ -177,7 +178,9 @@ class Judging:
         payload = self._prepared(self._items[place.item])
         titles = {lane["name"]: lane["title"] for lane in payload["lanes"]}
         sides = {side: titles[lane] for side, lane in self._lanes(place).items()}
-        return {"sides": sides, "payload": payload}
+        judged = [lane for lane in payload["lanes"] if lane["name"] in (place.left, place.right)]
+        apart = parts_at([lane.get("ids", ()) for lane in judged])
+        return {"sides": sides, "payload": payload | {"lanes": judged, "parts_at": apart}}
 
     def _pair(self, annotator: int) -> dict[str, Any]:
         """Return what an annotator judges next, and nothing that tells the methods."""
@@ -208,8 +211,7 @@ class Judging:
 
     def _lanes(self, place: Place) -> dict[str, str]:
         """Return the lane on each side."""
-        right = next(lane for lane in self.study.lanes if lane != place.left)
-        return {"left": place.left, "right": right}
+        return {"left": place.left, "right": place.right}
 
     def _token(self, annotator: int) -> str:
         signed = hmac.new(self._secret, str(annotator).encode(), hashlib.sha256)

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import combinations
 from typing import Any, Literal
 
 import pandas as pd
 
 from app.study import stats
 from app.study.stats import Agreement, Share, Vote
+from sinktrack.eval.statistics import holm
 from sinktrack.study.folder import Study
 
 Format = Literal["csv", "jsonl", "parquet"]
@@ -22,16 +24,18 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True)
 class Group:
-    """The figures of all votes, or of those on items with one tag.
+    """The figures of all votes on two lanes, or of those on items with one tag.
 
     Args:
         name: The tag; "all".
+        lanes: The first and the second lane.
         items: How many items have a vote.
         votes: How many votes there are.
         wins: How often the second lane was the better one, of the votes that preferred one.
         wins_by_item: Its 95 % interval with items drawn again; None of nothing.
         items_won: On how many items most votes preferred the second lane, and the first.
         sign_p: Of no preference, by item.
+        sign_p_holm: The same, corrected for how many pairs of lanes the study has; for "all" alone.
         said: How many votes preferred each lane, were a tie, or found both bad.
         hallucinating: By lane, the votes that found at least a minor hallucination.
         severe: By lane, those that found a severe one.
@@ -39,12 +43,14 @@ class Group:
     """
 
     name: str
+    lanes: tuple[str, str]
     items: int
     votes: int
     wins: Share
     wins_by_item: tuple[float, float] | None
     items_won: tuple[int, int]
     sign_p: float
+    sign_p_holm: float | None
     said: Mapping[str, int]
     hallucinating: Mapping[str, Share]
     severe: Mapping[str, Share]
@@ -56,22 +62,31 @@ class Results:
     """All figures of a study.
 
     Args:
-        groups: All votes first, then each tag.
+        groups: For each pair of lanes all votes first, then each tag.
+        items: How many items have a vote.
         choice: Agreement on which answer is better.
         severity: Agreement on how badly answers hallucinate.
         left: How often the left side won.
         seconds: Quartiles of the time per vote.
         by_annotator: Votes of each.
-        single: Items with one vote, which agreement leaves out.
+        single: Pairs of answers with one vote, which agreement leaves out.
     """
 
     groups: tuple[Group, ...]
+    items: int
     choice: Agreement
     severity: Agreement
     left: Share
     seconds: tuple[float, float, float] | None
     by_annotator: Mapping[str, int]
     single: int
+
+    def by_pair(self) -> dict[tuple[str, str], list[Group]]:
+        """Return the groups of each pair of lanes."""
+        found: dict[tuple[str, str], list[Group]] = {}
+        for group in self.groups:
+            found.setdefault(group.lanes, []).append(group)
+        return found
 
 
 def as_votes(study: Study, kept: Sequence[Mapping[str, Any]]) -> list[Vote]:
@@ -82,6 +97,7 @@ def as_votes(study: Study, kept: Sequence[Mapping[str, Any]]) -> list[Vote]:
             item=row["item"],
             annotator=row["name"],
             left=row["left"],
+            right=row["right"],
             better=row["better"],
             severity={
                 lane: judged["severity"]
@@ -98,33 +114,46 @@ def as_votes(study: Study, kept: Sequence[Mapping[str, Any]]) -> list[Vote]:
 def compute_results(study: Study, votes: Sequence[Vote]) -> Results:
     """Compute all figures of a study."""
     lanes = tuple(study.lanes)
+    pairs = list(combinations(lanes, 2))
     tags = dict.fromkeys(tag for item in study.items for tag in item.tags)
-    per_item = Counter(vote.item for vote in votes)
+    judged = Counter(vote.compared for vote in votes)
+    own = {pair: [vote for vote in votes if vote.pair == set(pair)] for pair in pairs}
+    corrected = holm([_sign_p(own[pair], pair) for pair in pairs])
+    groups: list[Group] = []
+    for pair, p in zip(pairs, corrected, strict=True):
+        groups.append(_group("all", own[pair], pair, p))
+        for tag in tags:
+            groups.append(_group(tag, [vote for vote in own[pair] if tag in vote.tags], pair))
     return Results(
-        groups=(
-            _group("all", votes, lanes),
-            *(_group(tag, [vote for vote in votes if tag in vote.tags], lanes) for tag in tags),
-        ),
+        groups=tuple(groups),
+        items=len({vote.item for vote in votes}),
         choice=stats.choice_agreement(votes, lanes),
         severity=stats.severity_agreement(votes, lanes),
         left=stats.left_wins(votes),
         seconds=stats.vote_time_quartiles(votes),
         by_annotator=Counter(vote.annotator for vote in votes),
-        single=sum(count == 1 for count in per_item.values()),
+        single=sum(count == 1 for count in judged.values()),
     )
 
 
-def _group(name: str, votes: Sequence[Vote], lanes: tuple[str, ...]) -> Group:
+def _sign_p(votes: Sequence[Vote], lanes: tuple[str, str]) -> float:
+    return stats.sign_test(*stats.items_won(votes, lanes[1]))
+
+
+def _group(
+    name: str, votes: Sequence[Vote], lanes: tuple[str, str], corrected: float | None = None
+) -> Group:
     first, second = lanes
-    won = stats.items_won(votes, second)
     return Group(
         name=name,
+        lanes=lanes,
         items=len({vote.item for vote in votes}),
         votes=len(votes),
         wins=stats.win_rate(votes, second),
         wins_by_item=stats.bootstrap(votes, stats.win_measure(second)),
-        items_won=won,
-        sign_p=stats.sign_test(*won),
+        items_won=stats.items_won(votes, second),
+        sign_p=_sign_p(votes, lanes),
+        sign_p_holm=corrected,
         said={said: sum(vote.better == said for vote in votes) for said in (*lanes, *stats.TIES)},
         hallucinating={lane: stats.hallucinated(votes, lane) for lane in lanes},
         severe={lane: stats.hallucinated(votes, lane, "severe") for lane in lanes},
@@ -135,7 +164,6 @@ def _group(name: str, votes: Sequence[Vote], lanes: tuple[str, ...]) -> Group:
 def vote_rows(study: Study, kept: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return one row a vote, with everything needed to redo the statistics."""
     items = {item.name: item for item in study.items}
-    first, second = study.lanes
     rows = []
     for vote in kept:
         item = items.get(vote["item"])
@@ -147,7 +175,7 @@ def vote_rows(study: Study, kept: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             "tags": " ".join(item.tags) if item else "",
             "annotator": vote["name"],
             "left": vote["left"],
-            "right": second if vote["left"] == first else first,
+            "right": vote["right"],
             "better": vote["better"],
         }
         for lane in study.lanes:

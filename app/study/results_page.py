@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import gradio as gr
@@ -18,16 +19,9 @@ from sinktrack.study.folder import Study
 
 PATH = "/results"
 _FORMATS: tuple[Format, ...] = ("csv", "jsonl", "parquet")
-_COLOURS = ("#d98a4b", "#0b6b63", "#c3cbc9", "#8f9fd6")
-"""Of the first lane, the second, a tie, and both bad."""
-_HEADINGS = (
-    "Which answer is better",
-    "How often they hallucinate",
-    "How far annotators agree",
-    "By annotator",
-    "By tag",
-    "By item",
-)
+_COLOURS = ("#d98a4b", "#0b6b63", "#8c5a86", "#a3913c", "#4f7cac", "#9c4f4f")
+"""Of the lanes, in order; more lanes begin anew."""
+_COLOURS_OF_TIES = ("#c3cbc9", "#8f9fd6")
 
 
 class ResultsPage:
@@ -53,7 +47,8 @@ class ResultsPage:
             code = gr.Textbox(label="Coordinator's code", type="password", elem_id="code")
             show = gr.Button("Show", variant="primary", elem_id="show")
         with gr.Column(visible=False, elem_id="results") as shown:
-            said = (*self._study.lanes, *TIES)
+            colours = dict(zip(self._study.lanes, cycle(_COLOURS), strict=False))
+            colours |= dict(zip(TIES, _COLOURS_OF_TIES, strict=True))
             plot = gr.BarPlot(
                 x="tag",
                 y="share",
@@ -61,10 +56,10 @@ class ResultsPage:
                 x_title=" ",
                 y_title="of 100 votes",
                 x_label_angle=-25,
-                color_map=dict(zip(said, _COLOURS, strict=True)),
+                color_map=colours,
                 height=300,
             )
-            tables = [gr.HTML(apply_default_css=False) for _ in _HEADINGS]
+            tables = gr.HTML(apply_default_css=False)
             with gr.Row():
                 files = [
                     gr.DownloadButton(text, elem_id=name)
@@ -87,11 +82,10 @@ class ResultsPage:
                 raise toast(str(error)) from error
             votes = as_votes(self._study, kept)
             found = compute_results(self._study, votes)
-            tables = self._tables(votes, found)
             return [
                 gr.update(visible=True),
                 _shares(found),
-                *tables,
+                self._tables(votes, found),
                 *self._files(kept, found, folder),
             ]
 
@@ -99,18 +93,19 @@ class ResultsPage:
             [show.click, code.submit],
             answer,
             code,
-            [shown, plot, *tables, *files],
+            [shown, plot, tables, *files],
             api_visibility="private",
         )
 
-    def _tables(self, votes: Sequence[Vote], found: Results) -> list[str]:
-        tables: list[Table] = [
-            preferences(self._study, found),
-            hallucinations(self._study, found),
-            agreements(found),
-            *progress(self._study, votes),
+    def _tables(self, votes: Sequence[Vote], found: Results) -> str:
+        told = ("By annotator", "By tag", "By item")
+        tables: list[tuple[str, Table]] = [
+            *preferences(found),
+            *hallucinations(found),
+            ("How far annotators agree", agreements(found)),
+            *zip(told, progress(self._study, votes), strict=True),
         ]
-        return [_table(*each) for each in zip(_HEADINGS, tables, strict=True)]
+        return "".join(_table(*each) for each in tables)
 
     def _files(self, kept: Sequence[Mapping[str, Any]], found: Results, folder: str) -> list[str]:
         rows = vote_rows(self._study, kept)
@@ -124,11 +119,20 @@ class ResultsPage:
 
 
 def _shares(found: Results) -> pd.DataFrame:
-    """Return what the plot shows: one row a tag and answer, as a share of 100 votes."""
+    """Return what the plot shows: one row a tag and answer, as a share of 100 votes.
+
+    Of several pairs of lanes it shows each pair's votes, and no tags.
+    """
+    pairs = found.by_pair()
+    shown = {
+        group.name if len(pairs) == 1 else " : ".join(pair): group
+        for pair, groups in pairs.items()
+        for group in (groups if len(pairs) == 1 else groups[:1])
+    }
     return pd.DataFrame(
         [
-            {"tag": group.name, "answer": said, "share": 100 * count / max(1, group.votes)}
-            for group in found.groups
+            {"tag": name, "answer": said, "share": 100 * count / max(1, group.votes)}
+            for name, group in shown.items()
             for said, count in group.said.items()
         ]
     )

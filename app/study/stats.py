@@ -26,6 +26,7 @@ class Vote:
         item: The item's name.
         annotator: Who judged.
         left: The lane that stood on the left.
+        right: The lane that stood on the right.
         better: The lane that was preferred, "tie" or "both bad".
         severity: How badly each lane hallucinates, one of SEVERITIES; empty if that was not asked.
         seconds: From the showing of the pair to the vote.
@@ -35,10 +36,21 @@ class Vote:
     item: str
     annotator: str
     left: str
+    right: str
     better: str
     severity: dict[str, str] = field(default_factory=dict)
     seconds: float | None = None
     tags: tuple[str, ...] = ()
+
+    @property
+    def pair(self) -> frozenset[str]:
+        """The two lanes that were compared."""
+        return frozenset((self.left, self.right))
+
+    @property
+    def compared(self) -> str:
+        """What was judged: votes agree or not where this is the same."""
+        return "\n".join((self.item, *sorted(self.pair)))
 
 
 @dataclass(frozen=True)
@@ -206,8 +218,8 @@ def agreement(
 
 
 def choice_agreement(votes: Iterable[Vote], lanes: Sequence[str]) -> Agreement:
-    """Measure agreement on which answer is better."""
-    return agreement(((v.item, v.annotator, v.better) for v in votes), [*lanes, *TIES])
+    """Measure agreement on which answer is better, of the same two to the same item."""
+    return agreement(((v.compared, v.annotator, v.better) for v in votes), [*lanes, *TIES])
 
 
 def severity_agreement(votes: Iterable[Vote], lanes: Sequence[str]) -> Agreement:

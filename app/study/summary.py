@@ -19,32 +19,32 @@ are shares of the votes that preferred one answer, with Wilson's 95 % interval; 
 95 % percentile interval of 10,000 bootstrap draws of items. p is the exact two-sided sign test over
 items: which lane most of an item's votes prefer, and which lane was judged to hallucinate worse on
 the whole. Agreement is Krippendorff's alpha, nominal for the better answer, ordinal for severity;
-items with a single vote are left out of it.
+pairs of answers with a single vote are left out of it.
 """.strip()
 _LIMITS = """
 The intervals speak of items like these and of annotators like these. Wilson's takes votes for
 independent, which several votes on one item are not: trust the interval by item. Tags are looked at
-one by one, without a correction for how many there are.
+one by one, without a correction for how many there are. Of more than two lanes p is also given as
+corrected for the number of pairs, by Holm's procedure; hallucinations are not.
 """.strip()
 
 
 def summary(study: Study, found: Results) -> str:
     """Return the results as Markdown: figures, how they were got, versions and limits."""
-    first, second = study.lanes
-    everything = found.groups[0]
+    total = sum(found.by_annotator.values())
     by_annotator = ", ".join(
         f"{escape_markdown(name)} {count}" for name, count in sorted(found.by_annotator.items())
     )
     parts = [
         f"# {escape_markdown(study.title)}",
-        f"{everything.votes} votes by {len(found.by_annotator)} annotators on {everything.items} "
-        f"of {len(study.items)} items, {study.votes_per_item} votes an item asked for. Each vote "
-        f"compared an answer of `{first}` with one of `{second}`, blind.",
-        "## Which answer is better",
-        _table(*preferences(study, found)),
+        f"{total} votes by {len(found.by_annotator)} annotators on {found.items} of "
+        f"{len(study.items)} items, {study.votes_per_item} votes an item asked for. Each vote "
+        f"compared answers of two of {', '.join(f'`{lane}`' for lane in study.lanes)}, blind.",
     ]
-    if "hallucination" in study.ask:
-        parts += ["## How often they hallucinate", _table(*hallucinations(study, found))]
+    for heading, table in preferences(found):
+        parts += [f"## {escape_markdown(heading)}", _table(*table)]
+    for heading, table in hallucinations(found) if "hallucination" in study.ask else ():
+        parts += [f"## {escape_markdown(heading)}", _table(*table)]
     parts += ["## How far annotators agree", _table(*agreements(found))]
     parts += [
         "## Checks",
@@ -54,7 +54,7 @@ def summary(study: Study, found: Results) -> str:
         f"- Votes by annotator: {by_annotator}.",
         "## Method",
         _METHOD,
-        f"{found.single} items have a single vote.",
+        f"{found.single} pairs of answers have a single vote.",
         "## Versions",
         f"sinktrack {VERSION}, krippendorff {importlib.metadata.version('krippendorff')}, "
         f"numpy {importlib.metadata.version('numpy')}, Python {platform.python_version()}; "
@@ -69,36 +69,51 @@ Table = tuple[list[str], list[list[Any]]]
 """A table's head and its rows."""
 
 
-def preferences(study: Study, found: Results) -> Table:
-    """Return which lane was preferred, for all votes and for each tag."""
-    first, second = study.lanes
-    head = ["", "items", "votes", f"{second} wins", "by item", f"items {second} : {first}", "p"]
-    rows: list[list[Any]] = [
-        [
-            group.name,
-            group.items,
-            group.votes,
-            format_share(group.wins),
-            _format_interval(group.wins_by_item),
-            " : ".join(map(str, group.items_won)),
-            format_p_value(group.sign_p),
-            group.said["tie"],
-            group.said["both bad"],
+def preferences(found: Results) -> list[tuple[str, Table]]:
+    """Return which lane was preferred, a table a pair of lanes: for all votes and for each tag."""
+    pairs = found.by_pair()
+    tables = []
+    for (first, second), groups in pairs.items():
+        head = ["", "items", "votes", f"{second} wins", "by item", f"items {second} : {first}", "p"]
+        head += ["p, corrected"] if len(pairs) > 1 else []
+        rows: list[list[Any]] = [
+            [
+                group.name,
+                group.items,
+                group.votes,
+                format_share(group.wins),
+                _format_interval(group.wins_by_item),
+                " : ".join(map(str, group.items_won)),
+                format_p_value(group.sign_p),
+                *([format_p_value(group.sign_p_holm)] if len(pairs) > 1 else []),
+                group.said["tie"],
+                group.said["both bad"],
+            ]
+            for group in groups
         ]
-        for group in found.groups
-    ]
-    return [*head, "ties", "both bad"], rows
+        heading = heading_of("Which answer is better", first, second, len(pairs))
+        tables.append((heading, ([*head, "ties", "both bad"], rows)))
+    return tables
 
 
-def hallucinations(study: Study, found: Results) -> Table:
-    """Return how often each lane hallucinates, for all votes and for each tag."""
-    head = ["", *(f"{lane}, {how}" for lane in study.lanes for how in ("any", "severe")), "p"]
-    rows: list[list[Any]] = []
-    for group in found.groups:
-        both = (group.hallucinating, group.severe)
-        shares = [format_share(each[lane]) for lane in study.lanes for each in both]
-        rows.append([group.name, *shares, format_p_value(group.hallucination_p)])
-    return head, rows
+def hallucinations(found: Results) -> list[tuple[str, Table]]:
+    """Return how often lanes hallucinate, a table a pair: for all votes and for each tag."""
+    pairs = found.by_pair()
+    tables = []
+    for lanes, groups in pairs.items():
+        head = ["", *(f"{lane}, {how}" for lane in lanes for how in ("any", "severe")), "p"]
+        rows: list[list[Any]] = []
+        for group in groups:
+            both = (group.hallucinating, group.severe)
+            shares = [format_share(each[lane]) for lane in lanes for each in both]
+            rows.append([group.name, *shares, format_p_value(group.hallucination_p)])
+        tables.append((heading_of("How often they hallucinate", *lanes, len(pairs)), (head, rows)))
+    return tables
+
+
+def heading_of(what: str, first: str, second: str, pairs: int) -> str:
+    """Return a table's heading, which names the lanes where there are several pairs."""
+    return what if pairs == 1 else f"{what}: {second} beside {first}"
 
 
 def agreements(found: Results) -> Table:

@@ -19,6 +19,7 @@ from app.study.assignment import Assignment
 from app.study.database import (
     STANDING,
     database_errors,
+    fill_right,
     find_or_add_annotator,
     has_vote,
     insert_once,
@@ -34,17 +35,19 @@ from sinktrack.core.errors import StoreError
 
 @dataclass(frozen=True)
 class Place:
-    """One item, given to one annotator, with the sides of its two answers drawn.
+    """One item, given to one annotator, with two of its answers and their sides drawn.
 
     Args:
         id: Of the place.
         item: The item's name.
         left: The lane on the left.
+        right: The lane on the right.
     """
 
     id: int
     item: str
     left: str
+    right: str
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,10 @@ class VoteStore:
     Args:
         url: As SQLAlchemy reads it, such as "sqlite:///votes.sqlite" or "postgresql://...".
         study: The study's name; a database may hold several.
-        lanes: The names of the two lanes.
+        lanes: The names of the lanes, two or more.
         items: The names of the items.
         votes_per_item: How many votes each item gets.
-        rng: Draws the sides.
+        rng: Draws pairs and sides.
 
     Raises:
         StoreError: If the database cannot be opened, or holds votes on other lanes.
@@ -99,9 +102,13 @@ class VoteStore:
                 connection.execute(insert_once(connection, studies, row))
                 own = sa.select(studies.c.secret).where(studies.c.name == study)
                 self.secret: str = connection.execute(own).scalar_one()
-                left = sa.select(places.c.left).where(places.c.study == study).distinct()
-                known = set(connection.execute(left).scalars())
-        if not known <= set(lanes):
+                known: set[str] = set()
+                for side in (places.c.left, places.c.right):
+                    said = sa.select(side).where(places.c.study == study, side.is_not(None))
+                    known.update(connection.execute(said.distinct()).scalars())
+                self._lanes = tuple(lanes)
+                whole = known <= set(lanes) and fill_right(connection, study, self._lanes)
+        if not whole:
             self.close()
             raise StoreError(
                 f"The votes of the study {study} are on other lanes ({', '.join(sorted(known))}): "
@@ -126,14 +133,14 @@ class VoteStore:
         """Return the item that an annotator judges next; None when there is none for them now."""
         with self._writing() as connection:
             row = self._assignment.next(connection, annotator)
-            return Place(row.id, row.item, row.left) if row is not None else None
+            return Place(row.id, row.item, row.left, row.right) if row is not None else None
 
     def open_place(self, place: int, annotator: int) -> Place | None:
         """Return a place that an annotator has and that has no vote; None otherwise."""
         found = self._assignment.open(annotator).where(places.c.id == place)
         with database_errors(), self._engine.begin() as connection:
             row = connection.execute(found).first()
-        return Place(row.id, row.item, row.left) if row is not None else None
+        return Place(row.id, row.item, row.left, row.right) if row is not None else None
 
     def vote(
         self,
@@ -192,7 +199,7 @@ class VoteStore:
             row = connection.execute(self._last(annotator)).first()
         if row is None:
             return None
-        return Place(row.place, row.item, row.left), dict(row._mapping)
+        return Place(row.place, row.item, row.left, row.right), dict(row._mapping)
 
     def _last(self, annotator: int) -> Any:
         mine = (votes.c.annotator == annotator, places.c.item.in_(self.items))
@@ -214,7 +221,7 @@ class VoteStore:
             now = places.update().where(places.c.id == row.place).values(given=time.time())
             connection.execute(now)
         self._changed(row.key)
-        return Place(row.place, row.item, row.left)
+        return Place(row.place, row.item, row.left, row.right)
 
     def reveal(self, annotator: int) -> Place | None:
         """Note that an annotator is shown the methods' names of their last vote.
@@ -229,7 +236,7 @@ class VoteStore:
             seen = votes.update().where(votes.c.key == row.key, votes.c.revealed.is_(None))
             connection.execute(seen.values(revealed=time.time()))
         self._changed(row.key)
-        return Place(row.place, row.item, row.left)
+        return Place(row.place, row.item, row.left, row.right)
 
     def progress(self, annotator: int) -> Progress:
         """Return how far an annotator is."""
@@ -242,7 +249,7 @@ class VoteStore:
         return Progress(count, left, last is not None and last.revealed is None)
 
     def standing(self) -> list[dict[str, Any]]:
-        """Return every vote that stands, oldest first, with item, left lane and annotator."""
+        """Return every vote that stands, oldest first, with item, lanes and annotator."""
         return self._rows(STANDING)
 
     def subscribe(self, listener: Callable[[dict[str, Any]], None]) -> None:
@@ -257,6 +264,7 @@ class VoteStore:
             # votes taken back come last: their place may have been given to another annotator
             for row in sorted(rows, key=lambda row: (row["undone"] is not None, row["cast"])):
                 restore_vote(connection, self.study, row)
+            fill_right(connection, self.study, self._lanes)
 
     def _rows(self, *where: Any) -> list[dict[str, Any]]:
         with database_errors(), self._engine.begin() as connection:

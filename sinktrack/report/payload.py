@@ -88,7 +88,7 @@ def payload(comparison: Comparison) -> dict[str, Any]:
         "versions": dict(comparison.versions),
         "sinks": _sinks(plain, comparison),
         "lanes": [_lane(answer, comparison, titles[answer.name], by_layer) for answer in answers],
-        "parts_at": _parts_at(answers),
+        "parts_at": parts_at([answer.token_ids for answer in answers]),
     }
 
 
@@ -218,11 +218,11 @@ def _sinks(trace: AttentionTrace, comparison: Comparison) -> list[dict[str, Any]
     return found
 
 
-def _parts_at(answers: list[Answer]) -> int | None:
+def parts_at(answers: Sequence[Sequence[int]]) -> int | None:
     """Return the first token at which not all answers agree; None if they never part."""
-    longest = max((len(answer.token_ids) for answer in answers), default=0)
+    longest = max(map(len, answers), default=0)
     for index in range(longest):
-        if len({answer.token_ids[index : index + 1] for answer in answers}) > 1:
+        if len({tuple(ids[index : index + 1]) for ids in answers}) > 1:
             return index
     return None
 

@@ -58,8 +58,9 @@ class Study:
         title: What annotators read first.
         instructions: What they are to do, as plain text.
         model: A hub name, or a folder.
-        lanes: Two methods by name: None for the plain model, else kind and parameters; without a
-            kind SinkTrack and what differs from the model's own schedule.
+        lanes: Two or more methods by name, which annotators compare in pairs: None for the plain
+            model, else kind and parameters; without a kind SinkTrack and what differs from the
+            model's own schedule.
         items: In the file's order.
         votes_per_item: How many people judge each item.
         ask: What is asked besides which answer is better.
@@ -236,8 +237,8 @@ def _images(said: Mapping[str, Any], folder: Path, where: str) -> tuple[Path, ..
 
 
 def _lanes(said: Any, file: Path) -> dict[str, Mapping[str, Any] | None]:
-    if not isinstance(said, dict) or len(said) != 2:
-        raise StudyError(f"{file}: lanes has to name two lanes, which annotators compare.")
+    if not isinstance(said, dict) or len(said) < 2:
+        raise StudyError(f"{file}: lanes has to name two or more, which annotators compare.")
     lanes: dict[str, Mapping[str, Any] | None] = {}
     for name, changes in said.items():
         if changes is not None and not isinstance(changes, dict):
@@ -250,7 +251,7 @@ def _lanes(said: Any, file: Path) -> dict[str, Mapping[str, Any] | None]:
         except (SinkTrackError, TypeError) as error:
             raise StudyError(f"{file}: the lane {name!r} cannot be used: {error}") from error
         lanes[_name(name, f"{file}: a lane")] = changes
-    if len(lanes) != 2:
+    if len(lanes) != len(said):
         raise StudyError(f"{file}: two lanes have the same name: give each its own.")
     return lanes
 

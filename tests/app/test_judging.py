@@ -6,6 +6,8 @@ import pytest
 from studies import YAML, make_study, open_store
 
 from app.study.judging import Judging
+from app.study.results import as_votes, compute_results
+from app.study.results_page import ResultsPage
 from sinktrack.core.errors import StudyError
 from sinktrack.study.folder import read_study
 
@@ -47,6 +49,40 @@ def vote(shown, **changes):
         "comment": "",
         "seconds": 3.5,
     } | changes
+
+
+def test_of_three_lanes_two_are_shown_and_told(tmp_path):
+    """The vote names a lane of the pair, and the reveal has nothing of the third."""
+    made = make_study(tmp_path / "study", yaml=YAML.replace("lanes: {", "lanes: {third: , "))
+    for item in made.items:
+        file = made.prepared(item)
+        said = json.loads(file.read_text())
+        lanes = [{"name": "third", "title": "Third", "text": "Nothing."}, *said["lanes"]]
+        file.write_text(json.dumps(said | {"lanes": lanes}))
+    store = open_store(made)
+    judging = Judging(made, store, CODE)
+    shown = judging.answer({"what": "sign in", "name": "Ann", "code": CODE})
+    texts = {lane["text"]: lane["title"] for lane in lanes}
+    met = []
+    for number in range(3):
+        pair = shown["pair"]
+        sides = judging.answer(vote(shown, key=f"key-number-{number}"))
+        assert sides["kept"]
+        told = judging.answer({"what": "reveal", "token": shown["token"]})
+        assert {lane["title"] for lane in told["payload"]["lanes"]} == set(told["sides"].values())
+        for side in ("left", "right"):
+            known = [title for text, title in texts.items() if pair[side][:11] == text[:11]]
+            assert told["sides"][side] in known
+        met.append(frozenset(told["sides"].values()))
+        shown = sides | {"token": shown["token"]}
+    assert len(set(met)) == 3
+    votes = as_votes(made, store.standing())
+    assert all(each.better == each.left for each in votes)
+    found = compute_results(made, votes)
+    assert [group.votes for group in found.groups if group.name == "all"] == [1, 1, 1]
+    page = ResultsPage(made, store, CODE)
+    assert page._tables(votes, found).count("Which answer is better: ") == 3
+    store.close()
 
 
 def test_who_knows_the_code_gets_a_pair_and_nothing_that_tells_the_sides(ann, study):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -24,6 +25,7 @@ def kept(item, name, better, left="baseline", **changes):
         "item": item,
         "name": name,
         "left": left,
+        "right": next(lane for lane in LANES if lane != left),
         "better": better,
         "judged": JUDGED,
         "comment": "",
@@ -66,6 +68,37 @@ def test_the_figures_are_those_of_a_hand_count(study, votes):
     assert found.by_annotator == {"Ann": 3, "Bob": 3}
 
 
+def test_of_three_lanes_each_pair_has_figures_of_its_own(tmp_path):
+    """By hand: a lane's wins over one say nothing of its wins over another."""
+    study = make_study(tmp_path / "study", items=4)
+    study = replace(study, lanes={"a": None, "b": {}, "c": {"context": "image"}})
+    said = {
+        ("a", "b"): ["b", "b", "b", "a"],
+        ("c", "a"): ["a", "tie", "both bad", "a"],
+        ("b", "c"): ["c"],
+    }
+    votes = [
+        kept(f"item{number}", name, better, left=pair[0], right=pair[1], judged={})
+        for name, (pair, choices) in zip(("Ann", "Bob", "Eve"), said.items(), strict=True)
+        for number, better in enumerate(choices)
+    ]
+    found = compute_results(study, as_votes(study, votes))
+    everything = {pair: groups[0] for pair, groups in found.by_pair().items()}
+    assert list(everything) == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert [each.wins for each in everything.values()] == [Share(3, 4), Share(0, 2), Share(1, 1)]
+    assert everything["a", "c"].said == {"a": 2, "c": 0, "tie": 1, "both bad": 1}
+    assert [each.items_won for each in everything.values()] == [(3, 1), (0, 2), (1, 0)]
+    assert [each.sign_p for each in everything.values()] == [0.625, 0.5, 1.0]
+    assert [each.sign_p_holm for each in everything.values()] == [1.0, 1.0, 1.0]
+    assert found.items == 4 and found.single == 9 and found.choice.items == 0
+    text = summary(study, found)
+    assert "compared answers of two of `a`, `b`, `c`, blind" in text
+    assert "## Which answer is better: c beside a" in text and "| p, corrected |" in text
+    assert r"| all | 4 | 4 | 0.000 \(0.000 to 0.658; 0 of 2\) |" in text
+    rows = vote_rows(study, votes)
+    assert list(rows["right"][:5]) == ["b"] * 4 + ["a"]
+
+
 def test_nothing_is_not_an_error(study):
     found = compute_results(study, [])
     assert found.groups[0].wins.value is None and found.seconds is None
@@ -87,6 +120,7 @@ def test_what_is_taken_away_is_enough_for_the_same_figures(study, votes, format_
             row["annotator"],
             row["better"],
             left=row["left"],
+            right=row["right"],
             seconds=float(row["seconds"]) if str(row["seconds"]) in ("4.0", "4") else None,
             judged={
                 lane: {"severity": row[f"severity of {lane}"]}

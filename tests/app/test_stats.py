@@ -24,7 +24,11 @@ LANES = ("baseline", "sinktrack")
 
 
 def votes(*better, item="{}", annotator="ann", left="baseline"):
-    return [Vote(item.format(number), annotator, left, said) for number, said in enumerate(better)]
+    right = next(lane for lane in LANES if lane != left)
+    return [
+        Vote(item.format(number), annotator, left, right, said)
+        for number, said in enumerate(better)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -74,15 +78,15 @@ def test_alpha_is_krippendorffs_worked_example():
 
 def test_agreement_by_hand_and_single_votes_left_out():
     judged = [
-        Vote("a", "ann", "baseline", "sinktrack"),
-        Vote("a", "bob", "baseline", "sinktrack"),
-        Vote("a", "eve", "baseline", "tie"),
-        Vote("b", "ann", "baseline", "tie"),
+        Vote("a", "ann", "baseline", "sinktrack", "sinktrack"),
+        Vote("a", "bob", "baseline", "sinktrack", "sinktrack"),
+        Vote("a", "eve", "baseline", "sinktrack", "tie"),
+        Vote("b", "ann", "baseline", "sinktrack", "tie"),
     ]
     found = choice_agreement(judged, LANES)
     assert (found.items, found.pairs.count, found.pairs.total) == (1, 1, 3)
     assert choice_agreement(judged[3:], LANES).alpha is None
-    same = [Vote("a", who, "baseline", "tie") for who in ("ann", "bob")]
+    same = [Vote("a", who, "baseline", "sinktrack", "tie") for who in ("ann", "bob")]
     assert choice_agreement(same, LANES).alpha is None  # nothing to agree about
     assert choice_agreement(same, LANES).pairs.value == 1
 
@@ -91,7 +95,7 @@ def test_severe_is_farther_from_none_than_minor():
     def judged(one, other):
         pairs = [("none", "none"), ("severe", "severe"), (one, other)]
         return [
-            Vote(str(item), who, "baseline", "tie", {"baseline": said})
+            Vote(str(item), who, "baseline", "sinktrack", "tie", {"baseline": said})
             for item, pair in enumerate(pairs)
             for who, said in zip(("ann", "bob"), pair, strict=True)
         ]
@@ -117,7 +121,9 @@ def test_the_bootstrap_draws_items_and_not_votes():
     """Ten votes that repeat each other are worth one."""
     single = votes(*["sinktrack", "baseline"] * 20)
     repeated = [
-        Vote(vote.item, f"{who}", vote.left, vote.better) for vote in single for who in range(10)
+        Vote(vote.item, f"{who}", vote.left, vote.right, vote.better)
+        for vote in single
+        for who in range(10)
     ]
     low, high = bootstrap(single, win_measure("sinktrack"))
     assert (low, high) == pytest.approx(Share(20, 40).interval, abs=0.03)
@@ -128,7 +134,9 @@ def test_the_bootstrap_draws_items_and_not_votes():
 
 def test_hallucinations_are_counted_and_compared_item_by_item():
     judged = [
-        Vote(str(item), "ann", "baseline", "tie", {"baseline": one, "sinktrack": other})
+        Vote(
+            str(item), "ann", "baseline", "sinktrack", "tie", {"baseline": one, "sinktrack": other}
+        )
         for item, (one, other) in enumerate(
             [("severe", "none")] * 4 + [("minor", "none")] * 2 + [("none", "none")] * 3
         )
@@ -140,6 +148,17 @@ def test_hallucinations_are_counted_and_compared_item_by_item():
     assert hallucination_p(votes("tie"), *LANES) is None
 
 
+def test_annotators_agree_or_not_on_the_same_two_answers_alone():
+    """Eve compared another pair of the item, and so did not disagree."""
+    judged = [
+        Vote("a", "ann", "x", "y", "x"),
+        Vote("a", "bob", "y", "x", "x"),
+        Vote("a", "eve", "x", "z", "z"),
+    ]
+    found = choice_agreement(judged, ("x", "y", "z"))
+    assert found.items == 1 and found.pairs == Share(1, 1)
+
+
 def test_a_position_bias_shows():
     judged = votes("baseline", "baseline", "baseline", "sinktrack", "tie")
     assert left_wins(judged) == Share(3, 4)
@@ -148,6 +167,8 @@ def test_a_position_bias_shows():
 
 
 def test_time_is_told_in_quartiles():
-    judged = [Vote("a", "ann", "baseline", "tie", seconds=s) for s in (1, 2, 3, 4, None)]
+    judged = [
+        Vote("a", "ann", "baseline", "sinktrack", "tie", seconds=s) for s in (1, 2, 3, 4, None)
+    ]
     assert vote_time_quartiles(judged) == (1.75, 2.5, 3.25)
     assert vote_time_quartiles(votes("tie")) is None

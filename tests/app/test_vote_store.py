@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from itertools import combinations, cycle
 
 import databases
 import pytest
@@ -45,12 +46,12 @@ def make(url):
     opened = []
     name = uuid.uuid4().hex
 
-    def open_store(items=("a", "b", "c"), votes_per_item=2, seed=0):
+    def open_store(items=("a", "b", "c"), votes_per_item=2, seed=0, lanes=LANES):
         opened.append(
             VoteStore(
                 url,
                 study=name,
-                lanes=LANES,
+                lanes=lanes,
                 items=items,
                 votes_per_item=votes_per_item,
                 rng=random.Random(seed),
@@ -73,6 +74,32 @@ def test_the_migrations_make_the_tables_of_the_code(url):
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
     open_database(url).dispose()  # a second start changes nothing
+
+
+def test_votes_from_before_there_was_a_right_lane_are_kept(tmp_path):
+    """With two lanes the right one is the other; with more nobody could say which it was."""
+    url = f"sqlite:///{tmp_path / 'votes.sqlite'}"
+
+    def open_study(*lanes):
+        return VoteStore(url, study="old", lanes=lanes, items="ab", votes_per_item=1)
+
+    store = open_study("x", "y")
+    ann = store.join("Ann")
+    place = store.next(ann)
+    cast(store, ann, place, "x")
+    (row,) = rows = store.standing()
+    with store._engine.begin() as connection:
+        connection.execute(sa.text("UPDATE places SET right = NULL"))
+    store.close()
+    with pytest.raises(StoreError, match="other lanes"):
+        open_study("x", "y", "z")
+    store = open_study("x", "y")
+    assert store.standing() == rows and row["right"] == place.right
+    store.close()
+    store = open_study("x", "y", "z")  # a third lane may come later
+    later = store.next(ann)
+    assert {place.left, place.right} == {"x", "y"} and "z" in (later.left, later.right)
+    store.close()
 
 
 def test_a_vote_comes_back_as_it_was_given(make):
@@ -178,6 +205,34 @@ def test_each_method_stands_left_half_of_the_time(make):
             cast(store, who, place)
     assert sum(left.values()) == 1002
     assert all(0.45 <= count / 1002 <= 0.55 for count in left.values())
+
+
+def test_of_many_lanes_every_pair_is_judged_equally_often(make):
+    """At every moment up to one, by each annotator as well, and its sides as often either way."""
+    lanes, items = "abcd", [str(number) for number in range(60)]
+    store = make(items=items, votes_per_item=3, seed=2, lanes=tuple(lanes))
+    people = [store.join(name) for name in ("Ann", "Bob", "Eve", "Zoe")]
+    pairs = [frozenset(pair) for pair in combinations(lanes, 2)]
+    given, sides, own = Counter(), Counter(), {who: Counter() for who in people}
+    on_item = Counter()
+    for who in cycle(people):
+        place = store.next(who)
+        if place is None:
+            break
+        pair = frozenset((place.left, place.right))
+        given[pair] += 1
+        own[who][pair] += 1
+        sides[place.left, place.right] += 1
+        on_item[place.item, pair] += 1
+        cast(store, who, place, place.left)
+        assert max(given[each] for each in pairs) - min(given[each] for each in pairs) <= 1
+    assert [given[pair] for pair in pairs] == [30] * 6
+    for counts in own.values():
+        assert max(counts[each] for each in pairs) - min(counts[each] for each in pairs) <= 3
+    for one, other in combinations(lanes, 2):
+        assert abs(sides[one, other] - sides[other, one]) <= 6
+    assert sum(count > 1 for count in on_item.values()) < 30
+    assert {(row["left"], row["right"]) for row in store.standing()} == set(sides)
 
 
 def test_ten_people_at_once_lose_and_double_nothing(make):
