@@ -4,7 +4,7 @@ Asks the tasks of shapes on both bundled checkpoints: greedily, and sampled at t
 three seeds. Methods have their published defaults. Goes on where it stopped. Writes a table, the
 numbers and two figures a checkpoint.
 
-    python benchmarks/mitigation.py --measure 4      # says how long the whole would take
+    python benchmarks/mitigation.py --measure 8      # says how long the whole would take
     python benchmarks/mitigation.py --questions 1000 --sampled 300
     python benchmarks/mitigation.py --draw           # the figures anew, from the numbers
 """
@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("--method", action="append", help="as for `sinktrack ask`; default: all")
     parser.add_argument("--questions", type=int, default=1000, help="a task, greedy")
     parser.add_argument("--sampled", type=int, default=300, help="questions a task, sampled")
-    parser.add_argument("--batch", type=int, default=100, help="rows at once")
+    parser.add_argument("--batch", type=int, default=400, help="rows at once")
     parser.add_argument("--device", help="default: the best that is there")
     parser.add_argument("--runs", type=Path, default=Path("runs/mitigation"), help="for records")
     parser.add_argument("--measure", type=int, metavar="N", help="time N questions a task alone")
