@@ -24,11 +24,14 @@ def methods(
     if as_json:
         print(json.dumps([_as_json(each) for each in kinds.values()], indent=2))
         return
-    about = [(name, each.summary()) for name, each in kinds.items()]
+    about = [
+        (name, f"{'Control: ' if each.control else ''}{each.summary()}", each.source)
+        for name, each in kinds.items()
+    ]
     print_table(
         sys.stdout,
-        ("method", "what it does"),
-        [("baseline", "The plain model, as it is."), *about],
+        ("method", "what it does", "paper"),
+        [("baseline", "The plain model, as it is.", ""), *about],
     )
     for name, each in kinds.items():
         rows = [
@@ -44,6 +47,8 @@ def _as_json(kind: "type[Intervention]") -> dict[str, Any]:
         "kind": kind.kind,
         "title": kind.title or kind.kind.upper(),
         "summary": kind.summary(),
+        "control": kind.control,
+        "source": kind.source,
         "parameters": [
             {
                 "name": each.name,

@@ -7,324 +7,26 @@ torch hooks, or what a method does.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import torch
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from sinktrack.core.attention_call import (
+    AttentionCall,
+    AttentionTap,
+    LastQuery,
+    hidden_by,
+    last_scores,
+)
 from sinktrack.core.columns import KeyParts
-from sinktrack.core.errors import AttachError
-from sinktrack.core.keys import Rotary, check_reproduced, turned_heads
-from sinktrack.core.parts import HIDDEN, PromptParts
+from sinktrack.core.keys import check_reproduced
 from sinktrack.core.running import Running
 from sinktrack.core.upstream import refuse_lost_keywords
 
 IMPLEMENTATION = "sinktrack"
-
-
-@dataclass(frozen=True)
-class LastQuery:
-    """Where the last query of one layer looked.
-
-    Args:
-        share: float32 (B, H, S), attention probability on each part.
-        delivered: float32 (B, H), ||p_s v_s|| / ||sum_j p_j v_j||; NaN where the sink is unseen.
-        keys: float32 (B, K), attention probability on each key, mean over heads.
-    """
-
-    share: torch.Tensor
-    delivered: torch.Tensor
-    keys: torch.Tensor
-
-
-class LayerRecorder(Protocol):
-    """What a tap reports to."""
-
-    def attended(self, layer_idx: int, last_query: LastQuery) -> None:
-        """Take where the last query of a layer looked."""
-
-
-@dataclass(frozen=True)
-class AttentionTap:
-    """What is asked of one attention call.
-
-    Args:
-        layer_idx: The decoder layer.
-        prefill: Whether the prompt is being read.
-        keys: The parts of all keys.
-        running: The methods that act here.
-        input_norm: The layer's input norm, if it has one under this name.
-        rotary: The layer's rotation.
-        recorder: Where measurements go, or None.
-        reported: The layers whose attention has seen their tap; this one is added.
-        entering: (B, Q, D), what enters the attention module.
-        cache: The model's key-value cache, or None.
-        checked: Whether its keys and values must be those that are made of `entering` elsewhere.
-    """
-
-    layer_idx: int
-    prefill: bool
-    keys: KeyParts
-    running: Sequence[Running] = ()
-    input_norm: Any = None
-    rotary: Rotary | None = None
-    recorder: LayerRecorder | None = None
-    reported: set[int] = field(default_factory=set)
-    entering: torch.Tensor | None = None
-    cache: Any = None
-    checked: bool = False
-
-
-class AttentionCall:
-    """One layer's attention as the R rows of one method see it.
-
-    Attributes:
-        layer: The decoder layer.
-        module: Its attention module.
-        input_norm: The layer's input norm, or None.
-        rotary: The layer's rotation, for the whole batch.
-        rows: int64 (R,), the method's rows of the batch.
-        prompts: The parts of their prompts.
-        scaling: The factor on query-key products.
-        has_mask: Whether the model handed over a mask; without one attention is plainly causal.
-        causal_options: What else goes to SDPA.
-    """
-
-    def __init__(
-        self,
-        tap: AttentionTap,
-        rows: torch.Tensor,
-        prompts: PromptParts,
-        module: Any,
-        states: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
-        mask: torch.Tensor | None,
-        scaling: float,
-        options: dict[str, Any],
-    ) -> None:
-        """Note what the call consists of; nothing is computed yet."""
-        self._tap, self._states, self._mask = tap, states, mask
-        self.layer, self.module = tap.layer_idx, module
-        self.input_norm, self.rotary = tap.input_norm, tap.rotary
-        self.rows, self.prompts = rows.to(states[0].device), prompts
-        self.scaling, self.has_mask = scaling, mask is not None
-        self.causal_options = options
-        self._whole = len(rows) == len(states[0])
-        self._scores: dict[int, torch.Tensor] = {}
-        self.looked_at: torch.Tensor | None = None
-
-    def own(self, batch: torch.Tensor) -> torch.Tensor:
-        """Return the method's rows of a tensor of the whole batch."""
-        return batch if self._whole else batch[self.rows]
-
-    @property
-    def query(self) -> torch.Tensor:
-        """(R, H, Q, d), after the rotary embedding."""
-        return self.own(self._states[0])
-
-    @property
-    def key(self) -> torch.Tensor:
-        """(R, H_kv, K, d), after the cache update."""
-        return self.own(self._states[1])
-
-    @property
-    def value(self) -> torch.Tensor:
-        """(R, H_kv, K, d)."""
-        return self.own(self._states[2])
-
-    @property
-    def entering(self) -> torch.Tensor:
-        """(R, Q, D), what enters the attention module: the residual stream, normed."""
-        if self._tap.entering is None:
-            raise AttachError(
-                f"{type(self.module).__name__} of layer {self.layer} takes its input under a name "
-                "that is not known here: choose a method that does not read it."
-            )
-        return self.own(self._tap.entering)
-
-    def turned(self, name: Literal["q", "k"], states: torch.Tensor) -> torch.Tensor:
-        """Return the queries or keys that would be made of other states than `entering`.
-
-        Call `check_reproduced` before, so that an unknown family is refused.
-
-        Args:
-            name: "q" for queries, "k" for keys.
-            states: (R, q, D), of this step's last q tokens.
-
-        Returns:
-            (R, H or H_kv, q, d), after the rotary embedding.
-        """
-        rotary = self.rotary
-        if rotary is not None:  # (..., B or 1, Q, r)
-            rows = self.rows if rotary[0].shape[-3] > 1 else slice(None)
-            begin = rotary[0].shape[-2] - states.shape[1]
-            rotary = rotary[0][..., rows, begin:, :], rotary[1][..., rows, begin:, :]
-        return turned_heads(self.module, name, states, self.key.shape[-1], rotary)
-
-    def put_values(self, values: torch.Tensor) -> None:
-        """Put other values (R, H_kv, K, d) of the method's rows into the cache."""
-        self._states[2][self.rows] = values
-
-    def put_keys(self, keys: torch.Tensor) -> None:
-        """Put other keys (R, H_kv, Q, d) of this step's tokens into the cache, where they stay.
-
-        Raises:
-            AttachError: If the cache keeps copies.
-        """
-        key, cache = self._states[1], self._tap.cache
-        if cache is not None:
-            kept = cache.layers[self.layer].keys
-            if kept.untyped_storage().data_ptr() != key.untyped_storage().data_ptr():
-                raise AttachError(
-                    f"{type(cache).__name__} keeps a copy of the keys of layer {self.layer}, in "
-                    "which none can be changed: leave out cache_implementation."
-                )
-        end = min(self._tap.keys.labels.shape[1], key.shape[2])  # a static cache holds more
-        key[self.rows, :, end - keys.shape[2] : end] = keys
-
-    def of_kind(self, kind: str) -> torch.Tensor:
-        """Return which keys belong to parts of a kind, bool (R, K)."""
-        return self.at_keys(self.prompts.of_kind(kind))
-
-    def at_keys(self, positions: torch.Tensor) -> torch.Tensor:
-        """Return which keys stand at some positions of the prompt, bool (R, K).
-
-        Args:
-            positions: bool (R, T).
-        """
-        found = self._tap.keys.at(positions, self.rows).to(self._states[1].device)
-        width = self._states[1].shape[2]
-        if width < found.shape[1]:  # a sliding-window layer holds the last ones alone
-            found = found[:, found.shape[1] - width :]
-        return torch.nn.functional.pad(found, (0, width - found.shape[1]))
-
-    def scores(self, queries: int = 1) -> torch.Tensor:
-        """Return the scores of the last q queries before the softmax, float32 (R, H, q, K).
-
-        They stay as they were when they were first asked for, whatever is put into the cache.
-
-        Args:
-            queries: q, at most as many as the call has.
-        """
-        if queries not in self._scores:
-            self._scores[queries] = self.scores_of(self.query, queries)
-        return self._scores[queries]
-
-    def scores_of(self, query: torch.Tensor, queries: int = 1) -> torch.Tensor:
-        """Return the scores of other queries (R, H, Q, d) on the keys that are cached now."""
-        mask = self._own_mask(queries)
-        scores = last_scores(query, self.key, mask, self.scaling, queries)
-        return scores.masked_fill(~self._reached(queries), float("-inf"))
-
-    def attend_without(self, output: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        """Hide keys from every query of some rows; rows that lose none keep what they have.
-
-        A query that would see nothing else still sees its own key.
-
-        Args:
-            output: (R, Q, H, d), changed in place.
-            hidden: bool (R, K).
-
-        Returns:
-            The output.
-        """
-        losing = hidden.any(1).nonzero()[:, 0]
-        if not len(losing):
-            return output
-        mask, seen = self._own_mask(output.shape[1]), self._reached(output.shape[1])[None, None]
-        if mask is not None:
-            seen = seen & ~_hidden_by(mask[..., : hidden.shape[1]])
-        kept = seen & ~hidden[:, None, None]  # (R, 1, Q, K)
-        own = seen & self._is_own_key(output.shape[1])
-        kept = torch.where(kept.any(-1, keepdim=True), kept, own)
-        query, key, value = (each[losing] for each in (self.query, self.key, self.value))
-        output[losing], _ = sdpa_attention_forward(
-            self.module, query, key, value, kept[losing], scaling=self.scaling
-        )
-        self.looked(self.scores().masked_fill(~kept[:, :, -1:], float("-inf")).softmax(-1))
-        return output
-
-    def _own_mask(self, queries: int) -> torch.Tensor | None:
-        """Return the model's mask of the last q queries, (R or 1, 1, q, K or more)."""
-        if self._mask is None:
-            return None
-        mask = self._mask[:, :, -queries:]
-        return self.own(mask) if len(mask) > 1 else mask
-
-    def _is_own_key(self, queries: int) -> torch.Tensor:
-        """Return which key is that of each of the last q queries, bool (q, K)."""
-        filled = self._tap.keys.labels.shape[1]  # a static cache holds room for more
-        key = self._states[1]
-        end = min(filled, key.shape[2])
-        at = torch.arange(end - queries, end, device=key.device)
-        return torch.arange(key.shape[2], device=at.device) == at[:, None]
-
-    def _reached(self, queries: int) -> torch.Tensor:
-        """Return what the last q queries may see as far as no mask says it, bool (q, K)."""
-        own = self._is_own_key(queries)
-        # Some families let picture tokens see later ones, and hand over a mask that says so.
-        last = own if self._mask is None else own[-1:].expand_as(own)
-        return last.flip(-1).cumsum(-1).flip(-1).bool()
-
-    def looked(self, probabilities: torch.Tensor) -> None:
-        """Say where the last query looks after the method's change.
-
-        Args:
-            probabilities: float32 (R, H, 1, K).
-        """
-        self.looked_at = probabilities[:, :, -1]
-
-    def weighted(self, probabilities: torch.Tensor) -> torch.Tensor:
-        """Return what queries receive that look like this.
-
-        Args:
-            probabilities: float32 (R, H, q, K).
-
-        Returns:
-            (R, q, H, d), in the values' dtype.
-        """
-        rows, heads, queries, _ = probabilities.shape
-        value = self.value
-        grouped = probabilities.view(rows, value.shape[1], -1, *probabilities.shape[-1:])
-        found = grouped.to(value.dtype) @ value  # (R, H_kv, H / H_kv * q, d)
-        return found.view(rows, heads, queries, -1).transpose(1, 2)
-
-    def sdpa(self, queries: slice) -> torch.Tensor:
-        """Attend again without a mask, (R, q, H, d), as PyTorch does for fewer queries than keys.
-
-        Its causal mask is aligned with the upper left: the first query sees the first key alone.
-        """
-        output, _ = sdpa_attention_forward(
-            self.module,
-            self.query[:, :, queries],
-            self.key,
-            self.value,
-            None,
-            scaling=self.scaling,
-            **self.causal_options,
-        )
-        return output
-
-    def check_reproduced(self, places: list[tuple[int, int]], queries: bool = False) -> None:
-        """Refuse a family whose keys and values are not what is made here of its input.
-
-        Args:
-            places: Rows of the batch, and positions.
-            queries: Whether the last query must be so as well.
-        """
-        if self._tap.entering is not None and not self.module.training:
-            query, key, value = self._states
-            check_reproduced(
-                self.module,
-                self._tap.entering,
-                key,
-                value,
-                self.rotary,
-                places,
-                query if queries else None,
-            )
 
 
 def sinktrack_attention(
@@ -385,45 +87,6 @@ def sinktrack_attention(
     return output, None
 
 
-def last_scores(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    mask: torch.Tensor | None,
-    scaling: float,
-    queries: int = 1,
-) -> torch.Tensor:
-    """Return scores before the softmax, float32 (B, H, q, K); -inf where the mask hides.
-
-    Args:
-        query: (B, H, Q, d).
-        key: (B, H_kv, K, d).
-        mask: (B or 1, 1, Q, K or more), bool or additive; None hides nothing.
-        scaling: The factor on query-key products.
-        queries: q, how many of the last queries.
-
-    Raises:
-        AttachError: If the mask differs from head to head.
-    """
-    batch, heads, _, head_size = query.shape
-    if mask is not None and mask.shape[1] != 1:
-        raise AttachError(
-            "The model's attention mask differs from head to head, which cannot be recorded: "
-            "attach with record=False."
-        )
-    grouped = query[:, :, -queries:].reshape(batch, key.shape[1], -1, head_size)
-    scores = (grouped @ key.transpose(-1, -2) * scaling).view(batch, heads, queries, -1)
-    if mask is not None:
-        mask = mask[:, :, -queries:, : key.shape[2]]
-        scores = scores if mask.dtype == torch.bool else scores + mask
-        scores = scores.masked_fill(_hidden_by(mask), float("-inf"))
-    return scores.float()
-
-
-def _hidden_by(mask: torch.Tensor) -> torch.Tensor:
-    """Return what a mask hides, bool; the mask is True, or additive, where something is seen."""
-    return ~mask if mask.dtype == torch.bool else mask <= HIDDEN
-
-
 def last_query(
     query: torch.Tensor,
     key: torch.Tensor,
@@ -469,7 +132,7 @@ def last_query(
     delivered = share[..., 0] * sink_norm / output[:, -1].float().norm(dim=-1).clamp(min=1e-12)
     unseen = (sinks < gone)[:, None].expand(batch, heads)
     if attention_mask is not None:
-        hidden = _hidden_by(attention_mask[:, :, -1:, : key.shape[2]])
+        hidden = hidden_by(attention_mask[:, :, -1:, : key.shape[2]])
         unseen = unseen | hidden.expand(batch, 1, 1, -1)[rows, 0, 0, columns][:, None]
     delivered = delivered.masked_fill(unseen, float("nan"))
     keys = torch.nn.functional.pad(probabilities.mean(1), (gone, 0))

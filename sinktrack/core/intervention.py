@@ -6,9 +6,9 @@ how to write one.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
 
@@ -22,19 +22,11 @@ from sinktrack.core.prompt import Prompt
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from sinktrack.core.attention import AttentionCall
+    from sinktrack.core.attention_call import AttentionCall
 
 
-class Lens(Protocol):
-    """What early layers would have said."""
-
-    def __call__(self, layer: int, *, normed: bool = True) -> torch.Tensor:
-        """Return the logits of one layer's output, float32 (P, k, V).
-
-        Args:
-            layer: One of the hooks' `lens`.
-            normed: Whether its output passes through the final norm before the output embedding.
-        """
+Lens = Callable[[int], torch.Tensor]
+"""Gives the logits, float32 (P, k, V), that one of the layers of `Hooks.lens` would have said."""
 
 
 KINDS: dict[str, type["Intervention"]] = {}
@@ -284,6 +276,7 @@ class Hooks:
         while_writing: Whether they are called while the answer is written, or with the prompt
             alone.
         lens: Layers whose output at the last position `logits` may ask for; -1 is the embedding.
+        lens_normed: Whether it passes through the final norm before the output embedding.
         rewrote: Which share of each row's prompt the method wrote itself, float32 (R,), if any.
         writes: What was written into sinks so far, for the trace.
     """
@@ -291,6 +284,7 @@ class Hooks:
     act_at: Collection[int] | None = None
     while_writing: bool = True
     lens: Collection[int] = ()
+    lens_normed: bool = True
     rewrote: torch.Tensor | None = None
     writes: "list[Write]"
 
@@ -328,7 +322,7 @@ class Hooks:
 
         Args:
             logits: float32 (P, k, V), of the k rows of each of P prompts, the main row first.
-            lens: Gives the logits (P, k, V) that the layers of `lens` would have said.
+            lens: Gives the logits of a layer.
 
         Returns:
             float32 (P, V).

@@ -11,9 +11,11 @@ import torch
 from torch import nn
 
 from sinktrack.core.architecture import decoder_layers, set_decoder_attention
-from sinktrack.core.attention import IMPLEMENTATION, AttentionTap
+from sinktrack.core.attention import IMPLEMENTATION
+from sinktrack.core.attention_call import AttentionTap
 from sinktrack.core.columns import KeyParts
 from sinktrack.core.errors import AttachError
+from sinktrack.core.lens import Lens
 from sinktrack.core.recorder import Recorder
 from sinktrack.core.running import Running
 from sinktrack.core.sinks import massive
@@ -60,6 +62,7 @@ class LayerHooks:
         self.prefill = self.in_forward = False
         self.running: list[Running] = []
         self._placed: dict[tuple[str, int], Any] = {}
+        self._lens = Lens(model)
         self._placed_for: tuple[bool, bool] | None = None
         self._acting: dict[int, list[Running]] = {}
         self._forked: dict[int, tuple[Any, Any]] = {}
@@ -102,9 +105,13 @@ class LayerHooks:
         wanted = set(self._wanted(unseen))
         for place in [place for place in self._placed if place not in wanted]:
             self._placed.pop(place).remove()
+        self._lens.asking = [run for run in self.running if run.hooks.lens]
         for hook, index in sorted(wanted - self._placed.keys()):
             layer: Any = self._layers[index]
-            if hook == "layer":
+            handle: Any
+            if hook == "lens":
+                handle = self._lens.placed()
+            elif hook == "layer":
                 handle = layer.register_forward_pre_hook(
                     self._before_layer(index), with_kwargs=True
                 )
@@ -125,6 +132,8 @@ class LayerHooks:
             unseen: Whether a window still has to learn how some layer turns its keys.
         """
         prefill = self.prefill
+        if any(run.hooks.lens for run in self.running):
+            yield "lens", -1
         sinks_at = self._sink_layer if prefill and self._recorder.enabled else -1
         for index, layer in enumerate(self._layers):
             forked = prefill and self._rows_of is not None and index >= self._fork_layer

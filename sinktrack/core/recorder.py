@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from sinktrack.core.attention import LastQuery
+from sinktrack.core.attention_call import LastQuery
 from sinktrack.core.columns import KeyParts
 from sinktrack.core.errors import TraceError
 from sinktrack.core.intervention import Intervention, Write

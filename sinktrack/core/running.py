@@ -14,7 +14,7 @@ from sinktrack.core.intervention import Intervention
 from sinktrack.core.parts import PromptParts
 
 if TYPE_CHECKING:
-    from sinktrack.core.attention import AttentionCall
+    from sinktrack.core.attention_call import AttentionCall
 
 MOVED = {
     "attention": "total variation between where a query looked and would have looked",
@@ -62,7 +62,7 @@ class Running:
                 "given."
             )
         self._lens: dict[int, torch.Tensor] = {}
-        self._said: dict[bool, dict[int, torch.Tensor]] = {}
+        self._said: dict[int, torch.Tensor] = {}
         self._moved: list[dict[tuple[str, int], torch.Tensor]] = []
         self._most: dict[str, torch.Tensor] = {}
 
@@ -99,7 +99,18 @@ class Running:
     def keep_lens(self, layer: int, hidden: torch.Tensor) -> None:
         """Take the output (R, Q, D) of a layer."""
         self._lens[layer] = hidden[:, -1]
-        self._said.clear()
+
+    def lens_states(self, device: torch.device) -> torch.Tensor:
+        """Return what the output embedding takes of each layer of `lens`, (n, R, D)."""
+        states = torch.stack([each.to(device) for each in self._lens.values()])
+        if not self.hooks.lens_normed:
+            return states
+        normed: torch.Tensor = self._model.get_decoder().norm(states)
+        return normed
+
+    def take_lens(self, logits: torch.Tensor) -> None:
+        """Take the logits (n, R, V) of `lens_states`."""
+        self._said = dict(zip(self._lens, logits, strict=True))
 
     def change_residual(self, layer: int, hidden: torch.Tensor, prefill: bool) -> torch.Tensor:
         """Return the residual stream (R, Q, D) of the method's rows before a layer."""
@@ -173,23 +184,20 @@ class Running:
         """Return the logits that choose, float32 (P, V), from those of all rows, (R, V)."""
         rows = logits.float().view(-1, self.each, logits.shape[-1])
         new = self.hooks.logits(rows, self._lens_logits)
-        apart = new.softmax(-1) - rows[:, 0].softmax(-1)
-        self._say("logits", self._layers, (apart.abs().sum(-1) / 2).repeat_interleave(self.each))
         plain, chosen = rows[:, 0].log_softmax(-1), new.log_softmax(-1)
-        gained = chosen.exp() * (chosen - plain)  # a forbidden token adds nothing
-        kl = gained.masked_fill(new.isneginf(), 0.0).sum(-1).clamp(min=0.0)
-        self._say("kl", self._layers, kl.repeat_interleave(self.each))
+        p, q = plain.exp(), chosen.exp()
+        gained = (q * (chosen - plain)).masked_fill(new.isneginf(), 0.0)  # forbidden tokens
+        self._say("logits", self._layers, self._of_rows((q - p).abs().sum(-1) / 2))
+        self._say("kl", self._layers, self._of_rows(gained.sum(-1).clamp(min=0.0)))
         return new
 
-    def _lens_logits(self, layer: int, *, normed: bool = True) -> torch.Tensor:
+    def _of_rows(self, measured: torch.Tensor) -> torch.Tensor:
+        """Return what was measured of each prompt (P,) for each of its rows (R,)."""
+        return measured.repeat_interleave(self.each)
+
+    def _lens_logits(self, layer: int) -> torch.Tensor:
         """Return what a layer would have said, float32 (P, k, V)."""
-        if normed not in self._said:  # all layers at once, because the weights are read once
-            norm, head = self._model.get_decoder().norm, self._model.get_output_embeddings()
-            device = head.weight.device
-            hidden = torch.stack([each.to(device) for each in self._lens.values()])
-            logits = head(norm(hidden) if normed else hidden).float()
-            self._said[normed] = dict(zip(self._lens, logits, strict=True))
-        said = self._said[normed][layer]
+        said = self._said[layer].float()
         return said.view(-1, self.each, said.shape[-1])
 
     def moved(self, row: int, steps: int) -> dict[str, torch.Tensor]:

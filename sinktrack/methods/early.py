@@ -134,15 +134,14 @@ class _Contrasting(Hooks):
         super().__init__()
         self._method = method
         self.lens = [layer - 1 for layer in sorted(method.layers or ())] if method.alpha else ()
+        self.lens_normed = method.normed
 
     def logits(self, logits: torch.Tensor, lens: Lens) -> torch.Tensor:
         """Contrast with the early layer that is furthest from the last one."""
         last = logits[:, 0]  # (P, V)
         if not self.lens:
             return plausible(last, last, self._method.beta)
-        early = torch.stack(
-            [lens(layer, normed=self._method.normed)[:, 0] for layer in self.lens]
-        )  # (E, P, V)
+        early = torch.stack([lens(layer)[:, 0] for layer in self.lens])  # (E, P, V)
         p, q = last.log_softmax(-1), early.log_softmax(-1)
         middle = ((p.exp() + q.exp()) / 2).clamp(min=1e-30)
         apart = (middle * (2 * middle.log() - p - q)).sum(-1)  # (E, P), as the code has it

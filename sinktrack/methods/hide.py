@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from sinktrack.core.attention import AttentionCall
+from sinktrack.core.attention_call import AttentionCall
 from sinktrack.core.intervention import Hooks, Lens, parameter, plausible
 from sinktrack.core.parts import PromptParts
 from sinktrack.core.prompt import Prompt

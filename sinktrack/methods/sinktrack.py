@@ -1,7 +1,4 @@
-"""SinkTrack: write context into the attention sink while the prompt is read.
-
-Source: SinkTrack (ICLR 2026, https://arxiv.org/abs/2604.10027), public code 67L1/SinkTrack.
-"""
+"""SinkTrack (ICLR 2026; code 67L1/SinkTrack): write context into the attention sink."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
@@ -10,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from sinktrack.core.architecture import decoder_layers
-from sinktrack.core.attention import AttentionCall
+from sinktrack.core.attention_call import AttentionCall
 from sinktrack.core.errors import MethodError
 from sinktrack.core.intervention import Hooks, Intervention, Write, parameter
 from sinktrack.core.keys import at_position_zero, context_keys

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 
 from sinktrack.core.architecture import decoder_layers
-from sinktrack.core.attention import AttentionCall
+from sinktrack.core.attention_call import AttentionCall
 from sinktrack.core.errors import MethodError
 from sinktrack.core.intervention import Hooks, Intervention, parameter
 from sinktrack.core.parts import PromptParts

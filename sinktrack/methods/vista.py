@@ -54,6 +54,7 @@ class _Steering(Hooks):
         super().__init__()
         self._method = method
         self.lens = sorted(method.layers or ()) if method.alpha else ()
+        self.lens_normed = method.normed
         self.act_at = None if method.strength else ()
 
     def read(self, states: torch.Tensor) -> None:
@@ -72,5 +73,5 @@ class _Steering(Hooks):
         """Mix the logits with the mean of earlier ones."""
         if not self.lens:
             return logits[:, 0]
-        early = torch.stack([lens(layer, normed=self._method.normed)[:, 0] for layer in self.lens])
+        early = torch.stack([lens(layer)[:, 0] for layer in self.lens])
         return torch.lerp(logits[:, 0], early.mean(0), self._method.alpha)
