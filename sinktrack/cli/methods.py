@@ -25,13 +25,13 @@ def methods(
         print(json.dumps([_as_json(each) for each in kinds.values()], indent=2))
         return
     about = [
-        (name, f"{'Control: ' if each.control else ''}{each.summary()}", each.source)
+        (name, f"{'Control: ' if each.control else ''}{each.summary()}")
         for name, each in kinds.items()
     ]
     print_table(
         sys.stdout,
-        ("method", "what it does", "paper"),
-        [("baseline", "The plain model, as it is.", ""), *about],
+        ("method", "what it does"),
+        [("baseline", "The plain model, as it is."), *about],
     )
     for name, each in kinds.items():
         rows = [
