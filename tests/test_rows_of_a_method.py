@@ -27,6 +27,6 @@ def test_what_is_done_is_said_without_pythons_marks(checkpoint):
     fitted = create("pai").fitted(checkpoint[0])
     assert fitted.subtitle == (
         "Raises the last query's attention scores on the picture by a share of their size "
-        "(alpha 0.2, layers 1-11)."
+        "(layers 1-11, alpha 0.2, gamma 1)."
     )
     assert create("plausibility", beta=0.5).subtitle.endswith("(beta 0.5).")

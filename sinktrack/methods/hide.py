@@ -26,7 +26,7 @@ class SID(Contrastive):
     source: ClassVar[str] = "https://arxiv.org/abs/2408.02032"
     needs: ClassVar[str] = "image"
     keep: float = parameter(
-        100 / 576, "Which share of the picture the counterpart sees.", low=0.0, high=1.0
+        0.1736, "Which share of the picture the counterpart sees.", low=0.0, high=1.0
     )
     layer: int = parameter(2, "The first layer that hides the rest.", low=1, high=1000)
 

@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 import torch
 
 from sinktrack.core.attention_call import AttentionCall
-from sinktrack.core.intervention import AtDepth, Hooks, parameter
+from sinktrack.core.intervention import AtDepth, Hooks, Lens, parameter, plausible
 from sinktrack.core.parts import PromptParts
 from sinktrack.core.prompt import Prompt
-from sinktrack.methods.contrast import Contrast
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,19 +44,25 @@ class PAI(AtDepth):
 
     def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
         """Return what raises the scores, and guides."""
-        return _Raising(self)
+        return (_Guided if self.gamma > 1 else _Raising)(self)
 
 
-class _Raising(Contrast):
+class _Raising(Hooks):
     def __init__(self, method: PAI) -> None:
-        # gamma * (main - other) + other, with the mask that the code has
-        super().__init__(method.gamma - 1, 0.1 if method.gamma > 1 else 0.0)
-        self._by, self.act_at = method.alpha, (method.layers or ()) if method.alpha else ()
+        super().__init__()
+        self._method, self.act_at = method, (method.layers or ()) if method.alpha else ()
 
     def scores(self, call: AttentionCall, prefill: bool) -> torch.Tensor:
         """Return alpha * |s| on the picture's keys, float32 (R, H, 1, K)."""
-        size = self._by * call.scores().abs()
+        size = self._method.alpha * call.scores().abs()
         return on_keys(call.of_kind("image"), size)
+
+
+class _Guided(_Raising):
+    def logits(self, logits: torch.Tensor, lens: Lens) -> torch.Tensor:
+        """Return gamma * (main - other) + other (P, V), with the mask that the code has."""
+        main, other = logits.unbind(1)
+        return plausible(main + (self._method.gamma - 1) * (main - other), main, 0.1)
 
 
 def on_keys(keys: torch.Tensor, added: torch.Tensor) -> torch.Tensor:

@@ -63,7 +63,10 @@ def test_a_new_method_needs_no_other_line(loud, checkpoint):
 
 def test_a_control_stands_behind_the_methods_and_is_not_filled_in(loud, checkpoint):
     loud.control = True
-    assert method_cards(checkpoint[0])[-1].kind == "loud"
+    groups = {card.kind: card.group for card in method_cards(checkpoint[0])}
+    assert groups["loud"] == "control" and list(groups.values()) == sorted(
+        groups.values(), key=["plain", "method", "control"].index
+    )
     assert card_of("loud", None).group == "control"
     assert "loud" not in fitting(checkpoint[0], visuals=True, passage=True)
 
