@@ -9,7 +9,13 @@ from paths import ROOT
 import sinktrack
 from sinktrack.eval.runner import Run, evaluate, table
 from sinktrack.eval.tasks import find
-from sinktrack.eval.tasks.key_value import PLACES, key_value, measure, pairs_items
+from sinktrack.eval.tasks.key_value import (
+    PLACES,
+    independent_items,
+    key_value,
+    measure,
+    pairs_items,
+)
 
 
 def test_the_same_pairs_are_asked_about_from_ten_places():
@@ -28,6 +34,13 @@ def test_the_same_pairs_are_asked_about_from_ten_places():
         assert places == [0, 3, 6, 10, 13, 16, 19, 23, 26, 29]
     others = pairs_items(30, "validation", 2 * PLACES)
     assert not {item.answer for item in items} & {item.answer for item in others}
+
+
+def test_independent_items_share_no_pairs():
+    items = independent_items(10, "validation", 12)
+    assert [item.facts["place"] for item in items] == [*range(PLACES), 0, 1]
+    words = [word for item in items for pair in json.loads(item.passage).items() for word in pair]
+    assert len(set(words)) == 12 * 20
 
 
 def test_an_answer_is_right_where_it_holds_the_value():

@@ -35,7 +35,7 @@ from sinktrack.eval.positional import SKIPPED, AnswerJudge, Candidate, HiddenSum
 from sinktrack.eval.runner import check_settings
 from sinktrack.eval.statistics import Pair, interval, paired_p
 from sinktrack.eval.task import Item
-from sinktrack.eval.tasks.key_value import pairs_items
+from sinktrack.eval.tasks.key_value import independent_items
 from sinktrack.methods.position_scale import PositionScale
 from sinktrack.version import VERSION
 
@@ -276,7 +276,7 @@ def find(model: Any, processor: Any, options: argparse.Namespace) -> dict[str, A
     for each in found:
         scaling = PositionScale.for_model(model, dimension=each.dimension, factor=options.factor)
         methods[each.dimension] = scaling
-    items = list(pairs_items(options.pairs, "validation", options.samples))
+    items = independent_items(options.pairs, "validation", options.samples)
     judged = judge(model, processor, items, methods, folder / "losses.jsonl")
     results = settings | {"texts": sums.texts, "samples": len(items), "torch": torch.__version__}
     results |= summary(found, items, judged)

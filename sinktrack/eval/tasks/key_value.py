@@ -46,6 +46,20 @@ def pairs_items(pairs: int, split: str, limit: int) -> Iterator[Item]:
         )
 
 
+def independent_items(pairs: int, split: str, limit: int) -> list[Item]:
+    """Return items that each have pairs of their own, the places in turn.
+
+    Items with the same pairs go wrong together, so few of them look surer than they are.
+
+    Args:
+        pairs: As of `pairs_items`.
+        split: As of `pairs_items`.
+        limit: How many.
+    """
+    drawn = list(pairs_items(pairs, split, PLACES * limit))
+    return [drawn[PLACES * number + number % PLACES] for number in range(limit)]
+
+
 def _word(rng: random.Random) -> str:
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
