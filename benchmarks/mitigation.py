@@ -30,7 +30,7 @@ import sinktrack
 from sinktrack.core.decoding import Decoding
 from sinktrack.eval.results import table
 from sinktrack.eval.runner import Run, evaluate, example_prompts
-from sinktrack.eval.tasks.shapes import CHOICES, DESCRIPTIONS, PASSAGE_PARTS, POPE
+from sinktrack.eval.tasks.shapes import DESCRIPTIONS, PASSAGE_PARTS, POPE
 from sinktrack.machine import settle_threads
 from sinktrack.methods import parse_all
 from sinktrack.version import VERSION
@@ -39,7 +39,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 ASSETS = HERE.parent / "assets"
 CHECKPOINTS = ("shapes-vl", "shapes-vl-anchored")
-PARTS = {"pictures": (*POPE, *DESCRIPTIONS, *CHOICES), "passages": PASSAGE_PARTS}
+PARTS = {"pictures": (*POPE, DESCRIPTIONS[0]), "passages": PASSAGE_PARTS}
 """What is asked together: a method that needs a picture is left out of the passages alone."""
 
 GREEDY = Decoding()
