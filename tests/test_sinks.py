@@ -7,7 +7,7 @@ from small_models import FAMILIES, small_inputs, small_model
 import sinktrack
 from sinktrack.core.attach import attach
 from sinktrack.core.errors import MethodError
-from sinktrack.core.sinks import massive
+from sinktrack.core.sinks import massive, massive_dimensions
 
 GREEDY = {"max_new_tokens": 4, "do_sample": False}
 
@@ -175,3 +175,14 @@ def test_sinks_of_batches_are_found_row_by_row():
     handle.remove()
     assert first.sinks.tolist() == second.sinks.tolist() == [0, 5]
     assert first.write_layers == (3,) and second.write_layers == ()
+
+
+def test_massive_dimensions_are_the_models_own_and_found_once(monkeypatch):
+    model = small_model("qwen2")
+    head = model.model.embed_tokens.weight.data
+    head[:, 7] = 4000.0  # every token is massive there from the start
+    found = massive_dimensions(model, 20.0)
+    assert 7 in found
+    monkeypatch.setattr("sinktrack.core.sinks.last_states", None)  # nothing is read again
+    assert massive_dimensions(model, 20.0) == found
+    assert massive_dimensions(model, 1000.0) == {7}  # the largest one alone

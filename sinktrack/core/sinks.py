@@ -55,10 +55,11 @@ _DIMENSIONS: "weakref.WeakKeyDictionary[Any, torch.Tensor]" = weakref.WeakKeyDic
 
 
 def massive_dimensions(model: Any, tau: float) -> frozenset[int]:
-    """Return in which dimensions a model's first token is massive, over the middle of its layers.
+    """Return in which dimensions a first token is massive, over the middle of a model's layers.
 
     The first token sees nothing but itself, so this is the model's own and depends on no prompt. It
-    is worked out once a model, by reading that token alone.
+    is worked out once a model, by reading prompts of one token each, and is the median of them:
+    some models' BOS, which their chats do not begin with, is massive elsewhere.
 
     Args:
         model: The model.
@@ -68,13 +69,13 @@ def massive_dimensions(model: Any, tau: float) -> frozenset[int]:
         Those that exceed it; the largest one alone where none does.
     """
     if model not in _DIMENSIONS:
-        config = model.config.get_text_config()
-        first = getattr(config, "bos_token_id", None)
-        ids = torch.tensor([[0 if first is None else first]])
-        prompt = Prompt.of_inputs(model.config, {"input_ids": ids})
-        states = last_states(model, [[prompt]])[0, 0]  # (L, D)
-        count = len(states)
-        _DIMENSIONS[model] = normed(states[count // 3 : max(count * 2 // 3, 1)]).mean(0)
+        words = model.config.get_text_config().vocab_size
+        ids = (torch.tensor([[words * part // 16]]) for part in range(1, 8))
+        prompts = [[Prompt.of_inputs(model.config, {"input_ids": each})] for each in ids]
+        states = last_states(model, prompts)[:, 0]  # (7, L, D)
+        count = states.shape[1]
+        middle = states[:, count // 3 : max(count * 2 // 3, count // 3 + 1)]
+        _DIMENSIONS[model] = normed(middle).mean(1).median(0).values
     sizes = _DIMENSIONS[model]
     found = (sizes > tau * math.sqrt(len(sizes) / 4096)).nonzero()[:, 0].tolist()
     return frozenset(found or [int(sizes.argmax())])

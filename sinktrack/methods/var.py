@@ -29,7 +29,7 @@ class VAR(Intervention):
 
     Kang et al. 2025, section 4, and seilk/VisAttnSink. A token is a sink if one of the dimensions
     exceeds tau after RMS normalisation; the dimensions are found where the method meets the model,
-    by what its layers make of the first token, and tau is scaled with the width. The code's last
+    by what its layers make of a first token, and tau is scaled with the width. The code's last
     layer acts too, which the paper leaves out; name the layers to have it.
     """
 
