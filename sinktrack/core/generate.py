@@ -138,11 +138,13 @@ class Generator:
         """
         if any(row.ids for row in self._main_rows):
             raise PromptError("These answers were written already: make another Generator.")
+        began = time.perf_counter()
         with self._memory_sentence():
             self._attachment.readings = {
                 method: last_states(self._model, prompts)
                 for method, prompts in self._layout.readings.items()
             }
+        read = time.perf_counter() - began
         with self._attachment.active(), fresh_positions(self._model), self._memory_sentence():
             ids, mask = (
                 self._inputs[name][self._layout.main_given.to(self._inputs[name].device)]
@@ -152,7 +154,7 @@ class Generator:
             self._sampler = Sampler(
                 self._decoding, self._model, self._tokenizer, ids, mask, self._seeds
             )
-            for written in self._decode(ids):
+            for written in self._decode(ids, read):
                 if stop is not None and stop():
                     for row in self._main_rows:
                         row.end("stopped")
@@ -208,9 +210,14 @@ class Generator:
             found.append(comparison)
         return found
 
-    def _decode(self, ids: torch.Tensor) -> Iterator[list[dict[str, Token]]]:
-        """Read the prompts, then yield what the rows of `ids` write, step by step, without end."""
-        started = time.perf_counter()
+    def _decode(self, ids: torch.Tensor, read: float) -> Iterator[list[dict[str, Token]]]:
+        """Read the prompts, then yield what the rows of `ids` write, step by step, without end.
+
+        Args:
+            ids: int64 (M, T), the prompts of the rows that write.
+            read: How many seconds it took to read what methods have read before.
+        """
+        started = time.perf_counter() - read
         model, layout = self._model, self._layout
         inputs = with_positions(self._inputs)
         cache: Any = DynamicCache(config=model.config.get_text_config())
