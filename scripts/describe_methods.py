@@ -80,7 +80,7 @@ def source(method: type[Intervention]) -> list[str]:
 
 def default(parameter: Parameter) -> str:
     """Return a parameter's default in words."""
-    if parameter.default is None or (parameter.layers and not parameter.default):
+    if parameter.default is None or (parameter.set_of and not parameter.default):
         return "the model's own"
     if isinstance(parameter.default, bool):
         return "yes" if parameter.default else "no"

@@ -155,7 +155,7 @@ def _needs(model: Any, kind: str, fitted: Intervention) -> str:
 
 def _help(parameter: Parameter, fitted: Intervention | None) -> ParameterHelp:
     switch = isinstance(parameter.default, bool)
-    text = parameter.layers or parameter.check is not None
+    text = parameter.set_of or parameter.check is not None
     number = not (text or switch or parameter.choices)
     return ParameterHelp(
         name=parameter.name,

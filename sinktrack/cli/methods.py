@@ -67,7 +67,7 @@ def _as_json(kind: "type[Intervention]") -> dict[str, Any]:
 
 
 def _shown(parameter: "Parameter") -> str:
-    if parameter.default is None or (parameter.layers and not parameter.default):
+    if parameter.default is None or (parameter.set_of and not parameter.default):
         return "the model's own"
     if isinstance(parameter.default, bool):
         return "yes" if parameter.default else "no"

@@ -201,14 +201,18 @@ def fit(method: Method, model: Any) -> Method:
     Raises:
         MethodError: If it cannot be used with the model, such as layers that the model has not.
     """
-    count = len(decoder_layers(model))
+    has = {
+        "layers": len(decoder_layers(model)),
+        "dimensions": model.config.get_text_config().hidden_size,
+    }
     for each in method.parameters():
-        value = getattr(method, each.name)
-        beyond = sorted(at for at in value if at >= count) if each.layers and value else []
+        count = has.get(each.set_of, 0)
+        value = getattr(method, each.name) if count else None
+        beyond = sorted(at for at in value or () if at >= count)
         if beyond:
             raise MethodError(
-                f"{each.name} names layers {beyond}, but the model has {count} layers: use indices "
-                f"up to {count - 1}."
+                f"{each.name} names {each.set_of} {beyond}, but the model has {count} "
+                f"{each.set_of}: use indices up to {count - 1}."
             )
     return method.fitted(model)
 

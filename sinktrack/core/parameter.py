@@ -24,6 +24,7 @@ class Parameter:
         high: The largest.
         choices: The values that a word may have; empty for a number, a switch or layers.
         layers: Whether it is a set of layers.
+        dimensions: Whether it is a set of dimensions of the residual stream.
         check: Returns a sentence that says what is wrong with a value, or None.
         takes: What values it takes, in words, where the rest does not say it.
     """
@@ -35,6 +36,7 @@ class Parameter:
     high: float | None = None
     choices: tuple[str, ...] = ()
     layers: bool = False
+    dimensions: bool = False
     check: Callable[[Any], str | None] | None = None
     takes: str = ""
 
@@ -45,8 +47,8 @@ class Parameter:
             return self.takes
         if self.choices:
             return " or ".join(self.choices)
-        if self.layers:
-            return "layers, such as 2+5+7 or 2-9"
+        if self.set_of:
+            return f"{self.set_of}, such as 2+5+7 or 2-9"
         if isinstance(self.default, bool):
             return "yes or no"
         kind = "a whole number" if self.whole else "a number"
@@ -60,6 +62,11 @@ class Parameter:
         )
 
     @property
+    def set_of(self) -> str:
+        """What it is a set of, in words; "" if it is none."""
+        return "layers" if self.layers else "dimensions" if self.dimensions else ""
+
+    @property
     def whole(self) -> bool:
         """Whether it is a whole number; one without a default says so by its least value."""
         return isinstance(self.low if self.default is None else self.default, int)
@@ -70,8 +77,8 @@ class Parameter:
         Raises:
             MethodError: If it is out of range.
         """
-        if self.layers:
-            return self._checked_layers(value)
+        if self.set_of:
+            return self._checked_set(value)
         if self.check is not None:
             said = self.check(value)
             if said is not None:
@@ -93,15 +100,15 @@ class Parameter:
             raise MethodError(f"{self.name} is {value!r}, but must be {self.range}.")
         return value
 
-    def _checked_layers(self, value: Any) -> Any:
+    def _checked_set(self, value: Any) -> Any:
         if value is None and self.default is None:
             return None
         if not isinstance(value, Collection) or any(
-            isinstance(layer, bool) or not isinstance(layer, int) or layer < 0 for layer in value
+            isinstance(each, bool) or not isinstance(each, int) or each < 0 for each in value
         ):
             raise MethodError(
-                f"{self.name} is {value!r}, but must be a set of layers, counted from 0: give "
-                "whole numbers of 0 or more."
+                f"{self.name} is {value!r}, but must be a set of {self.set_of}, counted from 0: "
+                "give whole numbers of 0 or more."
             )
         return frozenset(value)
 
@@ -113,10 +120,8 @@ class Parameter:
         """
         words = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
         try:
-            if self.layers:
-                return frozenset(_layers(text))
-            if self.check is not None and re.fullmatch(r"\d+([+-]\d+)*", text):
-                return frozenset(_layers(text))
+            if self.set_of or (self.check is not None and re.fullmatch(r"\d+([+-]\d+)*", text)):
+                return frozenset(_numbers(text))
             if self.choices or self.check is not None:
                 return text
             if isinstance(self.default, bool):
@@ -131,17 +136,17 @@ def _written(number: float) -> str:
     return f"{number:,}" if isinstance(number, int) else f"{number:g}"
 
 
-def _layers(text: str) -> list[int]:
-    """Return the layers of a text such as "2+5-7"."""
+def _numbers(text: str) -> list[int]:
+    """Return the numbers of a text such as "2+5-7"."""
     found: list[int] = []
     for each in text.split("+"):
         first, _, last = each.partition("-")
         if len(last) > 5:  # a range of billions would fill the memory
             raise ValueError(each)
-        layers = range(int(first), int(last or first) + 1)
-        if not layers:
+        numbers = range(int(first), int(last or first) + 1)
+        if not numbers:
             raise ValueError(each)
-        found += layers
+        found += numbers
     return found
 
 
@@ -153,11 +158,17 @@ def parameter(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     layers: bool = False,
+    dimensions: bool = False,
     check: Callable[[Any], str | None] | None = None,
     takes: str = "",
 ) -> Any:
     """Declare a field of a method; see `Parameter` for the arguments."""
-    told = {"help": help, "low": low, "high": high, "choices": choices}
-    return field(
-        default=default, metadata=told | {"layers": layers, "check": check, "takes": takes}
-    )
+    told: dict[str, Any] = {
+        "help": help,
+        "low": low,
+        "high": high,
+        "choices": choices,
+        "layers": layers,
+    }
+    told |= {"dimensions": dimensions, "check": check, "takes": takes}
+    return field(default=default, metadata=told)

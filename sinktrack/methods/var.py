@@ -9,18 +9,10 @@ import torch
 
 from sinktrack.core.architecture import decoder_layers
 from sinktrack.core.attention_call import AttentionCall
-from sinktrack.core.errors import MethodError
 from sinktrack.core.intervention import Hooks, Intervention, parameter
 from sinktrack.core.parts import PromptParts
 from sinktrack.core.sinks import massive_dimensions, normed
 from sinktrack.methods.reweigh import after_picture
-
-
-def _check_dimensions(value: Any) -> str | None:
-    good = value is None or (isinstance(value, Collection) and not isinstance(value, str))
-    if good and all(type(each) is int and each >= 0 for each in value or ()):
-        return None
-    return "must be a set of dimensions, counted from 0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,32 +41,17 @@ class VAR(Intervention):
     layers: Collection[int] | None = parameter(
         None, "Where it acts; by default from layer 2 on, the last one left out.", layers=True
     )
-    dimensions: Any = parameter(
-        None,
-        "Which dimensions of the residual stream mark a sink; by default the model's own.",
-        check=_check_dimensions,
-        takes="dimensions such as 458+2570",
+    dimensions: Collection[int] | None = parameter(
+        None, "Which ones mark a sink; by default the model's own.", dimensions=True
     )
-
-    def __post_init__(self) -> None:
-        """Check every parameter."""
-        super().__post_init__()
-        if self.dimensions is not None:
-            object.__setattr__(self, "dimensions", frozenset(self.dimensions))
 
     def fitted(self, model: Any) -> "VAR":
         """Return it with its layers and dimensions."""
-        layers, own = self.layers, self.dimensions
-        width = model.config.get_text_config().hidden_size
-        if own is not None and max(own, default=0) >= width:
-            raise MethodError(
-                f"dimensions names {max(own)}, but the model is {width} wide: use less than that."
-            )
+        layers = self.layers
         if layers is None:
             layers = range(2, len(decoder_layers(model)) - 1)
-        if own is None:
-            own = massive_dimensions(model, self.tau)
-        return replace(self, layers=layers, dimensions=own)
+        dimensions = self.dimensions or massive_dimensions(model, self.tau)
+        return replace(self, layers=layers, dimensions=dimensions)
 
     def first_layer(self, num_layers: int) -> int:
         """Return the first layer where it acts."""
