@@ -201,3 +201,16 @@ def test_padding_on_the_right_is_refused():
         attach(model, scaling(), record=False),
     ):
         model(**padded)
+
+
+@pytest.mark.parametrize(
+    "other", [None, scaling(dimension=9), sinktrack.SinkTrack(inject_at={7}, context="prompt")]
+)
+def test_it_may_be_the_first_row_beside_another_method(other):
+    """The keys that it put into its own row say nothing of what the model makes."""
+    model = small_model("llama")
+    one = small_inputs(model)
+    both = {name: torch.cat([value, value]) for name, value in one.items()}
+    together = written(model, [scaling(), other], both)
+    for row, method in enumerate([scaling(), other]):
+        assert torch.equal(together[row], written(model, method, one)[0])

@@ -64,7 +64,8 @@ def sinktrack_attention(
     if tap is not None:
         tap.reported.add(tap.layer_idx)
         if tap.checked and tap.entering is not None and not module.training:
-            check_reproduced(module, tap.entering, key, value, tap.rotary, [])
+            last = tap.entering.shape[1] - 1
+            check_reproduced(module, tap.entering, key, value, tap.rotary, [(0, last)])
         for running in tap.running:
             states = (query, key, value)
             call = AttentionCall(

@@ -314,7 +314,8 @@ class AttentionCall:
                 key,
                 value,
                 self.rotary,
-                places,
+                # Another method may have put other keys into the rows that are not this one's.
+                [*places, (int(self.rows[0]), self._tap.entering.shape[1] - 1)],
                 query if queries else None,
             )
 

@@ -94,8 +94,8 @@ def check_reproduced(
 ) -> None:
     """Refuse a family whose own keys and values differ from those that are made here.
 
-    They are compared at the given places, and at the last query, whose key stands at a later
-    position: so multipliers, norms and rotations that are not known here are found out.
+    One of the places should be a last query, whose key stands at a later position: so multipliers,
+    norms and rotations that are not known here are found out.
 
     Args:
         module: The attention module.
@@ -103,7 +103,7 @@ def check_reproduced(
         key: (B, H_kv, K, d), after the cache update.
         value: (B, H_kv, K, d).
         rotary: The layer's rotation.
-        places: Rows and positions.
+        places: Rows and positions where they are compared.
         query: (B, H, Q, d), if the last query is to be compared as well.
 
     Raises:
@@ -111,7 +111,7 @@ def check_reproduced(
     """
     length = entering.shape[1]
     first = length - key.shape[2] if length > 1 else 0  # a static cache holds room for more
-    for row, at in [*places, (0, length - 1)]:
+    for row, at in places:
         column = at - max(first, 0) if length > 1 else key.shape[2] - 1
         own = (key[row, :, column], value[row, :, column])
         keys, values = context_keys(module, entering[row, at][None], key.shape[-1])
