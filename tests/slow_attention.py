@@ -123,7 +123,7 @@ def _redistribute(
     row = looked.tolist()
     on_image = sum(row[key] for key in image)
     on_visual = sum(row[key] for key in visual)
-    if on_visual / on_image > given.rho or on_image < given.theta:
+    if on_visual > given.rho * on_image or on_image < given.theta:
         return
     taken = (1 - given.p) * (on_visual + sum(row[key] for key in others))
     rest = [key for key in image if key not in visual]

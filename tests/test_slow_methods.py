@@ -88,9 +88,9 @@ CASES = (
 
 
 @cache
-def model_of(family: str) -> Any:
+def model_of(family: str, **text: Any) -> Any:
     """Return a model that is about as sure of its tokens as real ones are."""
-    model = small_model(family).double()
+    model = small_model(family, **text).double()
     head = model.get_output_embeddings()
     torch.manual_seed(0)
     head.weight = torch.nn.Parameter(0.3 * torch.randn_like(head.weight))
@@ -211,6 +211,23 @@ def test_a_prompt_alone_is_what_the_definition_says_and_not_what_a_wrong_one_doe
         value = getattr(method, name)
         wrong = {name: type(value)(value * factor)}
         assert apart(slow(model, prompt, method, fast, **wrong), fast) > 1e-4, wrong
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if {"gemma3", "gemma3_text"} & set(case.families)],
+    ids=lambda case: case.kind,
+)
+def test_layers_that_have_forgotten_the_picture_are_what_the_definition_says(case, monkeypatch):
+    """Most layers of Gemma 3 see a window, and a long question leaves the picture out of it."""
+    family = next(each for each in case.families if each.startswith("gemma3"))
+    model = model_of(family, sliding_window=12)
+    prompts = [small_prompt(model, words=words, seed=words) for words in (20, 5)]
+    method = fit(sinktrack.methods.create(case.kind, **case.given), model)
+    for prompt, fast in zip(prompts, answered(model, prompts, method, monkeypatch), strict=True):
+        found = slow(model, prompt, method, fast)
+        assert apart(found, fast) <= 1e-5
+        assert (shares(found, prompt) - fast.trace.share).abs().max() <= 1e-5
 
 
 def test_dola_looks_at_every_second_state_of_a_half():

@@ -13,7 +13,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from sinktrack.core.columns import KeyParts
 from sinktrack.core.errors import AttachError
 from sinktrack.core.keys import Rotary, check_reproduced, turned_heads
-from sinktrack.core.parts import HIDDEN, PromptParts
+from sinktrack.core.parts import HIDDEN, PADDING, PromptParts
 from sinktrack.core.running import Running
 
 
@@ -186,11 +186,27 @@ class AttentionCall:
         Args:
             positions: bool (R, T).
         """
-        found = self._tap.keys.at(positions, self.rows).to(self._states[1].device)
+        found = self.at_tokens(positions).to(self._states[1].device)
         width = self._states[1].shape[2]
         if width < found.shape[1]:  # a sliding-window layer holds the last ones alone
             found = found[:, found.shape[1] - width :]
         return torch.nn.functional.pad(found, (0, width - found.shape[1]))
+
+    def at_tokens(self, positions: torch.Tensor) -> torch.Tensor:
+        """Return which tokens so far stand at some positions of the prompt, bool (R, N).
+
+        They are those of a full layer's keys, of which a sliding-window layer holds the last ones.
+
+        Args:
+            positions: bool (R, T).
+        """
+        return self._tap.keys.at(positions, self.rows)
+
+    @property
+    def tokens(self) -> torch.Tensor:
+        """Which tokens so far are no padding, bool (R, N), as `at_tokens`."""
+        labels = self._tap.keys.labels
+        return labels[self.rows.to(labels.device)] != PADDING
 
     def scores(self, queries: int = 1) -> torch.Tensor:
         """Return the scores of the last q queries before the softmax, float32 (R, H, q, K).

@@ -55,22 +55,30 @@ class _Hiding(Contrast):
     ) -> torch.Tensor | None:
         """Measure in the layer before, and hide from then on."""
         if call.layer == self._layer - 1:
-            self._hidden = self.hidden(call, call.scores().softmax(-1)[:, :, 0].mean(1))
+            looked = call.scores().softmax(-1)[:, :, 0].mean(1)
+            # What has left this layer's sliding window got no attention.
+            gone = call.tokens.shape[1] - looked.shape[1]
+            self._hidden = self.hidden(call, torch.nn.functional.pad(looked, (gone, 0)))
         if call.layer < self._layer:
             return None
-        kept = self._hidden.shape[1] - call.key.shape[2]  # a sliding window's last keys
-        return call.attend_without(output, self._hidden[:, kept:])
+        gone = self._hidden.shape[1] - call.key.shape[2]
+        return call.attend_without(output, self._hidden[:, gone:].to(output.device))
 
     def hidden(self, call: AttentionCall, looked: torch.Tensor) -> torch.Tensor:
-        """Return which keys the counterpart does not see, bool (R, K).
+        """Return which tokens so far the counterpart does not see, bool (R, N).
 
         Args:
             call: The attention of the layer before.
-            looked: float32 (R, K), how much attention each key got.
+            looked: float32 (R, N), how much attention each got.
         """
-        hidden = all_but_least(looked, call.of_kind("image"), self._keep)
+        hidden = all_but_least(looked, _picture(call, looked), self._keep)
         hidden[0::2] = False  # the rows that write
         return hidden
+
+
+def _picture(call: AttentionCall, looked: torch.Tensor) -> torch.Tensor:
+    """Return which tokens so far are of a picture, bool (R, N)."""
+    return call.at_tokens(call.prompts.of_kind("image")).to(looked.device)
 
 
 def all_but_least(looked: torch.Tensor, keys: torch.Tensor, keep: float) -> torch.Tensor:
@@ -132,12 +140,11 @@ class _HidingBoth(_Hiding):
         self._method = method
 
     def hidden(self, call: AttentionCall, looked: torch.Tensor) -> torch.Tensor:
-        """Return which keys the counterparts do not see, bool (R, K)."""
-        hidden = all_but_least(looked, call.of_kind("image"), self._keep)
-        seen = call.scores()[:, 0, 0].isfinite()
+        """Return which tokens so far the counterparts do not see, bool (R, N)."""
+        hidden = all_but_least(looked, _picture(call, looked), self._keep)
         texts = math.floor(10 + 30 * (1 - math.exp(-0.001 * (self.token + 1))))
         hidden[0::3] = False
-        hidden[2::3] = but_least(looked, seen, texts)[2::3]
+        hidden[2::3] = but_least(looked, call.tokens.to(looked.device), texts)[2::3]
         return hidden
 
     def logits(self, logits: torch.Tensor, lens: Lens) -> torch.Tensor:
