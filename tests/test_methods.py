@@ -543,3 +543,12 @@ def test_numbers_beyond_all_bounds_are_refused():
     for text in ("sinktrack:inject_at=9-2", "pai:layers="):
         with pytest.raises(MethodError, match="must be layers"):
             sinktrack.methods.check(text)
+
+
+def test_deco_may_be_asked_for_more_tokens_than_there_are():
+    model = small_model("qwen2")
+    prompt = Prompt.of_inputs(model.config, small_inputs(model))
+    texts = {"some": "deco:top_k=1000,top_p=1", "all": "deco:top_k=0,top_p=1"}
+    methods = {name: sinktrack.methods.parse(text, model)[1] for name, text in texts.items()}
+    some, everything = rows_of(model, [prompt], methods, tokens=3).rows[0]
+    assert some.ids == everything.ids

@@ -70,7 +70,8 @@ class _Correcting(Hooks):
     def logits(self, logits: torch.Tensor, lens: Lens) -> torch.Tensor:
         """Return z + alpha * m * z_l of the candidates; the others are forbidden."""
         plain = logits[:, 0]
-        p, ids = plain.softmax(-1).topk(self._method.top_k or plain.shape[-1])  # (P, C)
+        most = min(self._method.top_k or plain.shape[-1], plain.shape[-1])
+        p, ids = plain.softmax(-1).topk(most)  # (P, C)
         stays = p.cumsum(-1) - p < self._method.top_p  # what is likelier does not reach it yet
         stays |= self._method.top_p == 1
         stays[:, 0] = True
@@ -80,9 +81,9 @@ class _Correcting(Hooks):
             own = early.gather(2, ids.expand(len(early), -1, -1))
             sure = (own - early.logsumexp(-1, keepdim=True)).exp()
             sure = sure.masked_fill(~stays, -1.0).amax(-1)  # (E, P)
-            most, layer = sure.max(0)
+            surest, layer = sure.max(0)
             best = own[layer, torch.arange(len(plain), device=own.device)]
-            chosen = chosen + self._method.alpha * most[:, None] * best
+            chosen = chosen + self._method.alpha * surest[:, None] * best
         chosen = chosen.masked_fill(~stays, float("-inf"))
         return torch.full_like(plain, float("-inf")).scatter(1, ids, chosen)
 
