@@ -163,7 +163,7 @@ def _help(parameter: Parameter, fitted: Intervention | None) -> ParameterHelp:
         range=parameter.range,
         help=parameter.help,
         choices=("yes", "no") if switch else tuple(map(_typed, parameter.choices)),
-        number=("whole" if isinstance(parameter.default, int) else "any") if number else "",
+        number=("whole" if parameter.whole else "any") if number else "",
         low=parameter.low,
         high=parameter.high,
     )

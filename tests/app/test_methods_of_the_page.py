@@ -50,6 +50,15 @@ def loud() -> Iterator[type[Intervention]]:
     KINDS.pop("loud", None)
 
 
+def test_a_number_without_a_default_is_as_whole_as_the_method_takes_it(checkpoint):
+    (dimension,) = (
+        each
+        for each in card_of("position-scale", checkpoint[0]).parameters
+        if each.name == "dimension"
+    )
+    assert (dimension.default, dimension.number) == ("", "whole")
+
+
 def test_a_new_method_needs_no_other_line(loud, checkpoint):
     card = card_of("loud", checkpoint[0])
     assert (card.title, card.summary, card.group) == ("LOUD", "Says it loudly.", "method")
