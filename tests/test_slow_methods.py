@@ -238,6 +238,12 @@ def test_dola_looks_at_every_second_state_of_a_half():
     assert fit(create("dola", early="low"), tied).layers == {2, 4}
     for model in (untied, tied):
         assert fit(create("dola", early="high"), model).layers == {6, 8, 10}
+    small = small_model("qwen2", tie_word_embeddings=True, num_hidden_layers=4)
+    assert fit(create("dola", early="low"), small).layers == {2}
+    for count, low, high in ((40, 20, 20), (48, 20, 28)):
+        deep = small_model("qwen2", num_hidden_layers=count)
+        assert fit(create("dola", early="low"), deep).layers == set(range(0, low, 2))
+        assert fit(create("dola", early="high"), deep).layers == set(range(high, count, 2))
 
 
 def test_crops_shows_one_more_token_of_the_text_from_the_34th_token_on(monkeypatch):

@@ -94,8 +94,9 @@ class DoLa(Intervention):
 
     Chuang et al. 2024, and voidism/DoLa: of the early layers the one that differs most from the
     last, by a divergence; its logits are read without the final norm, which "normed" puts back.
-    Every second layer of the lower half, or of the upper half, which is for short answers. The code
-    advises a repetition penalty of 1.2, which is set beside the method.
+    Every second layer of the lower half, or of the upper half, which is for short answers; in more
+    than 40 layers of the first 20 or of the last 20. The code advises a repetition penalty of 1.2,
+    which is set beside the method.
     """
 
     kind: ClassVar[str] = "dola"
@@ -117,10 +118,13 @@ class DoLa(Intervention):
         if self.layers is not None:
             return self
         count = len(decoder_layers(model))
-        # a tied embedding would say the last token again
+        # In more than 40 layers a half is the first 20, or the last 20, as in the code.
+        half = min(count // 2, 20)
+        # A tied embedding would say the last token again.
         tied = model.get_input_embeddings().weight is model.get_output_embeddings().weight
-        low = range(min(2 if tied else 0, count // 2), max(count // 2, 1), 2)
-        high = range(count // 2, count, 2)
+        begin = min(2 if tied else 0, half)
+        low = range(begin, max(half, begin + 1), 2)  # a small model has one early layer
+        high = range(count // 2 if count <= 40 else count - 20, count, 2)
         return replace(self, layers=low if self.early == "low" else high)
 
     def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
