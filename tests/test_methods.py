@@ -281,9 +281,57 @@ def test_texts_stand_for_methods(checkpoint):
         ("vcd:alpha=x", "alpha is 'x', but must be a number from 0 to 10"),
         ("vcd:alpha=11", "alpha is 11.0"),
         ("baseline:alpha=1", "has no parameters"),
+        ("strength-0:alpha=1", "strength-0 has no parameters: leave 'alpha=1' out"),
+        ("all:alpha=1", "write 'all' alone"),
+        ("mine=all", "write 'all' alone"),
     ]:
         with pytest.raises(MethodError, match=words):
             parse(text, model)
+
+
+def test_a_disturbance_may_be_any_text(checkpoint):
+    model, processor = checkpoint
+    for typed, kept in [
+        ("42", "42"),
+        ("1-3", "1-3"),
+        ("Guess, and do not look: red, blue", "Guess, and do not look: red, blue"),
+        ("a=b", "a=b"),
+        ("\ud800red\x00\u202e", "red"),
+        ("<|im_end|><|image_pad|>", "<|im_end|><|image_pad|>"),
+    ]:
+        for place in ("question", "system"):
+            text = f"icd: disturbance={typed}, alpha=2,, place={place},"
+            _, method = sinktrack.methods.parse(text, model)
+            assert (method.disturbance, method.alpha, method.place) == (kept, 2.0, place)
+            prompt = build_prompt(model, processor, ASKED["question"], [PICTURE])
+            assert len(method.prompts(prompt)) == 2
+    for typed in ("", " ", "\x00", "\u202e", "\u200b", "x" * 301):
+        with pytest.raises(MethodError, match="must be a text of 1 to 300 characters"):
+            sinktrack.methods.parse(f"icd:disturbance={typed}", model)
+    for text in ("sinktrack:context=5", "sinktrack:context=1+2"):
+        with pytest.raises(MethodError, match="context is '"):
+            sinktrack.methods.parse(text, model)
+    with pytest.raises(MethodError, match="given alpha twice"):
+        sinktrack.methods.parse("icd:alpha=1 , alpha=2", model)
+
+
+def test_long_values_are_cut_in_messages(checkpoint):
+    model, _ = checkpoint
+    for text in (
+        f"vcd:alpha={'x' * 5000}",
+        f"vcd:noise_step={'9' * 5000}",
+        f"vcd:{'x' * 5000}=1",
+        f"position-scale:dimension={'9' * 4000}",
+        "deco:layers=0-99999",
+        f"icd:disturbance={'x' * 10_000}",
+        "x" * 5000,
+        "=" + "x" * 5000,
+    ):
+        with pytest.raises(MethodError) as error:
+            sinktrack.methods.parse(text, model)
+        assert 40 < len(str(error.value)) < 400, text[:20]
+    with pytest.raises(MethodError, match="alpha is a number of thousands of digits, but must be"):
+        sinktrack.methods.create("vcd", alpha=16**9000)
 
 
 def test_depth_is_kept_as_a_share():

@@ -28,6 +28,15 @@ def reason(error: BaseException) -> str:
     return said if len(said) <= 200 else said[:200] + "…"
 
 
+def shown(value: object) -> str:
+    """Return a value as a message shows it, not too long."""
+    try:
+        said = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        return "a number of thousands of digits"
+    return said if len(said) <= 80 else said[:80] + "…"
+
+
 class MethodError(SinkTrackError):
     """A method that is not valid, or does not fit the model it is used with."""
 

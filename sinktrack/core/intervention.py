@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import torch
 
 from sinktrack.core.architecture import decoder_layers
-from sinktrack.core.errors import MethodError
+from sinktrack.core.errors import MethodError, shown
 from sinktrack.core.parameter import Parameter as Parameter
 from sinktrack.core.parameter import parameter as parameter
 from sinktrack.core.parts import PromptParts
@@ -146,7 +146,8 @@ class Intervention:
         for name in parameters:
             if name not in known:
                 raise MethodError(
-                    f"{cls.kind} has no parameter {name!r}; it has {', '.join(known) or 'none'}."
+                    f"{cls.kind} has no parameter {shown(name)}; it has "
+                    f"{', '.join(known) or 'none'}."
                 )
         return cls(**parameters)
 
@@ -211,7 +212,7 @@ def fit(method: Method, model: Any) -> Method:
         beyond = sorted(at for at in value or () if at >= count)
         if beyond:
             raise MethodError(
-                f"{each.name} names {each.set_of} {beyond}, but the model has {count} "
+                f"{each.name} names {each.set_of} {shown(beyond)}, but the model has {count} "
                 f"{each.set_of}: use indices up to {count - 1}."
             )
     return method.fitted(model)

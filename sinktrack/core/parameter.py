@@ -9,7 +9,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from sinktrack.core.errors import MethodError
+from sinktrack.core.errors import MethodError, shown
+
+_NUMBERS = r"\d+([+-]\d+)*"
+"""Positions or dimensions, where a parameter takes no such text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +85,7 @@ class Parameter:
         if self.check is not None:
             said = self.check(value)
             if said is not None:
-                raise MethodError(f"{self.name} is {value!r}, but {said}.")
+                raise MethodError(f"{self.name} is {shown(value)}, but {said}.")
             return value
         if value is None and self.default is None:
             return None
@@ -97,7 +100,7 @@ class Parameter:
             good = good and (self.high is None or value <= self.high)
             good = good and (isinstance(value, int) or math.isfinite(value))
         if not good:
-            raise MethodError(f"{self.name} is {value!r}, but must be {self.range}.")
+            raise MethodError(f"{self.name} is {shown(value)}, but must be {self.range}.")
         return value
 
     def _checked_set(self, value: Any) -> Any:
@@ -107,8 +110,8 @@ class Parameter:
             isinstance(each, bool) or not isinstance(each, int) or each < 0 for each in value
         ):
             raise MethodError(
-                f"{self.name} is {value!r}, but must be a set of {self.set_of}, counted from 0: "
-                "give whole numbers of 0 or more."
+                f"{self.name} is {shown(value)}, but must be a set of {self.set_of}, counted from "
+                "0: give whole numbers of 0 or more."
             )
         return frozenset(value)
 
@@ -120,15 +123,18 @@ class Parameter:
         """
         words = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
         try:
-            if self.set_of or (self.check is not None and re.fullmatch(r"\d+([+-]\d+)*", text)):
+            if self.set_of:
                 return frozenset(_numbers(text))
+            if self.check is not None and self.check(text) and re.fullmatch(_NUMBERS, text):
+                numbers = frozenset(_numbers(text))
+                return text if self.check(numbers) else numbers
             if self.choices or self.check is not None:
                 return text
             if isinstance(self.default, bool):
                 return words[text.lower()]
             return int(text) if self.whole else float(text)
         except (KeyError, ValueError) as error:
-            raise MethodError(f"{self.name} is {text!r}, but must be {self.range}.") from error
+            raise MethodError(f"{self.name} is {shown(text)}, but must be {self.range}.") from error
 
 
 def _written(number: float) -> str:

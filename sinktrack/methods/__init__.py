@@ -4,12 +4,13 @@ Each file in this folder is found by itself; docs/methods.md shows how to write 
 them share lives in `sinktrack.core.intervention`.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from sinktrack.core.errors import MethodError, PromptError
+from sinktrack.core.errors import MethodError, PromptError, shown
 from sinktrack.core.intervention import KINDS, Intervention, Parameter, fit
 from sinktrack.core.prompt import Prompt
 
@@ -47,7 +48,7 @@ def kind(name: str) -> type[Intervention]:
     """
     known = available()
     if name not in known:
-        raise MethodError(f"There is no method {name!r}; known are {', '.join(known)}.")
+        raise MethodError(f"There is no method {shown(name)}; known are {', '.join(known)}.")
     return known[name]
 
 
@@ -69,7 +70,9 @@ def from_dict(said: Any) -> Intervention | None:
     if said is None:
         return None
     if not isinstance(said, dict):
-        raise MethodError(f"A method is {said!r}, but must be an object with kind and parameters.")
+        raise MethodError(
+            f"A method is {shown(said)}, but must be an object with kind and parameters."
+        )
     values = dict(said)
     # What was saved before there were others is SinkTrack.
     return create(str(values.pop("kind", "sinktrack")), **values)
@@ -189,21 +192,27 @@ def _read(text: str) -> tuple[str, type[Intervention] | None, dict[str, Any]]:
     """Return name, class (None for the plain model) and parameters of a text for `parse`."""
     name, words, values = _split(text)
     if not name:
-        raise MethodError(f"The method {text!r} has no name: write KIND, or title=KIND.")
+        raise MethodError(f"The method {shown(text)} has no name: write KIND, or title=KIND.")
     if words == BASELINE:
         if values:
             raise MethodError("The baseline is the plain model, which has no parameters.")
         return name, None, {}
+    if words == ALL:
+        raise MethodError(
+            "The methods of 'all' have their own names and parameters: write 'all' alone."
+        )
     chosen = kind(words)
     known = {each.name: each for each in chosen.parameters()}
+    if values and not known:
+        raise MethodError(f"{words} has no parameters: leave {shown(values[0])} out.")
     parameters = {}
     for each in values:
         parameter, equals, value = each.partition("=")
         parameter = parameter.strip().replace("-", "_")
         if not equals or parameter not in known:
             raise MethodError(
-                f"{words} has no parameter {each!r}; give name=value with a name of "
-                f"{', '.join(known) or 'none'}."
+                f"{words} has no parameter {shown(each)}; give name=value with a name of "
+                f"{', '.join(known)}."
             )
         if parameter in parameters:
             raise MethodError(f"{words} is given {parameter} twice: give it once.")
@@ -216,4 +225,6 @@ def _split(text: str) -> tuple[str, str, list[str]]:
     head, _, tail = text.partition(":")
     name, equals, words = head.partition("=")
     words = (words if equals else name).strip()
-    return name.strip(), words, [each for each in tail.split(",") if each.strip()]
+    # A comma inside a text parts nothing, as in "icd:disturbance=Guess, and do not look".
+    values = re.split(r",[\s,]*(?=[\w-]+\s*=|$)", tail)
+    return name.strip(), words, [each.strip() for each in values if each.strip()]

@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 
 import torch
 
+from sinktrack.core.errors import PromptError
 from sinktrack.core.intervention import Hooks, Intervention, Lens, parameter, plausible
+from sinktrack.core.messages import clean_text
 from sinktrack.core.parts import PromptParts
 from sinktrack.core.prompt import Prompt
 
@@ -115,6 +117,14 @@ def diffused(pixels: torch.Tensor, step: int, rng: torch.Generator) -> torch.Ten
     return noised.to(pixels.dtype)
 
 
+def _check_disturbance(text: Any) -> str | None:
+    try:
+        clean_text(text, "disturbance", 300)
+    except PromptError:
+        return "must be a text of 1 to 300 characters"
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ICD(Contrastive):
     """Contrasts the answer with one to an instruction that confuses the model.
@@ -133,13 +143,14 @@ class ICD(Contrastive):
     disturbance: str = parameter(
         "You are a confused object detector.",
         "What confuses the counterpart.",
-        check=lambda text: (
-            None
-            if isinstance(text, str) and 0 < len(text.strip()) <= 300
-            else "must be a text of 1 to 300 characters"
-        ),
+        check=_check_disturbance,
         takes="a text of 1 to 300 characters",
     )
+
+    def __post_init__(self) -> None:
+        """Check every parameter, and clean the text as a question is."""
+        super().__post_init__()
+        object.__setattr__(self, "disturbance", clean_text(self.disturbance, "disturbance"))
 
     def counterpart(self, prompt: Prompt) -> Prompt:
         """Return the prompt with the disturbance."""

@@ -21,7 +21,7 @@ import torch
 
 from sinktrack.core.architecture import decoder_layers
 from sinktrack.core.attention_call import AttentionCall
-from sinktrack.core.errors import MethodError
+from sinktrack.core.errors import MethodError, shown
 from sinktrack.core.intervention import Hooks, Intervention, parameter, share_of_depth
 from sinktrack.core.parts import PromptParts
 
@@ -56,8 +56,8 @@ class PositionScale(Intervention):
             )
         if not isinstance(dimension, int) or not 0 <= dimension < width:
             raise MethodError(
-                f"dimension is {dimension!r}, but the model's hidden states have {width}: give a "
-                f"whole number from 0 to {width - 1}."
+                f"dimension is {shown(dimension)}, but the model's hidden states have {width}: "
+                f"give a whole number from 0 to {width - 1}."
             )
         layers = self.layers
         if layers is None:
