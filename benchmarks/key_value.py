@@ -1,10 +1,12 @@
 r"""Key-value retrieval by place, with any model: `python benchmarks/key_value.py --model M`.
 
 Asks for one value of a list of random pairs, from ten places of the list, and shows how often each
-method finds it at each place. Goes on where it stopped.
+method finds it at each place. Goes on where it stopped. A place has one item of each list, so its
+interval is as it should be. Over all places the items of a list go wrong together, and that
+interval is too narrow.
 
     python benchmarks/key_value.py --model Qwen/Qwen2.5-Coder-0.5B-Instruct --pairs 30 --items 20 \
-        --method baseline --method position-scale:dimension=65 --figure key-value.png
+        --method baseline --method position-scale:dimension=494 --figure key-value.png
 """
 
 import argparse
