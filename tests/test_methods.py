@@ -18,7 +18,7 @@ from sinktrack.core.attach import attach
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import AttachError, MethodError, ModelError, PromptError
 from sinktrack.core.generate import Generator
-from sinktrack.core.intervention import Intervention, share_of_depth
+from sinktrack.core.intervention import Intervention, fit, share_of_depth
 from sinktrack.core.prompt import Prompt, build_prompt
 from sinktrack.core.upstream import merged_axes
 
@@ -313,6 +313,17 @@ def test_a_disturbance_may_be_any_text(checkpoint):
             sinktrack.methods.parse(text, model)
     with pytest.raises(MethodError, match="given alpha twice"):
         sinktrack.methods.parse("icd:alpha=1 , alpha=2", model)
+
+
+def test_methods_that_could_not_act_are_refused(checkpoint):
+    model, _ = checkpoint
+    for kind in ("sid", "crops"):
+        method = sinktrack.methods.create(kind, layer=11)
+        assert fit(method, model) == method
+        with pytest.raises(MethodError, match="layer is 12, but the model has 12 .* from 1 to 11"):
+            fit(sinktrack.methods.create(kind, layer=12), model)
+    with pytest.raises(MethodError, match=r"dimensions names dimensions \[128\], but the model has"):
+        fit(sinktrack.methods.create("var", dimensions={128}), model)
 
 
 def test_long_values_are_cut_in_messages(checkpoint):

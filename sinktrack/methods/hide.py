@@ -6,11 +6,21 @@ from typing import Any, ClassVar
 
 import torch
 
+from sinktrack.core.architecture import decoder_layers
 from sinktrack.core.attention_call import AttentionCall
+from sinktrack.core.errors import MethodError
 from sinktrack.core.intervention import Hooks, Lens, parameter, plausible
 from sinktrack.core.parts import PromptParts
 from sinktrack.core.prompt import Prompt
 from sinktrack.methods.contrast import Contrast, Contrastive, growing
+
+
+def _check_layer(layer: int, model: Any) -> None:
+    count = len(decoder_layers(model))
+    if layer >= count:  # nothing would be hidden
+        raise MethodError(
+            f"layer is {layer}, but the model has {count} layers: use one from 1 to {count - 1}."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +39,11 @@ class SID(Contrastive):
         0.1736, "Which share of the picture the counterpart sees.", low=0.0, high=1.0
     )
     layer: int = parameter(2, "The first layer that hides the rest.", low=1, high=1000)
+
+    def fitted(self, model: Any) -> "SID":
+        """Return it, if the model has the layer."""
+        _check_layer(self.layer, model)
+        return self
 
     def prompts(self, prompt: Prompt) -> list[Prompt]:
         """Return the prompt twice."""
@@ -120,6 +135,11 @@ class CRoPS(Contrastive):
         0.25, "Which share of the picture the first counterpart sees.", low=0.0, high=1.0
     )
     layer: int = parameter(2, "The first layer that hides the rest.", low=1, high=1000)
+
+    def fitted(self, model: Any) -> "CRoPS":
+        """Return it, if the model has the layer."""
+        _check_layer(self.layer, model)
+        return self
 
     def prompts(self, prompt: Prompt) -> list[Prompt]:
         """Return the prompt twice, and without its picture."""

@@ -14,7 +14,7 @@ from PIL import Image
 from sinktrack.core.cache import Cache, SinkWindow
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.decoding import Decoding
-from sinktrack.core.errors import ReplayError, SinkTrackError
+from sinktrack.core.errors import ReplayError, SinkTrackError, shown
 from sinktrack.core.files import read_text
 from sinktrack.core.images import Picture, load_picture
 from sinktrack.core.intervention import Intervention
@@ -126,7 +126,8 @@ def read_replay(path: str | Path) -> Replay:
         *(AttributeError, KeyError, TypeError, ValueError, OverflowError),
         *(binascii.Error, SinkTrackError),
     ) as error:  # fmt: skip
-        raise ReplayError(f"The saved comparison in {path} is damaged: {error!r}.") from error
+        said = str(error) if isinstance(error, SinkTrackError) else f"{shown(error)}."
+        raise ReplayError(f"The saved comparison in {path} is damaged: {said}") from error
 
 
 def _replay(data: dict[str, Any]) -> Replay:
