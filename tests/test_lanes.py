@@ -160,8 +160,8 @@ def test_each_lane_ends_at_its_own_end(checkpoint, monkeypatch):
     free = sinktrack.compare(model, processor, max_new_tokens=16, **options)
     choose = Sampler.__call__
 
-    def ending(self, ids, logits):
-        chosen = choose(self, ids, logits)
+    def ending(self, ids, logits, plain):
+        chosen = choose(self, ids, logits, plain)
         if ids.shape[1] == length + 3:
             chosen[0] = end
         return chosen
@@ -264,7 +264,7 @@ def test_shared_noise_draws_from_the_distribution():
     prompt = torch.ones(1, 4, dtype=torch.long)
     sampler = Sampler(Decoding(do_sample=True, seed=3, top_k=0), model, None, prompt)
     logits = torch.tensor([[1.0, 0.0, -1.0], [-1.0, 2.0, 0.0]])
-    draws = torch.stack([sampler(torch.zeros(2, 1).long(), logits) for _ in range(4000)])
+    draws = torch.stack([sampler(torch.zeros(2, 1).long(), logits, logits) for _ in range(4000)])
     for lane in range(2):
         frequencies = torch.bincount(draws[:, lane], minlength=3) / len(draws)
         torch.testing.assert_close(frequencies, logits[lane].softmax(-1), atol=0.03, rtol=0)

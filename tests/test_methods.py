@@ -611,3 +611,18 @@ def test_deco_may_be_asked_for_more_tokens_than_there_are():
     methods = {name: sinktrack.methods.parse(text, model)[1] for name, text in texts.items()}
     some, everything = rows_of(model, [prompt], methods, tokens=3).rows[0]
     assert some.ids == everything.ids
+
+
+def test_where_a_mask_leaves_only_what_may_not_be_said_the_plain_model_chooses():
+    """The mask may leave the end of an answer alone, where the answer must not end yet."""
+    model = small_model("qwen2")
+    prompt = Prompt.of_inputs(model.config, small_inputs(model))
+    first = rows_of(model, [prompt], {"plain": None}, tokens=1).rows[0][0].ids
+    mask = sinktrack.methods.create("plausibility", beta=1.0)
+    for sampled in (False, True):
+        decoding = Decoding(max_new_tokens=1, bad_words_ids=[first], do_sample=sampled)
+        methods = {"plain": None, "mask": mask}
+        generator = Generator(model, Wordless(), [prompt], methods, decoding=decoding)
+        generator.run()
+        plain, masked = generator.rows[0]
+        assert masked.ids == plain.ids != [0]

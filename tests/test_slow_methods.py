@@ -125,9 +125,9 @@ def answered(
     chosen_from: list[torch.Tensor] = []
     choose = Sampler.__call__
 
-    def watched(self: Any, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    def watched(self: Any, ids: torch.Tensor, scores: torch.Tensor, plain: Any) -> torch.Tensor:
         chosen_from.append(scores.double().clone())
-        return choose(self, ids, scores)
+        return choose(self, ids, scores, plain)
 
     monkeypatch.setattr(Sampler, "__call__", watched)
     decoding = Decoding(max_new_tokens=tokens)

@@ -163,17 +163,25 @@ class Sampler:
         own = [decoding.seed] if seeds is None else seeds
         self._noise = [torch.Generator().manual_seed(seed) for seed in own if decoding.do_sample]
 
-    def __call__(self, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    def __call__(
+        self, ids: torch.Tensor, logits: torch.Tensor, plain: torch.Tensor
+    ) -> torch.Tensor:
         """Choose the next token of every lane.
 
         Args:
             ids: int64 (B, n), prompt and answer so far.
             logits: float (B, V), of the next token.
+            plain: float (B, V), those of the lane's own row, which choose where a method leaves
+                only tokens that may not be said, such as the end of an answer that is too short.
 
         Returns:
             int64 (B,).
         """
         scores = self._processors(ids, logits.float())  # type: ignore[arg-type]
+        stuck = scores.isneginf().all(-1, keepdim=True)
+        if stuck.any():
+            own = self._processors(ids, plain.float())  # type: ignore[arg-type]
+            scores = torch.where(stuck, own, scores)
         if self._noise:
             draws = [torch.rand(scores.shape[-1], generator=each) for each in self._noise]
             uniform = torch.stack(draws).clamp(min=1e-20)

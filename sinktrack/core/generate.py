@@ -233,7 +233,7 @@ class Generator:
         main, main_of = layout.main.to(logits.device), layout.main_of.to(ids.device)
         while True:
             scores = self._attachment.distributions(logits)[main]
-            chosen = self._sampler(ids, scores)
+            chosen = self._sampler(ids, scores, logits[main])
             own = scores.float().log_softmax(-1).gather(1, chosen[:, None])[:, 0].exp()
             ids = torch.cat([ids, chosen[:, None]], dim=1)
             yield self._written(
