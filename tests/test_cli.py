@@ -262,7 +262,7 @@ def test_methods_that_cannot_be_are_refused(picture, capsys, words, sentence):
         ({"more": ["--device", "privateuseone"]}, "device privateuseone cannot be used"),
         ({"image": "-"}, "There is no picture"),
         ({"more": ["--method", "cad"]}, "cad needs the context 'passage'"),
-        ({"more": ["--method", "sinktrack:inject_at=99"]}, "inject_at names layers [99]"),
+        ({"more": ["--method", "sinktrack:inject_at=99"]}, "inject_at names [99]"),
     ],
 )
 def test_what_only_a_model_can_refuse_is_one_sentence(picture, capsys, change, words):

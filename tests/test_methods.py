@@ -322,7 +322,7 @@ def test_methods_that_could_not_act_are_refused(checkpoint):
         assert fit(method, model) == method
         with pytest.raises(MethodError, match="layer is 12, but the model has 12 .* from 1 to 11"):
             fit(sinktrack.methods.create(kind, layer=12), model)
-    with pytest.raises(MethodError, match=r"dimensions names dimensions \[128\], but the model has"):
+    with pytest.raises(MethodError, match=r"dimensions names \[128\], but the model has 128"):
         fit(sinktrack.methods.create("var", dimensions={128}), model)
 
 

@@ -52,7 +52,7 @@ class MethodCard:
         title: What it is called.
         summary: One sentence.
         group: The plain model, a method, or a control.
-        rows: How many rows of the batch a prompt needs; None where that is not known.
+        rows: How many rows of the batch a prompt needs.
         needs: What a question must be about, in words; "" while the model loads.
         source: The address of its paper; "" for none.
         parameters: All that can be set.
@@ -62,7 +62,7 @@ class MethodCard:
     title: str
     summary: str
     group: Literal["plain", "method", "control"]
-    rows: int | None
+    rows: int
     needs: str
     source: str = ""
     parameters: tuple[ParameterHelp, ...] = ()
@@ -109,14 +109,16 @@ def fitting(model: Any, *, visuals: bool, passage: bool) -> list[str]:
 
 def _card(kind: str, method: type[Intervention], model: Any) -> MethodCard:
     fitted = _as_published(kind, model)
-    rows = fitted.rows if fitted is not None else method.rows
+    needs = "needs settings first"  # such as a dimension that nobody knows yet
+    if model is None or fitted is not None:
+        needs = "" if fitted is None else _needs(model, kind, fitted)
     return MethodCard(
         kind=kind,
         title=lane_title(kind, None)[0],
         summary=method.summary(),
         group="control" if method.control else "method",
-        rows=rows if isinstance(rows, int) else None,
-        needs="" if fitted is None else _needs(model, kind, fitted),
+        rows=(fitted or method()).rows,
+        needs=needs,
         # A page may only lead to pages.
         source=method.source if method.source.startswith(("https://", "http://")) else "",
         parameters=tuple(_help(each, fitted) for each in method.parameters()),

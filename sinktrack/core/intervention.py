@@ -212,7 +212,7 @@ def fit(method: Method, model: Any) -> Method:
         beyond = sorted(at for at in value or () if at >= count)
         if beyond:
             raise MethodError(
-                f"{each.name} names {each.set_of} {shown(beyond)}, but the model has {count} "
+                f"{each.name} names {shown(beyond)}, but the model has {count} "
                 f"{each.set_of}: use indices up to {count - 1}."
             )
     return method.fitted(model)

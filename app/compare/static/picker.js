@@ -41,11 +41,13 @@ const SinkTrackPicker = (() => {
 
     /** Take what the server sent. */
     receive() {
+      const ticked = document.activeElement?.closest?.(".st-tile input")?.value; // keeps its focus
       this.offered = JSON.parse(this.props.cards);
       this.state = JSON.parse(this.props.value);
       this.marks = [];
       this.gallery.groups.replaceChildren(...GROUPS.map((each) => this.group(each)).filter(Boolean));
       this.show();
+      if (ticked) this.gallery.groups.querySelector(`input[value="${CSS.escape(ticked)}"]`)?.focus();
     }
 
     choose(chosen) {
@@ -174,7 +176,7 @@ const SinkTrackPicker = (() => {
   /** What a method costs, needs, and where it comes from. */
   function facts({ title, rows, needs, source }) {
     const line = make("p", "st-facts");
-    if (rows) line.append(make("span", "st-fact", `${rows} row${rows > 1 ? "s" : ""}`));
+    line.append(make("span", "st-fact", `${rows} row${rows > 1 ? "s" : ""}`));
     if (needs) line.append(make("span", "st-fact", needs));
     if (source) {
       const link = Object.assign(make("a", "", "paper"), {
