@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 from small_models import small_inputs, small_model
+from small_prompts import small_prompt
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 import sinktrack
@@ -626,3 +627,13 @@ def test_where_a_mask_leaves_only_what_may_not_be_said_the_plain_model_chooses()
         generator.run()
         plain, masked = generator.rows[0]
         assert masked.ids == plain.ids != [0]
+
+
+def test_padding_counts_for_nothing_that_was_moved():
+    model = small_model("qwen2_5_vl")
+    prompts = [small_prompt(model, words=1), small_prompt(model, words=40, seed=10)]
+    methods = {"x": sinktrack.methods.kind("vista").for_model(model)}
+    alone, padded = (
+        rows_of(model, some, methods, tokens=1).rows[0][0].moved for some in (prompts[:1], prompts)
+    )
+    assert padded["mlp"] == pytest.approx(alone["mlp"], rel=1e-3)

@@ -229,6 +229,9 @@ class Running:
         with torch.no_grad():
             new, old = new.flatten(2).float(), old.flatten(2).float()
             change = (new - old).norm(dim=-1) / old.norm(dim=-1).clamp(min=1e-12)
+            attended = self.prompts.attended.to(change.device)
+            if change.shape == attended.shape:  # the prompt; nobody sees its padding
+                change = change.masked_fill(~attended, 0.0)
             self._say(kind, layer, change.nan_to_num(0.0).amax(1))
 
     @torch.no_grad()
