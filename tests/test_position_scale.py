@@ -204,7 +204,7 @@ def test_padding_on_the_right_is_refused():
 
 
 @pytest.mark.parametrize(
-    "other", [None, scaling(dimension=9), sinktrack.SinkTrack(inject_at={7}, context="prompt")]
+    "other", [scaling(dimension=9), sinktrack.SinkTrack(inject_at={7}, context="prompt")]
 )
 def test_it_may_be_the_first_row_beside_another_method(other):
     """The keys that it put into its own row say nothing of what the model makes."""
