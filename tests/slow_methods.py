@@ -82,11 +82,12 @@ def dola(slow: SlowModel, prompt: SmallPrompt, rows: list[Prompt], given: Any) -
 def vista(slow: SlowModel, prompt: SmallPrompt, rows: list[Prompt], given: Any) -> Found:
     """Turn what every MLP gives towards what the picture changed at the end of the prompt."""
     seen, blind = slow.read(prompt.inputs), slow.read(prompt.without("image").inputs)
-    direction = {
-        at: seen.leaving[at][seen.first] - blind.leaving[at][blind.first] for at in seen.leaving
-    }
+    last = {at: seen.leaving[at][seen.first] for at in seen.leaving}
+    direction = {at: last[at] - blind.leaving[at][blind.first] for at in last}
 
     def after_mlp(layer: int, at: int, output: torch.Tensor) -> torch.Tensor:
+        if direction[layer].norm() < 2e-6 * last[layer].norm():
+            return output  # the layer cannot see the picture, and rotations round
         d = direction[layer] / direction[layer].norm()
         unit = output / output.norm()
         turn = 1 + max(0.0, -float(unit @ d))

@@ -185,4 +185,4 @@ def test_massive_dimensions_are_the_models_own_and_found_once(monkeypatch):
     assert 7 in found
     monkeypatch.setattr("sinktrack.core.sinks.last_states", None)  # nothing is read again
     assert massive_dimensions(model, 20.0) == found
-    assert massive_dimensions(model, 1000.0) == {7}  # the largest one alone
+    assert massive_dimensions(model, 1000.0) == frozenset()

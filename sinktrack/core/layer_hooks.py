@@ -15,7 +15,7 @@ from sinktrack.core.attention import IMPLEMENTATION
 from sinktrack.core.attention_call import AttentionTap
 from sinktrack.core.columns import KeyParts
 from sinktrack.core.errors import AttachError
-from sinktrack.core.lens import Lens
+from sinktrack.core.lens import LensHooks
 from sinktrack.core.recorder import Recorder
 from sinktrack.core.running import Running
 from sinktrack.core.sinks import massive
@@ -62,7 +62,7 @@ class LayerHooks:
         self.prefill = self.in_forward = False
         self.running: list[Running] = []
         self._placed: dict[tuple[str, int], Any] = {}
-        self._lens = Lens(model)
+        self._lens = LensHooks(model)
         self._placed_for: tuple[bool, bool] | None = None
         self._acting: dict[int, list[Running]] = {}
         self._forked: dict[int, tuple[Any, Any]] = {}

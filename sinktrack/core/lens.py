@@ -13,7 +13,7 @@ from torch import nn
 from sinktrack.core.running import Running
 
 
-class Lens:
+class LensHooks:
     """The hooks on a model's output embedding.
 
     Args:
@@ -30,7 +30,7 @@ class Lens:
         self._model = model
         self._handles: list[Any] = []
 
-    def placed(self) -> "Lens":
+    def placed(self) -> "LensHooks":
         """Put the hooks in their places; return itself, so that they can be removed."""
         head: nn.Module = self._model.get_output_embeddings()
         self._handles = [

@@ -66,7 +66,7 @@ def massive_dimensions(model: Any, tau: float) -> frozenset[int]:
         tau: The least mean size after RMS normalisation in a model that is 4,096 wide.
 
     Returns:
-        Those that exceed it; the largest one alone where none does.
+        Those that exceed it; none in a model without massive activations.
     """
     if model not in _DIMENSIONS:
         words = model.config.get_text_config().vocab_size
@@ -78,4 +78,4 @@ def massive_dimensions(model: Any, tau: float) -> frozenset[int]:
         _DIMENSIONS[model] = normed(middle).mean(1).median(0).values
     sizes = _DIMENSIONS[model]
     found = (sizes > tau * math.sqrt(len(sizes) / 4096)).nonzero()[:, 0].tolist()
-    return frozenset(found or [int(sizes.argmax())])
+    return frozenset(found)

@@ -82,6 +82,7 @@ class Run:
         strings = self.decoding.stop_strings
         return {
             "model": model_name(model),
+            "dtype": str(model.dtype).removeprefix("torch."),
             "tasks": [task.name for task in self.tasks],
             "methods": {
                 name: method.as_dict() if method else None for name, method in self.methods.items()

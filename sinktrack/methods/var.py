@@ -59,7 +59,8 @@ class VAR(Intervention):
 
     def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
         """Return what moves attention."""
-        return _Redistributing(self, prompts) if self.p < 1 else Hooks()
+        acts = self.p < 1 and self.dimensions  # without one there is no sink
+        return _Redistributing(self, prompts) if acts else Hooks()
 
 
 class _Redistributing(Hooks):

@@ -59,7 +59,10 @@ class _Steering(Hooks):
 
     def read(self, states: torch.Tensor) -> None:
         """Keep what the picture makes of each layer, float32 (P, L, D)."""
-        self._towards = (states[:, 0] - states[:, 1]).float()
+        towards = (states[:, 0] - states[:, 1]).float()
+        size = towards.norm(dim=-1, keepdim=True) / states[:, 0].float().norm(dim=-1, keepdim=True)
+        # What a layer makes without seeing the picture differs by rounding alone.
+        self._towards = towards.masked_fill(size < 2e-6, 0.0)
 
     def after_mlp(self, layer: int, output: torch.Tensor, prefill: bool) -> torch.Tensor:
         """Turn each token's vector (R, Q, D) and keep its length."""
