@@ -57,9 +57,9 @@ class RandomPrompt(Prompt):
         """Leave a part out."""
         return self.of({name: size for name, size in SIZES.items() if name != kind})
 
-    def asking(self, question: str) -> "RandomPrompt":
-        """Ask as many times as the text says."""
-        return self.of(SIZES | {"instruction": SIZES["instruction"] * (question.count("\n\n") + 1)})
+    def saying(self, *, before: str = "", after: str = "") -> "RandomPrompt":
+        """Ask once more, or with a disturbance as long as the question."""
+        return self.of(SIZES | {"instruction": 2 * SIZES["instruction"]})
 
 
 class OneWord(Wordless):

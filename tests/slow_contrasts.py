@@ -81,7 +81,7 @@ def icd(slow: SlowModel, prompt: SmallPrompt, rows: list[Prompt], given: Any) ->
     disturbed = (
         prompt.told(given.disturbance)
         if given.place == "system"
-        else prompt.asking(f"{given.disturbance} {prompt.question}")
+        else prompt.saying(before=f"{given.disturbance} ")
     )
     return contrast(slow, prompt, disturbed, given.alpha, given.beta)
 
@@ -123,7 +123,7 @@ def plausibility(slow: SlowModel, prompt: SmallPrompt, rows: list[Prompt], given
 
 def said_twice(slow: SlowModel, prompt: SmallPrompt, rows: list[Prompt], given: Any) -> Found:
     """Say the question several times."""
-    again = prompt.asking(" ".join([prompt.question] * given.times))
+    again = prompt.saying(after=f" {prompt.question}" * (given.times - 1))
     main = slow.read(again.inputs)
     return Found(list(main.logits), main, again)
 

@@ -41,8 +41,9 @@ class SmallPrompt(Prompt):
         """Return the prompt with another system text."""
         return self._with("system", system, self.question)
 
-    def asking(self, text: str) -> "SmallPrompt":
-        """Return the prompt with another last text of the user."""
+    def saying(self, *, before: str = "", after: str = "") -> "SmallPrompt":
+        """Return the prompt with more around the user's last text."""
+        text = f"{before}{self.question}{after}"
         return self._with("instruction", text, text)
 
     def _with(self, kind: str, text: str, question: str) -> "SmallPrompt":

@@ -637,3 +637,18 @@ def test_padding_counts_for_nothing_that_was_moved():
         rows_of(model, some, methods, tokens=1).rows[0][0].moved for some in (prompts[:1], prompts)
     )
     assert padded["mlp"] == pytest.approx(alone["mlp"], rel=1e-3)
+
+
+def test_more_is_said_right_beside_the_question_wherever_it_stands(checkpoint):
+    model, processor = checkpoint
+    content = [
+        {"type": "text", "text": "Look at this."},
+        {"type": "image", "image": PICTURE},
+        {"type": "text", "text": "Is it red?"},
+    ]
+    prompt = build_prompt(model, processor, messages=[{"role": "user", "content": content}])
+    for kind, said in [("icd", "object detector. Is it red?"), ("said-twice", "Is it red?\n\n")]:
+        other = sinktrack.methods.create(kind).prompts(prompt)[-1]
+        first, picture, last = other.turns[-1].content
+        assert first.text == "Look at this." and picture == prompt.turns[-1].content[1]
+        assert said in last.text

@@ -208,11 +208,13 @@ def with_system(turns: Conversation, system: str) -> Conversation:
     return (Turn("system", (Text(system, "system"),)), *others)
 
 
-def with_question(turns: Conversation, question: str) -> Conversation:
-    """Return a conversation whose last turn asks something else."""
-    *before, last = turns
-    others = (each for each in last.content if not isinstance(each, Text) or each.kind == "passage")
-    return (*before, Turn(last.role, (*others, Text(question, "instruction"))))
+def with_more(turns: Conversation, before: str, after: str) -> Conversation:
+    """Return a conversation with more text around the last text of the user."""
+    *earlier, last = turns
+    at = max(n for n, each in enumerate(last.content) if isinstance(each, Text))
+    content = list(last.content)
+    content[at] = Text(f"{before}{getattr(content[at], 'text', '')}{after}", "instruction")
+    return (*earlier, Turn(last.role, tuple(content)))
 
 
 def template_content(content: Sequence[Content]) -> Any:

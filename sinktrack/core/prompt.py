@@ -25,7 +25,7 @@ from sinktrack.core.messages import (
     passage_of,
     template_content,
     visuals_of,
-    with_question,
+    with_more,
     with_system,
     with_texts,
     without,
@@ -172,9 +172,9 @@ class Prompt:
             )
         return self.builder.build(left, needs_picture=False)
 
-    def asking(self, question: str) -> "Prompt":
-        """Return the prompt of the same conversation with another last text of the user."""
-        return self._rebuilt(with_question(self.turns, question) if self.turns else ())
+    def saying(self, *, before: str = "", after: str = "") -> "Prompt":
+        """Return the prompt of the same conversation with more around the user's last text."""
+        return self._rebuilt(with_more(self.turns, before, after) if self.turns else ())
 
     def told(self, system: str) -> "Prompt":
         """Return the prompt of the same conversation with another system prompt."""

@@ -156,7 +156,7 @@ class ICD(Contrastive):
         """Return the prompt with the disturbance."""
         if self.place == "system":
             return prompt.told(self.disturbance)
-        return prompt.asking(f"{self.disturbance} {prompt.question}")
+        return prompt.saying(before=f"{self.disturbance} ")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,7 +94,7 @@ class SaidTwice(Intervention):
         """Return the prompt with its question several times, a blank line between them."""
         if self.times == 1:
             return [prompt]
-        return [prompt.asking("\n\n".join([prompt.question] * self.times))]
+        return [prompt.saying(after=f"\n\n{prompt.question}" * (self.times - 1))]
 
     def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
         """Change nothing but the prompt."""
