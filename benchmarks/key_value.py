@@ -86,7 +86,7 @@ def main() -> None:
         dtype=getattr(torch, options.dtype) if options.dtype else None,
     )
     wanted = options.method or ["baseline", "sinktrack"]
-    methods: dict[str, Any] = dict(sinktrack.methods.parse(each, model) for each in wanted)
+    methods, _ = sinktrack.methods.parse_all(wanted, model, [])
     run = Run(
         tasks=[key_value(options.pairs)],
         methods=methods,
