@@ -150,12 +150,19 @@ def test_the_search_goes_on_where_it_stopped_and_says_how_sure_it_is(
         search(tmp_path, "--factor", "0.5")
     assert stopped.value.code == 2
     assert "holds a run with other settings" in capsys.readouterr().err
+    for name in ("losses.jsonl", "sums.safetensors"):
+        (tmp_path / "kept" / name).write_text('{"item": 1}\n', "utf-8")
+        with pytest.raises(SystemExit) as stopped:
+            search(tmp_path)
+        assert stopped.value.code == 2
+        assert "of this program" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["--tokens", "300"], "--tokens is 300, but must be 400 or more"),
+        (["--factor", "nan"], "factor is nan, but must be a number from -10 to 10"),
         (["--count", "50"], "but 50 texts of 400 tokens need 20,000: give more text"),
         (["--texts", "nowhere.txt"], "nowhere.txt cannot be read as texts"),
     ],
@@ -164,6 +171,13 @@ def test_what_cannot_be_searched_is_said_in_a_sentence(loaded, tmp_path, capsys,
     with pytest.raises(SystemExit) as stopped:
         search(tmp_path, *words)
     assert stopped.value.code == 2 and sentence in capsys.readouterr().err
+
+
+def test_a_wrong_number_is_refused_before_a_model_is_loaded(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(find_dimension, "load", lambda *_, **__: pytest.fail("it is loaded"))
+    with pytest.raises(SystemExit):
+        search(tmp_path, "--pairs", "0")
+    assert "--pairs is 0, but must be 10 or more" in capsys.readouterr().err
 
 
 def test_a_model_in_which_nothing_tells_positions_is_not_given_a_dimension(

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from sinktrack.core.errors import MethodError, PromptError, SinkTrackError
+from sinktrack.core.errors import MethodError, OutputError, PromptError, SinkTrackError, reason
 from sinktrack.core.files import check_usable, finished_lines, json_lines, read_text, whole_file
 from sinktrack.core.models import load, model_name
 from sinktrack.core.prompt import build_prompt, tokenizer_of
@@ -111,9 +111,15 @@ def add_up(model: Any, texts: Sequence[list[int]], path: Path) -> HiddenSums:
     """Return the summed hidden states of texts; those in the file are not read again."""
     sums = HiddenSums(model, len(texts[0]))
     if path.exists():
-        with safe_open(path, "pt") as file:
-            sums.texts = int(file.metadata()["texts"])
-            sums.sums = [file.get_tensor(f"layer {at}") for at in range(len(sums.sums))]
+        try:
+            with safe_open(path, "pt") as file:
+                sums.texts = int(file.metadata()["texts"])
+                sums.sums = [file.get_tensor(f"layer {at}") for at in range(len(sums.sums))]
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise OutputError(
+                f"{path} is not a file of this program ({reason(error)}): delete it, or choose "
+                "another --cache."
+            ) from error
     saved = time.monotonic()
     bar = tqdm(total=len(texts), initial=min(sums.texts, len(texts)), unit="text")
     with bar:
@@ -137,9 +143,17 @@ def judge(
 ) -> Judgements:
     """Return how likely each answer is with each method; add what is new to the file."""
     done: Judgements = {}
-    for line in filter(None, finished_lines(path)):
-        said = json.loads(line)
-        done[said["item"], said["dimension"]] = said
+    for number, line in enumerate(finished_lines(path), start=1):
+        try:
+            said = json.loads(line) if line.strip() else None
+            if said is not None:
+                kept = {"loss": float(said["loss"]), "right": bool(said["right"])}
+                done[said["item"], said["dimension"]] = kept
+        except (ValueError, KeyError, TypeError) as error:
+            raise OutputError(
+                f"{path}, line {number} is not a record of this program: take it out, or choose "
+                "another --cache."
+            ) from error
     layers = {at for method in methods.values() if method for at in method.layers or ()}
     with path.open("a", encoding="utf-8") as file:
         for item in tqdm(items, unit="sample"):
@@ -244,18 +258,22 @@ def _number(value: float, bounds: Sequence[float]) -> str:
     return f"{value:.3f} ({bounds[0]:.3f} to {bounds[1]:.3f})"
 
 
-def find(model: Any, processor: Any, options: argparse.Namespace) -> dict[str, Any]:
-    """Search, keep what was found in the folder, and return it.
-
-    Raises:
-        MethodError: If no dimension tells positions, or a number is out of range.
-        PromptError: If there is too little text.
-        OutputError: If the folder holds another search, or cannot be written.
-    """
+def _check_numbers(options: argparse.Namespace) -> None:
     least = {"count": 1, "tokens": SKIPPED + 100, "samples": 2, "pairs": 10}
     for name, bound in least.items():
         if getattr(options, name) < bound:
             raise MethodError(f"--{name} is {getattr(options, name)}, but must be {bound} or more.")
+    PositionScale(factor=options.factor)
+
+
+def find(model: Any, processor: Any, options: argparse.Namespace) -> dict[str, Any]:
+    """Search, keep what was found in the folder, and return it.
+
+    Raises:
+        MethodError: If no dimension tells positions.
+        PromptError: If there is too little text.
+        OutputError: If the folder holds another search, or cannot be written.
+    """
     folder = options.cache or Path("runs/find-dimension") / Path(model_name(model)).name
     check_usable(folder, "What was found")
     read = read_texts(options.texts)
@@ -305,6 +323,7 @@ def main(words: Sequence[str] | None = None) -> None:
     add("--cache", type=Path, help="folder to go on in; also for result.json (runs/find-dimension)")
     options = parser.parse_args(words)
     try:
+        _check_numbers(options)  # before a model is loaded, which may take minutes
         dtype = getattr(torch, options.dtype) if options.dtype else None
         model, processor = load(options.model, device=options.device, dtype=dtype)
         results = find(model, processor, options)

@@ -75,7 +75,7 @@ def from_dict(said: Any) -> Intervention | None:
         )
     values = dict(said)
     # What was saved before there were others is SinkTrack.
-    return create(str(values.pop("kind", "sinktrack")), **values)
+    return kind(str(values.pop("kind", "sinktrack"))).of(values)
 
 
 def published(changes: Any, model: Any) -> Intervention | None:

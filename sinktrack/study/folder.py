@@ -118,6 +118,20 @@ class Study:
         return found
 
 
+class _EachOnce(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """Refuses what YAML libraries take the last of: a lane or a parameter that is given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping whose keys are all different."""
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        names = [(key.tag, key.value) for key in keys]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise yaml.YAMLError(f"it says {twice[1]!r} twice in one place: say it once")
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
+
+
 def read_study(folder: str | Path) -> Study:
     """Read a study's folder.
 
@@ -133,7 +147,7 @@ def read_study(folder: str | Path) -> Study:
     folder = Path(folder)
     file = folder / "study.yaml"
     try:
-        said = yaml.safe_load(read_text(file))
+        said = yaml.load(read_text(file), _EachOnce)
     except OSError as error:
         raise StudyError(
             f"{folder} is no study, because {file} cannot be read: {error.strerror or error}."
