@@ -260,6 +260,8 @@ def test_the_batch_changes_no_answer(checkpoint, tmp_path, sampled):
 
 
 def test_seeds_are_for_sampling():
+    with pytest.raises(MethodError, match="seeds is 99999999999, but must be at most 10,000"):
+        Run(tasks=(), methods={}, decoding=Decoding(do_sample=True), seeds=99_999_999_999)
     with pytest.raises(MethodError, match="seeds is 3, but must be 1 or more, and 1 where nothing"):
         Run(tasks=(), methods={}, seeds=3)
 

@@ -28,6 +28,8 @@ from sinktrack.version import VERSION
 
 RECORDS = "records.jsonl"
 SETTINGS = "run.json"
+MOST_SEEDS = 10_000
+"""How often an item may be sampled; far more would fill the memory."""
 
 _Key = tuple[str, str, str, int | None]
 """Task, method's name, item's id and seed: what one answer is found by."""
@@ -64,6 +66,8 @@ class Run:
 
     def __post_init__(self) -> None:
         """Check how often items are asked."""
+        if self.seeds > MOST_SEEDS:
+            raise MethodError(f"seeds is {self.seeds}, but must be at most {MOST_SEEDS:,}.")
         if self.seeds < 1 or (self.seeds > 1 and not self.decoding.do_sample):
             raise MethodError(
                 f"seeds is {self.seeds}, but must be 1 or more, and 1 where nothing is sampled: "
