@@ -240,7 +240,10 @@ class Choice:
             for name, why in left_out.items():
                 tell(f"{name} is left out: {why}")
             return methods
-        return {"baseline": None, "sinktrack": SinkTrack.for_model(model, **self.changes)}
+        if "context" in self.changes:
+            return {"baseline": None, "sinktrack": SinkTrack.for_model(model, **self.changes)}
+        method = replace(SinkTrack.for_prompts(model, list(prompts)), **self.changes)
+        return {"baseline": None, "sinktrack": method}
 
 
 def cache_of(window: int | None, sinks: int | None) -> "Cache":

@@ -81,8 +81,8 @@ def table(found: Mapping[str, Any]) -> str:
         parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
     if found["comparisons"]:
         parts.append(
-            f"p compares a method with {names[0]} on the same items. After the slash it is "
-            f"corrected by Holm's procedure for all {found['comparisons']} comparisons of this run."
+            f"p compares a method with {names[0]} on the same items; it is corrected by Holm's "
+            f"procedure for all {found['comparisons']} comparisons of this run."
         )
     if found["notes"]:
         parts.append("\n".join(found["notes"]))
@@ -95,8 +95,12 @@ def _cell(figure: Figure | None) -> str:
     low, high = figure["interval"]
     text = f"{figure['value']:.3f} ({low:.3f} to {high:.3f})"
     if "p" in figure:
-        text += f", p = {figure['p']:.4f} / {figure['p_holm']:.4f}"
+        text += f", p {_p(figure['p'])}, corrected {_p(figure['p_holm'])}"
     return text
+
+
+def _p(value: float) -> str:
+    return f"= {value:.4f}" if value >= 0.0001 else "< 0.0001"
 
 
 def _all(figures: Mapping[str, Mapping[str, Mapping[str, Figure]]]) -> Iterator[Figure]:

@@ -118,8 +118,10 @@ def paired_p(
     Args:
         first: One method's scores.
         second: The other method's, of the same items in the same order.
-        draws: How often the permutation test exchanges answers, so that its smallest p-value is
-            1 / (draws + 1). It tries every exchange instead where there are no more than that.
+        draws: How often the permutation test exchanges answers. It does so 20 times as often where
+            that gives less than 0.01, because its smallest p-value is one over their number, which
+            a correction for many tests multiplies. It tries every exchange instead where there are
+            no more than that.
         seed: Of the permutation test.
     """
     methods = np.stack([_array(first), _array(second)])  # (2, items, 2)
@@ -141,19 +143,22 @@ def paired_p(
         distances: NDArray[Any] = np.abs(ratios[0] - ratios[1])
         return distances
 
-    # with a single sample scipy turns signs; a distance has none, so "greater" counts both sides
-    return float(
-        stats.permutation_test(
+    def exchanged(times: int) -> float:
+        # with a single sample scipy turns signs, and a distance has none: "greater" counts both
+        found = stats.permutation_test(
             (np.ones(len(differences)),),
             distance,
             permutation_type="samples",
             alternative="greater",
             vectorized=True,
-            n_resamples=draws,
+            n_resamples=times,
             batch=_BATCH,
             random_state=np.random.default_rng(seed),
-        ).pvalue
-    )
+        )
+        return float(found.pvalue)
+
+    p = exchanged(draws)
+    return p if p >= 0.01 else exchanged(20 * draws)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
