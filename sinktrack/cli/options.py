@@ -242,8 +242,11 @@ class Choice:
             return methods
         if "context" in self.changes:
             return {"baseline": None, "sinktrack": SinkTrack.for_model(model, **self.changes)}
-        method = replace(SinkTrack.for_prompts(model, list(prompts)), **self.changes)
-        return {"baseline": None, "sinktrack": method}
+        methods: Methods = {
+            "baseline": None,
+            "sinktrack": SinkTrack.for_prompts(model, list(prompts)),
+        }
+        return {name: one and replace(one, **self.changes) for name, one in methods.items()}
 
 
 def cache_of(window: int | None, sinks: int | None) -> "Cache":
