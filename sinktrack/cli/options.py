@@ -242,11 +242,11 @@ class Choice:
             return methods
         if "context" in self.changes:
             return {"baseline": None, "sinktrack": SinkTrack.for_model(model, **self.changes)}
-        methods: Methods = {
+        usual: Methods = {
             "baseline": None,
             "sinktrack": SinkTrack.for_prompts(model, list(prompts)),
         }
-        return {name: one and replace(one, **self.changes) for name, one in methods.items()}
+        return {name: one and replace(one, **self.changes) for name, one in usual.items()}
 
 
 def cache_of(window: int | None, sinks: int | None) -> "Cache":
