@@ -113,14 +113,15 @@ def _arriving(
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the page's head while the model loads and once it is there, viewer and controls."""
     began = time.monotonic()
-    # A visitor who came while the model loads may have asked: then the viewer shows the answer.
-    shown = component_json(compare.idle()) if engine.ready else gr.skip()
     unchanged = [gr.skip()] * len(controls.on_arrival)
+    # The viewer at once or not at all: a visitor may soon have asked, and then it shows the answer.
+    if engine.ready:
+        yield _header(engine), component_json(compare.idle()), *unchanged
     while not engine.ready:
         head = _header(engine, f", loading: {time.monotonic() - began:.0f} seconds so far")
-        yield head, shown, *unchanged
+        yield head, gr.skip(), *unchanged
         time.sleep(1)
-    yield _header(engine), shown, *controls.arrived()
+    yield _header(engine), gr.skip(), *controls.arrived()
 
 
 def _wire(
