@@ -12,7 +12,7 @@ PANELS: tuple[tuple[str, str, int], ...] = (
     ("existence, adversarial", "accuracy", BETTER),
     ("existence, adversarial", "F1", BETTER),
     ("existence, adversarial", "yes ratio", NEITHER),
-    ("choice", "accuracy", BETTER),
+    ("existence, adversarial", "precision", BETTER),
     ("describe", "CHAIR_i", WORSE),
     ("describe", "CHAIR_s", WORSE),
     ("describe", "recall", BETTER),
