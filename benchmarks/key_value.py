@@ -20,7 +20,8 @@ import matplotlib.pyplot as plt
 import torch
 
 import sinktrack
-from sinktrack.eval.runner import Run, evaluate, table
+from sinktrack.eval.results import table
+from sinktrack.eval.runner import Run, evaluate
 from sinktrack.eval.tasks.key_value import PLACES, key_value, measure
 
 COLOURS = ("#6b777a", "#0b6b63", "#b4532a", "#7a5ea8", "#c79a2b", "#2b6ca3")

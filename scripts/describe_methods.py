@@ -7,7 +7,7 @@ from typing import Any
 
 import sinktrack
 from sinktrack.core.errors import MethodError
-from sinktrack.core.intervention import Intervention, Parameter
+from sinktrack.core.intervention import Intervention
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "methods.md"
@@ -46,7 +46,7 @@ def table(model: Any) -> str:
             f"| {', '.join(said)} |"
         )
         parameters += [
-            f"| `{kind}` | `{each.name}` | {default(each)} | {each.range} | {each.help} |"
+            f"| `{kind}` | `{each.name}` | {each.default_in_words} | {each.range} | {each.help} |"
             for each in method.parameters()
         ]
     return "\n".join(
@@ -76,15 +76,6 @@ def source(method: type[Intervention]) -> list[str]:
     arxiv = re.search(r"arxiv\.org/abs/(.+)", method.source)
     name = f"arXiv {arxiv[1]}" if arxiv else method.source.partition("//")[2]
     return [f"[{name}]({method.source})"] if method.source else []
-
-
-def default(parameter: Parameter) -> str:
-    """Return a parameter's default in words."""
-    if parameter.default is None or (parameter.set_of and not parameter.default):
-        return "the model's own"
-    if isinstance(parameter.default, bool):
-        return "yes" if parameter.default else "no"
-    return f"{parameter.default}"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from sinktrack.cli.options import start
 from sinktrack.terminal import print_table
 
 if TYPE_CHECKING:
-    from sinktrack.core.intervention import Intervention, Parameter
+    from sinktrack.core.intervention import Intervention
 
 
 def methods(
@@ -35,7 +35,7 @@ def methods(
     )
     for name, each in kinds.items():
         rows = [
-            (parameter.name, _shown(parameter), parameter.range, parameter.help)
+            (parameter.name, parameter.default_in_words, parameter.range, parameter.help)
             for parameter in each.parameters()
         ]
         if rows:
@@ -64,11 +64,3 @@ def _as_json(kind: "type[Intervention]") -> dict[str, Any]:
             for each in kind.parameters()
         ],
     }
-
-
-def _shown(parameter: "Parameter") -> str:
-    if parameter.default is None or (parameter.set_of and not parameter.default):
-        return "the model's own"
-    if isinstance(parameter.default, bool):
-        return "yes" if parameter.default else "no"
-    return str(parameter.default)

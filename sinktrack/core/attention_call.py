@@ -247,7 +247,7 @@ class AttentionCall:
         kept = seen & ~hidden[:, None, None]  # (R, 1, Q, K)
         own = seen & self._is_own_key(output.shape[1])
         kept = torch.where(kept.any(-1, keepdim=True), kept, own)
-        query, key, value = (each[losing] for each in (self.query, self.key, self.value))
+        query, key, value = (each[self.rows[losing]] for each in self._states)
         output[losing], _ = sdpa_attention_forward(
             self.module, query, key, value, kept[losing], scaling=self.scaling
         )

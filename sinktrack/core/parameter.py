@@ -65,6 +65,15 @@ class Parameter:
         )
 
     @property
+    def default_in_words(self) -> str:
+        """Its default for people."""
+        if self.default is None or (self.set_of and not self.default):
+            return "the model's own"
+        if isinstance(self.default, bool):
+            return "yes" if self.default else "no"
+        return str(self.default)
+
+    @property
     def set_of(self) -> str:
         """What it is a set of, in words; "" if it is none."""
         return "layers" if self.layers else "dimensions" if self.dimensions else ""

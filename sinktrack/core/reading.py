@@ -3,7 +3,7 @@
 Knows nothing about methods, rows that share a prompt, or recording.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -27,22 +27,31 @@ def last_states(model: Any, prompts: Sequence[Sequence[Prompt]]) -> torch.Tensor
     Returns:
         float (P, k, L, D), the residual stream after each layer, on the CPU.
     """
-    layers = decoder_layers(model)
     inputs, _ = left_pad([each for several in prompts for each in several])
     device = input_device(model)
-    states: list[torch.Tensor] = [torch.empty(0)] * len(layers)
+    states: list[torch.Tensor] = [torch.empty(0)] * len(decoder_layers(model))
 
-    def keep(index: int, module: Any, args: Any, output: Any) -> None:
-        hidden = output[0] if isinstance(output, tuple) else output
-        states[index] = hidden[:, -1].cpu()
+    def keep(layer: int, hidden: torch.Tensor) -> None:
+        states[layer] = hidden[:, -1].cpu()
 
-    with model_lock(model), fresh_positions(model), ExitStack() as undo:
-        for index, layer in enumerate(layers):
-            undo.callback(layer.register_forward_hook(partial(keep, index)).remove)
+    with model_lock(model), fresh_positions(model), after_each_layer(model, keep):
         given = {name: value.to(device) for name, value in inputs.items()}
         model(**with_positions(given), use_cache=False, logits_to_keep=1)
     found = torch.stack(states, dim=1)  # (P k, L, D)
     return found.view(len(prompts), -1, *found.shape[1:])
+
+
+@contextmanager
+def after_each_layer(model: Any, take: Callable[[int, torch.Tensor], None]) -> Iterator[None]:
+    """Hand over the number of each decoder layer that runs, and its output (B, T, D)."""
+
+    def hook(layer: int, module: Any, args: Any, output: Any) -> None:
+        take(layer, output[0] if isinstance(output, tuple) else output)
+
+    with ExitStack() as undo:
+        for index, layer in enumerate(decoder_layers(model)):
+            undo.callback(layer.register_forward_hook(partial(hook, index)).remove)
+        yield
 
 
 def with_positions(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -20,6 +20,7 @@ from scipy.signal import savgol_filter
 
 from sinktrack.core.architecture import decoder_layers, input_device
 from sinktrack.core.keys import turned_heads
+from sinktrack.core.reading import after_each_layer
 from sinktrack.core.upstream import cache_argument, cache_of
 from sinktrack.methods.position_scale import PositionScale
 
@@ -51,16 +52,10 @@ class HiddenSums:
     def add(self, token_ids: Sequence[int]) -> None:
         """Let the model read one text, and add its hidden states layer by layer."""
 
-        def adding(layer: int) -> Callable[..., None]:
-            def hook(module: Any, args: Any, output: Any) -> None:
-                hidden = output[0] if isinstance(output, tuple) else output
-                self.sums[layer] += hidden[0].float().cpu()
+        def adding(layer: int, hidden: torch.Tensor) -> None:
+            self.sums[layer] += hidden[0].float().cpu()
 
-            return hook
-
-        with ExitStack() as undo:
-            for at, layer in enumerate(decoder_layers(self._model)):
-                undo.callback(layer.register_forward_hook(adding(at)).remove)
+        with after_each_layer(self._model, adding):
             ids = torch.tensor([token_ids[: self._tokens]], device=input_device(self._model))
             self._model.get_decoder()(input_ids=ids, use_cache=False)
         self.texts += 1

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
@@ -14,17 +14,34 @@ from sinktrack.core.parts import PromptParts
 from sinktrack.core.prompt import Prompt
 from sinktrack.methods.contrast import Contrast, Contrastive, growing
 
-
-def _check_layer(layer: int, model: Any) -> None:
-    count = len(decoder_layers(model))
-    if layer >= count:  # nothing would be hidden
-        raise MethodError(
-            f"layer is {layer}, but the model has {count} layers: use one from 1 to {count - 1}."
-        )
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True, kw_only=True)
-class SID(Contrastive):
+class Blinding(Contrastive):
+    """A method whose counterparts see little of their prompts from a layer on."""
+
+    needs: ClassVar[str] = "image"
+    layer: int = parameter(2, "The first layer that hides the rest.", low=1, high=1000)
+
+    def fitted(self, model: Any) -> "Self":
+        """Return it, if the model has the layer."""
+        count = len(decoder_layers(model))
+        if self.layer >= count:  # nothing would be hidden
+            raise MethodError(
+                f"layer is {self.layer}, but the model has {count} layers: use one from 1 to "
+                f"{count - 1}."
+            )
+        return self
+
+    def first_layer(self, num_layers: int) -> int:
+        """Return the layer before, whose attention is measured."""
+        return min(self.layer - 1, num_layers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SID(Blinding):
     """Contrasts the answer with one that sees only what it looked at least of the picture.
 
     Huo et al. 2025, and huofushuo/SID: 100 of 576 tokens for POPE, 50 for CHAIR. From layer 2 on
@@ -34,24 +51,13 @@ class SID(Contrastive):
 
     kind: ClassVar[str] = "sid"
     source: ClassVar[str] = "https://arxiv.org/abs/2408.02032"
-    needs: ClassVar[str] = "image"
     keep: float = parameter(
         0.1736, "Which share of the picture the counterpart sees.", low=0.0, high=1.0
     )
-    layer: int = parameter(2, "The first layer that hides the rest.", low=1, high=1000)
-
-    def fitted(self, model: Any) -> "SID":
-        """Return it, if the model has the layer."""
-        _check_layer(self.layer, model)
-        return self
 
     def prompts(self, prompt: Prompt) -> list[Prompt]:
         """Return the prompt twice."""
         return [prompt, prompt]
-
-    def first_layer(self, num_layers: int) -> int:
-        """Return the layer before, whose attention is measured."""
-        return min(self.layer - 1, num_layers)
 
     def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
         """Return what hides and contrasts."""
@@ -109,7 +115,7 @@ def but_least(looked: torch.Tensor, keys: torch.Tensor, count: Any) -> torch.Ten
 
 
 @dataclass(frozen=True, kw_only=True)
-class CRoPS(Contrastive):
+class CRoPS(Blinding):
     """Contrasts with a row that sees little of the picture, and with one that sees little text.
 
     Anand et al. 2026, and ubamba98's public code. From layer 2 on the first counterpart sees the
@@ -123,7 +129,6 @@ class CRoPS(Contrastive):
     kind: ClassVar[str] = "crops"
     title: ClassVar[str] = "CRoPS"
     source: ClassVar[str] = "https://arxiv.org/abs/2601.00659"
-    needs: ClassVar[str] = "image"
     rows: ClassVar[int] = 3
     decay: float = parameter(
         0.01, "How fast the weight of the row without a picture grows; 0 is off.", low=0.0, high=1.0
@@ -134,20 +139,10 @@ class CRoPS(Contrastive):
     keep: float = parameter(
         0.25, "Which share of the picture the first counterpart sees.", low=0.0, high=1.0
     )
-    layer: int = parameter(2, "The first layer that hides the rest.", low=1, high=1000)
-
-    def fitted(self, model: Any) -> "CRoPS":
-        """Return it, if the model has the layer."""
-        _check_layer(self.layer, model)
-        return self
 
     def prompts(self, prompt: Prompt) -> list[Prompt]:
         """Return the prompt twice, and without its picture."""
         return [prompt, prompt, prompt.without("image")]
-
-    def first_layer(self, num_layers: int) -> int:
-        """Return the layer before, whose attention is measured."""
-        return min(self.layer - 1, num_layers)
 
     def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
         """Return what hides and contrasts."""

@@ -13,36 +13,32 @@ is written each new query and each new key is scaled too. The code has layers 10
 32 and of 28 layers alike; here they are the same share of the depth.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
 
-from sinktrack.core.architecture import decoder_layers
 from sinktrack.core.attention_call import AttentionCall
 from sinktrack.core.errors import MethodError, shown
-from sinktrack.core.intervention import Hooks, Intervention, parameter, share_of_depth
+from sinktrack.core.intervention import AtDepth, Hooks, parameter
 from sinktrack.core.parts import PromptParts
 
 
 @dataclass(frozen=True, kw_only=True)
-class PositionScale(Intervention):
+class PositionScale(AtDepth):
     """Scales one dimension of what all keys and the last query are made of."""
 
     kind: ClassVar[str] = "position-scale"
     title: ClassVar[str] = "Position scaling"
     source: ClassVar[str] = "https://arxiv.org/abs/2406.02536"
+    depth: ClassVar[tuple[int, int, int]] = (10, 25, 32)
     dimension: int | None = parameter(None, "Which dimension of the hidden state.", low=0)
-    layers: Collection[int] | None = parameter(
-        None, "Where it acts; by default at the published share of the depth.", layers=True
-    )
     factor: float = parameter(
         0.0, "What the dimension is multiplied by; 1 is the plain model.", low=-10.0, high=10.0
     )
 
     def fitted(self, model: Any) -> "PositionScale":
-        """Return it with its dimension and its layers: those at the depth of 10 to 25 of 32."""
+        """Return it with its dimension and its layers."""
         width = model.config.get_text_config().hidden_size
         dimension = self.dimension
         if dimension is None:
@@ -59,14 +55,11 @@ class PositionScale(Intervention):
                 f"dimension is {shown(dimension)}, but the model's hidden states have {width}: "
                 f"give a whole number from 0 to {width - 1}."
             )
-        layers = self.layers
-        if layers is None:
-            layers = share_of_depth(10, 25, 32, len(decoder_layers(model)))
-        return replace(self, dimension=dimension, layers=layers)
+        return replace(super().fitted(model), dimension=dimension)
 
     def first_layer(self, num_layers: int) -> int:
         """Return the first layer where it acts."""
-        return min(self.layers or (), default=num_layers) if self.factor != 1 else num_layers
+        return super().first_layer(num_layers) if self.factor != 1 else num_layers
 
     def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:
         """Return what scales."""

@@ -139,15 +139,17 @@ class _Fading(Hooks):
 
     def scores(self, call: AttentionCall, prefill: bool) -> torch.Tensor:
         """Return what the factors add, float32 (R, H, q, K)."""
-        asking = self._after if prefill else self._after[:, :1] | True
+        asking = asking_now(self._after, prefill)
         scores = call.scores(asking.shape[1])
         picture = call.of_kind("image")
         seen = picture.any(1, keepdim=True)  # a window may have forgotten it
         before = (picture.cumsum(1) == 0) & seen
         added = torch.zeros_like(scores)
         for keys, factor in ((picture, self._method.enhance), (before, self._method.suppress)):
-            by = math.log(factor) if self._method.form == "additive" else (factor - 1) * scores
-            added = added + on_keys(keys, by + torch.zeros_like(scores))
+            by = (factor - 1) * scores
+            if self._method.form == "additive":
+                by = torch.full_like(scores, math.log(factor))
+            added += on_keys(keys, by)
         return added * asking.to(added.device)[:, None, :, None]
 
 
@@ -160,3 +162,13 @@ def after_picture(prompts: PromptParts) -> torch.Tensor:
     picture = prompts.of_kind("image")
     after = (picture.flip(1).cumsum(1) == 0).flip(1) & prompts.attended & picture.any(1)[:, None]
     return after[:, -max(1, int(after.sum(1).max())) :]
+
+
+def asking_now(after: torch.Tensor, prefill: bool) -> torch.Tensor:
+    """Return which of the last queries of a call stand behind the picture, bool (R, q).
+
+    Args:
+        after: Those of the prompt, as `after_picture` gives them.
+        prefill: Whether the prompt is read; each later token stands behind it.
+    """
+    return after if prefill else torch.ones_like(after[:, :1])

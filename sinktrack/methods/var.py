@@ -12,7 +12,7 @@ from sinktrack.core.attention_call import AttentionCall
 from sinktrack.core.intervention import Hooks, Intervention, parameter
 from sinktrack.core.parts import PromptParts
 from sinktrack.core.sinks import massive_dimensions, normed
-from sinktrack.methods.reweigh import after_picture
+from sinktrack.methods.reweigh import after_picture, asking_now
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class _Redistributing(Hooks):
 
     def scores(self, call: AttentionCall, prefill: bool) -> torch.Tensor:
         """Return the logarithm of what each probability is multiplied by, float32 (R, H, q, K)."""
-        asking = self._after if prefill else self._after[:, :1] | True
+        asking = asking_now(self._after, prefill)
         a = call.scores(asking.shape[1]).softmax(-1).nan_to_num(0.0)
         sinks = call.at_keys(self._sinks[call.layer])
         picture = call.of_kind("image").to(sinks.device)
