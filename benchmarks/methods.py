@@ -24,6 +24,11 @@ from sinktrack.core.parts import GENERATED, SINK, Grid
 from sinktrack.core.prompt import Prompt
 
 VOCABULARY, NEW = 151_936, 32
+GIVEN: dict[str, dict[str, Any]] = {
+    "position-scale": {"dimension": 0},
+    "var": {"dimensions": [0], "tau": 0.0},
+}
+"""What random weights have not: dimensions of their own."""
 SIZES = {"passage": 200, "image": SIDE**2 + 2, "instruction": 32, "rest": 21}
 
 
@@ -101,9 +106,8 @@ def _memory(name: str, *, reset: bool = False) -> float:
 
 def row(model: Any, prompt: Prompt, kind: str, rounds: int) -> str:
     """Return one line of the table."""
-    parameters = {"dimension": 0} if kind == "position-scale" else {}
     try:
-        method = sinktrack.methods.kind(kind).for_model(model, **parameters)
+        method = sinktrack.methods.kind(kind).for_model(model, **GIVEN.get(kind, {}))
     except MethodError as error:
         return f"| {kind} | {error} |"
     runs = [(measured(model, prompt, None), measured(model, prompt, method)) for _ in range(rounds)]

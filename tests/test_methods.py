@@ -506,6 +506,25 @@ def test_every_hook_reaches_the_model(close):
     assert trace.moved["values"][0, 6] > 0.09 and not trace.moved["values"][1:].any()
 
 
+def test_scores_of_more_queries_than_were_said_are_refused():
+    from sinktrack.core.intervention import Hooks
+
+    class Wide(Hooks):
+        def scores(self, call, prefill):
+            return torch.zeros(len(call.rows), 1, call.query.shape[2], call.key.shape[2])
+
+    class Wrong(Intervention):
+        def first_layer(self, num_layers):
+            return 0
+
+        def start(self, prompts, rows, model):
+            return Wide()
+
+    model = small_model("llama")
+    with pytest.raises(MethodError, match="set `queries` to how many"), attach(model, Wrong()):
+        model(**small_inputs(model))
+
+
 # What a second reader found.
 
 

@@ -19,7 +19,7 @@ from sinktrack.core.attention_call import (
     AttentionTap,
     LastQuery,
     hidden_by,
-    last_scores,
+    query_scores,
 )
 from sinktrack.core.columns import KeyParts
 from sinktrack.core.keys import check_reproduced
@@ -120,7 +120,8 @@ def last_query(
     key, value = key[:, :, :positions], value[:, :, :positions]
     gone = positions - key.shape[2]
 
-    probabilities = last_scores(query, key, attention_mask, scaling).softmax(-1)[:, :, 0]
+    mask = None if attention_mask is None else attention_mask[:, :, -1:]
+    probabilities = query_scores(query[:, :, -1:], key, mask, scaling).softmax(-1)[:, :, 0]
     for rows, changed in looked:
         if changed is not None:
             probabilities[rows] = changed[..., : key.shape[2]]
@@ -132,8 +133,8 @@ def last_query(
     sink_norm = sink_norm.repeat_interleave(heads // sink_norm.shape[1], dim=1)
     delivered = share[..., 0] * sink_norm / output[:, -1].float().norm(dim=-1).clamp(min=1e-12)
     unseen = (sinks < gone)[:, None].expand(batch, heads)
-    if attention_mask is not None:
-        hidden = hidden_by(attention_mask[:, :, -1:, : key.shape[2]])
+    if mask is not None:
+        hidden = hidden_by(mask[..., : key.shape[2]])
         unseen = unseen | hidden.expand(batch, 1, 1, -1)[rows, 0, 0, columns][:, None]
     delivered = delivered.masked_fill(unseen, float("nan"))
     keys = torch.nn.functional.pad(probabilities.mean(1), (gone, 0))

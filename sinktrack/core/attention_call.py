@@ -83,6 +83,8 @@ class AttentionCall:
         scaling: The factor on query-key products.
         has_mask: Whether the model handed over a mask; without one attention is plainly causal.
         causal_options: What else goes to SDPA.
+        asked: Which of this step's Q queries `scores` is about, the q of a slice; it goes through
+            those that a method changes, a few at a time.
     """
 
     def __init__(
@@ -104,7 +106,8 @@ class AttentionCall:
         self.scaling, self.has_mask = scaling, mask is not None
         self.causal_options = options
         self._whole = len(rows) == len(states[0])
-        self._scores: dict[int, torch.Tensor] = {}
+        self._scored: tuple[slice, torch.Tensor] | None = None
+        self.asked = slice(states[0].shape[2] - 1, states[0].shape[2])
         self.looked_at: torch.Tensor | None = None
 
     def own(self, batch: torch.Tensor) -> torch.Tensor:
@@ -173,12 +176,11 @@ class AttentionCall:
                     f"{type(cache).__name__} keeps a copy of the keys of layer {self.layer}, in "
                     "which none can be changed: leave out cache_implementation."
                 )
-        end = min(self._tap.keys.labels.shape[1], key.shape[2])  # a static cache holds more
-        key[self.rows, :, end - keys.shape[2] : end] = keys
+        key[self.rows, :, self._filled - keys.shape[2] : self._filled] = keys
 
     def of_kind(self, kind: str) -> torch.Tensor:
         """Return which keys belong to parts of a kind, bool (R, K)."""
-        return self.at_keys(self.prompts.of_kind(kind))
+        return self.own(self._at_keys(self._tap.keys.of_kind(kind)))
 
     def at_keys(self, positions: torch.Tensor) -> torch.Tensor:
         """Return which keys stand at some positions of the prompt, bool (R, K).
@@ -186,8 +188,14 @@ class AttentionCall:
         Args:
             positions: bool (R, T).
         """
-        found = self.at_tokens(positions).to(self._states[1].device)
+        return self._at_keys(self.at_tokens(positions))
+
+    def _at_keys(self, found: torch.Tensor) -> torch.Tensor:
+        """Return which keys belong to some tokens so far, bool (..., N), as bool (..., K)."""
+        found = found.to(self._states[1].device)
         width = self._states[1].shape[2]
+        if width == found.shape[1]:
+            return found
         if width < found.shape[1]:  # a sliding-window layer holds the last ones alone
             found = found[:, found.shape[1] - width :]
         return torch.nn.functional.pad(found, (0, width - found.shape[1]))
@@ -208,23 +216,21 @@ class AttentionCall:
         labels = self._tap.keys.labels
         return labels[self.rows.to(labels.device)] != PADDING
 
-    def scores(self, queries: int = 1) -> torch.Tensor:
-        """Return the scores of the last q queries before the softmax, float32 (R, H, q, K).
+    def scores(self) -> torch.Tensor:
+        """Return the scores of the queries `asked` before the softmax, float32 (R, H, q, K).
 
         They stay as they were when they were first asked for, whatever is put into the cache.
-
-        Args:
-            queries: q, at most as many as the call has.
         """
-        if queries not in self._scores:
-            self._scores[queries] = self.scores_of(self.query, queries)
-        return self._scores[queries]
+        if self._scored is None or self._scored[0] != self.asked:
+            self._scored = self.asked, self.scores_of(self.query[:, :, self.asked])
+        return self._scored[1]
 
-    def scores_of(self, query: torch.Tensor, queries: int = 1) -> torch.Tensor:
-        """Return the scores of other queries (R, H, Q, d) on the keys that are cached now."""
-        mask = self._own_mask(queries)
-        scores = last_scores(query, self.key, mask, self.scaling, queries)
-        return scores.masked_fill(~self._reached(queries), float("-inf"))
+    def scores_of(self, query: torch.Tensor) -> torch.Tensor:
+        """Return the scores of others in the place of `asked`, (R, H, q, d), on the keys now."""
+        scores = query_scores(query, self.key, self._own_mask(self.asked), self.scaling)
+        if self._filled == self.key.shape[2] and (self.has_mask or query.shape[2] == 1):
+            return scores  # they reach every key that no mask hides
+        return scores.masked_fill(~self._reached(self.asked), float("-inf"))
 
     def attend_without(self, output: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
         """Hide keys from every query of some rows; rows that lose none keep what they have.
@@ -241,40 +247,47 @@ class AttentionCall:
         losing = hidden.any(1).nonzero()[:, 0]
         if not len(losing):
             return output
-        mask, seen = self._own_mask(output.shape[1]), self._reached(output.shape[1])[None, None]
+        everything = slice(None)
+        mask, seen = self._own_mask(everything), self._reached(everything)[None, None]
         if mask is not None:
             seen = seen & ~hidden_by(mask[..., : hidden.shape[1]])
         kept = seen & ~hidden[:, None, None]  # (R, 1, Q, K)
-        own = seen & self._is_own_key(output.shape[1])
+        keys = torch.arange(hidden.shape[1], device=hidden.device)
+        own = seen & (keys == self._own_keys(everything))
         kept = torch.where(kept.any(-1, keepdim=True), kept, own)
         query, key, value = (each[self.rows[losing]] for each in self._states)
         output[losing], _ = sdpa_attention_forward(
             self.module, query, key, value, kept[losing], scaling=self.scaling
         )
-        self.looked(self.scores().masked_fill(~kept[:, :, -1:], float("-inf")).softmax(-1))
+        scores = self.scores()[:, :, -1:]
+        self.looked(scores.masked_fill(~kept[:, :, -1:], float("-inf")).softmax(-1))
         return output
 
-    def _own_mask(self, queries: int) -> torch.Tensor | None:
-        """Return the model's mask of the last q queries, (R or 1, 1, q, K or more)."""
+    def _own_mask(self, queries: slice) -> torch.Tensor | None:
+        """Return the model's mask of some of this step's queries, (R or 1, 1, q, K or more)."""
         if self._mask is None:
             return None
-        mask = self._mask[:, :, -queries:]
+        mask = self._mask[:, :, queries]
         return self.own(mask) if len(mask) > 1 else mask
 
-    def _is_own_key(self, queries: int) -> torch.Tensor:
-        """Return which key is that of each of the last q queries, bool (q, K)."""
-        filled = self._tap.keys.labels.shape[1]  # a static cache holds room for more
-        key = self._states[1]
-        end = min(filled, key.shape[2])
-        at = torch.arange(end - queries, end, device=key.device)
-        return torch.arange(key.shape[2], device=at.device) == at[:, None]
+    @property
+    def _filled(self) -> int:
+        """How many of the K keys there are; a static cache holds room for more."""
+        return min(self._tap.keys.labels.shape[1], self._states[1].shape[2])
 
-    def _reached(self, queries: int) -> torch.Tensor:
-        """Return what the last q queries may see as far as no mask says it, bool (q, K)."""
-        own = self._is_own_key(queries)
-        # Some families let picture tokens see later ones, and hand over a mask that says so.
-        last = own if self._mask is None else own[-1:].expand_as(own)
-        return last.flip(-1).cumsum(-1).flip(-1).bool()
+    def _own_keys(self, queries: slice) -> torch.Tensor:
+        """Return the key of each of some of this step's queries, int64 (q, 1)."""
+        key, filled = self._states[1], self._filled
+        begin = filled - self._states[0].shape[2]
+        return torch.arange(begin, filled, device=key.device)[queries, None]
+
+    def _reached(self, queries: slice) -> torch.Tensor:
+        """Return what some queries may see as far as no mask says it, bool (q, K)."""
+        last = self._own_keys(queries)
+        if self.has_mask:
+            # Some families let picture tokens see later ones, and hand over a mask that says so.
+            last = torch.full_like(last, self._filled - 1)
+        return torch.arange(self._states[1].shape[2], device=last.device) <= last
 
     def looked(self, probabilities: torch.Tensor) -> None:
         """Say where the last query looks after the method's change.
@@ -315,6 +328,10 @@ class AttentionCall:
         )
         return output
 
+    def with_output(self, batch: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+        """Return the whole batch's output (B, Q, H, d) with other ones of the method's rows."""
+        return own if self._whole else batch.index_copy(0, self.rows, own)
+
     def check_reproduced(self, places: list[tuple[int, int]], queries: bool = False) -> None:
         """Refuse a family whose keys and values are not what is made here of its input.
 
@@ -336,35 +353,30 @@ class AttentionCall:
             )
 
 
-def last_scores(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    mask: torch.Tensor | None,
-    scaling: float,
-    queries: int = 1,
+def query_scores(
+    query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, scaling: float
 ) -> torch.Tensor:
     """Return scores before the softmax, float32 (B, H, q, K); -inf where the mask hides.
 
     Args:
-        query: (B, H, Q, d).
+        query: (B, H, q, d).
         key: (B, H_kv, K, d).
-        mask: (B or 1, 1, Q, K or more), bool or additive; None hides nothing.
+        mask: (B or 1, 1, q, K or more), bool or additive; None hides nothing.
         scaling: The factor on query-key products.
-        queries: q, how many of the last queries.
 
     Raises:
         AttachError: If the mask differs from head to head.
     """
-    batch, heads, _, head_size = query.shape
+    batch, heads, queries, head_size = query.shape
     if mask is not None and mask.shape[1] != 1:
         raise AttachError(
             "The model's attention mask differs from head to head, which cannot be recorded: "
             "attach with record=False."
         )
-    grouped = query[:, :, -queries:].reshape(batch, key.shape[1], -1, head_size)
+    grouped = query.reshape(batch, key.shape[1], -1, head_size)
     scores = (grouped @ key.transpose(-1, -2) * scaling).view(batch, heads, queries, -1)
     if mask is not None:
-        mask = mask[:, :, -queries:, : key.shape[2]]
+        mask = mask[..., : key.shape[2]]
         scores = scores if mask.dtype == torch.bool else scores + mask
         scores = scores.masked_fill(hidden_by(mask), float("-inf"))
     return scores.float()

@@ -29,13 +29,14 @@ class KeyParts:
         last = torch.tensor([len(names) - 1 for names in prompts.names])
         self._generated = last[:, None].to(self.labels.device)
         self._one_hot: torch.Tensor | None = None
+        self._of_kind: dict[str, torch.Tensor] = {}
         self.before: tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
         self.before = self.labels, self.sinks, self.origins
 
     @property
     def length(self) -> int:
         """How long the prompts are, T."""
-        return self.prompts.labels.shape[1]
+        return self.prompts.parts.shape[1]
 
     def grow(self) -> None:
         """Add the key of one more token."""
@@ -74,6 +75,13 @@ class KeyParts:
             self._one_hot = (self.labels[..., None] == classes).float()
         return self._one_hot.to(device)
 
+    def of_kind(self, kind: str) -> torch.Tensor:
+        """Return which keys belong to parts of a kind, bool (B, K)."""
+        if kind not in self._of_kind:
+            rows = torch.arange(len(self.labels))
+            self._of_kind[kind] = self.at(self.prompts.of_kind(kind), rows)
+        return self._of_kind[kind]
+
     def at(self, positions: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Return which keys of some rows stand at some positions of their prompts, bool (R, K).
 
@@ -96,4 +104,4 @@ class KeyParts:
         return keys.new_zeros(len(keys), self.length + 1).scatter_add(1, origins, keys)
 
     def _forget(self) -> None:
-        self._one_hot = None
+        self._one_hot, self._of_kind = None, {}

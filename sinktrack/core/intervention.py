@@ -278,6 +278,7 @@ class Hooks:
 
     Attributes:
         act_at: The layers where the hooks are called; None for all from `first_layer` on.
+        queries: How many of the prompt's last queries `scores` changes.
         while_writing: Whether they are called while the answer is written, or with the prompt
             alone.
         lens: Layers whose output at the last position `logits` may ask for; -1 is the embedding.
@@ -287,6 +288,7 @@ class Hooks:
     """
 
     act_at: Collection[int] | None = None
+    queries: int = 1
     while_writing: bool = True
     lens: Collection[int] = ()
     lens_normed: bool = True
@@ -313,7 +315,11 @@ class Hooks:
         return None
 
     def scores(self, call: "AttentionCall", prefill: bool) -> torch.Tensor | None:
-        """Return what is added to the last q queries' scores before the softmax, (R, H, q, K)."""
+        """Return what is added to scores before the softmax, (R, H, q, K) or what becomes it.
+
+        It is called with a few queries at a time, those of `call.asked`: `queries` of the prompt,
+        and then each token's.
+        """
         return None
 
     def attention(

@@ -28,6 +28,12 @@ MOVED = {
 }
 """What a method can move, each from 0 for nothing."""
 
+AT_ONCE = 256
+"""For how many queries scores are made at once, which takes float32 (R, H, 256, K) several times.
+
+A whole long prompt's would take more memory than its model.
+"""
+
 
 class Running:
     """One method during one generation.
@@ -148,36 +154,47 @@ class Running:
     ) -> torch.Tensor:
         """Return the whole batch's attention output (B, Q, H, d) with the method's rows changed."""
         if self.wants("scores", call.layer, prefill):
-            added = self.hooks.scores(call, prefill)
-            if added is not None:
-                output = self._rescored(call, output, added)
+            output = self._rescored(call, output, prefill)
         if self.wants("attention", call.layer, prefill):
             old = call.own(output)
             new = self.hooks.attention(call, old.clone(), prefill)
             if new is not None:
                 self._note("output", call.layer, new.flatten(2), old.flatten(2))
-                output = output.index_copy(0, call.rows, new)
+                output = call.with_output(output, new)
         return output
 
     def _rescored(
-        self, call: "AttentionCall", output: torch.Tensor, added: torch.Tensor
+        self, call: "AttentionCall", output: torch.Tensor, prefill: bool
     ) -> torch.Tensor:
-        """Let the last query look where the changed scores say."""
-        queries = added.shape[2]
-        scores = call.scores(queries)
-        plain = _softmax(scores)
-        # No method can make a hidden key seen.
-        changed = (scores + added).masked_fill(scores.isneginf(), float("-inf"))
-        # A query to which nothing is added keeps what the fused kernel gave, to the last bit.
-        acts = added.expand_as(scores).ne(0).any(3, keepdim=True).any(1, keepdim=True)
-        changed = torch.where(acts, _softmax(changed), plain)
-        self._say("attention", call.layer, (changed - plain).abs().sum(-1).mean(1).amax(1) / 2)
-        call.looked(changed[:, :, -1:])
-        own = call.own(output).clone()
-        own[:, -queries:] = torch.where(
-            acts[:, 0, :, :, None], call.weighted(changed), own[:, -queries:]
-        )
-        return output.index_copy(0, call.rows, own)
+        """Let queries look where the changed scores say, at most `AT_ONCE` of them at a time."""
+        own = call.own(output)
+        end = own.shape[1]
+        begin = max(0, end - self.hooks.queries) if prefill else end - 1
+        received = [own[:, :begin]] if begin else []
+        for first in range(begin, end, AT_ONCE):
+            call.asked = slice(first, min(first + AT_ONCE, end))
+            plain_output = own[:, call.asked]
+            added = self.hooks.scores(call, prefill)
+            if added is None:
+                received.append(plain_output)
+                continue
+            scores = call.scores()
+            if added.dim() != 4 or added.shape[2] not in (1, scores.shape[2]):
+                raise MethodError(
+                    f"{self.method.kind} adds {tuple(added.shape)} to scores of "
+                    f"{tuple(scores.shape)}: return one of each, or what expands to it, for "
+                    "call.asked alone, and set `queries` to how many of the last queries change."
+                )
+            # No method can make a hidden key seen.
+            added = torch.where(scores.isneginf(), 0.0, added)
+            plain, changed = _softmax(scores), _softmax(scores + added)
+            self._say("attention", call.layer, (changed - plain).abs().sum(-1).mean(1).amax(1) / 2)
+            # A query to which nothing is added keeps what the fused kernel gave, to the last bit.
+            acts = added.bool().any(3).any(1)[..., None, None]  # (R, q, 1, 1)
+            received.append(torch.where(acts, call.weighted(changed), plain_output))
+            call.looked(changed[:, :, -1:])
+        call.asked = slice(end - 1, end)
+        return call.with_output(output, torch.cat(received, dim=1))
 
     @torch.no_grad()
     def distribution(self, logits: torch.Tensor) -> torch.Tensor:

@@ -79,4 +79,4 @@ class _Scaling(Hooks):
         states[..., self._method.dimension] *= self._method.factor
         call.put_keys(call.turned("k", states))
         scaled = call.scores_of(call.turned("q", states[:, -1:]))
-        return (scaled - plain).masked_fill(plain.isinf(), 0.0)
+        return scaled - plain

@@ -54,8 +54,7 @@ class _Raising(Hooks):
 
     def scores(self, call: AttentionCall, prefill: bool) -> torch.Tensor:
         """Return alpha * |s| on the picture's keys, float32 (R, H, 1, K)."""
-        size = self._method.alpha * call.scores().abs()
-        return on_keys(call.of_kind("image"), size)
+        return on_keys(call.of_kind("image"), self._method.alpha * call.scores().abs())
 
 
 class _Guided(_Raising):
@@ -65,9 +64,9 @@ class _Guided(_Raising):
         return plausible(main + (self._method.gamma - 1) * (main - other), main, 0.1)
 
 
-def on_keys(keys: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
-    """Return what is added to scores, (R, H, q, K), on some keys (R, K) that can be seen."""
-    return added.masked_fill(~keys[:, None, None] | added.isinf() | added.isnan(), 0.0)
+def on_keys(keys: torch.Tensor, added: torch.Tensor | float) -> torch.Tensor:
+    """Return what is added to scores, (R, H, q, K), on some keys (R, K)."""
+    return torch.where(keys[:, None, None], added, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,45 +129,38 @@ class VAF(AtDepth):
         return _Fading(self, prompts)
 
 
-class _Fading(Hooks):
-    def __init__(self, method: VAF, prompts: PromptParts) -> None:
+class BehindPicture(Hooks):
+    """What changes the scores of every query behind the last picture of its prompt."""
+
+    def __init__(self, prompts: PromptParts) -> None:
+        """Find them."""
         super().__init__()
-        self._method, self._after = method, after_picture(prompts)
+        picture = prompts.of_kind("image")
+        later = (picture.flip(1).cumsum(1) == 0).flip(1) & picture.any(1)[:, None]
+        self._behind = later & prompts.attended  # (R, T)
+        self.queries = max(1, int(self._behind.sum(1).max()))
+
+    def acting(self, call: AttentionCall, prefill: bool) -> torch.Tensor:
+        """Return which queries of a call are changed, bool (R, 1, q, 1)."""
+        behind = self._behind[:, call.asked] if prefill else torch.ones_like(self._behind[:, :1])
+        return behind.to(call.query.device)[:, None, :, None]
+
+
+class _Fading(BehindPicture):
+    def __init__(self, method: VAF, prompts: PromptParts) -> None:
+        super().__init__(prompts)
+        self._method = method
         neutral = method.enhance == method.suppress == 1
         self.act_at = () if neutral else method.layers or ()
 
     def scores(self, call: AttentionCall, prefill: bool) -> torch.Tensor:
         """Return what the factors add, float32 (R, H, q, K)."""
-        asking = asking_now(self._after, prefill)
-        scores = call.scores(asking.shape[1])
         picture = call.of_kind("image")
         seen = picture.any(1, keepdim=True)  # a window may have forgotten it
         before = (picture.cumsum(1) == 0) & seen
-        added = torch.zeros_like(scores)
-        for keys, factor in ((picture, self._method.enhance), (before, self._method.suppress)):
-            by = (factor - 1) * scores
-            if self._method.form == "additive":
-                by = torch.full_like(scores, math.log(factor))
-            added += on_keys(keys, by)
-        return added * asking.to(added.device)[:, None, :, None]
-
-
-def after_picture(prompts: PromptParts) -> torch.Tensor:
-    """Return which of the last q tokens of prompts stand behind their last picture, bool (R, q).
-
-    Args:
-        prompts: Of R rows; q is what the row with the longest text behind its picture has.
-    """
-    picture = prompts.of_kind("image")
-    after = (picture.flip(1).cumsum(1) == 0).flip(1) & prompts.attended & picture.any(1)[:, None]
-    return after[:, -max(1, int(after.sum(1).max())) :]
-
-
-def asking_now(after: torch.Tensor, prefill: bool) -> torch.Tensor:
-    """Return which of the last queries of a call stand behind the picture, bool (R, q).
-
-    Args:
-        after: Those of the prompt, as `after_picture` gives them.
-        prefill: Whether the prompt is read; each later token stands behind it.
-    """
-    return after if prefill else torch.ones_like(after[:, :1])
+        on_picture, on_before = (
+            math.log(factor) if self._method.form == "additive" else (factor - 1) * call.scores()
+            for factor in (self._method.enhance, self._method.suppress)
+        )
+        added = on_keys(picture, on_picture) + on_keys(before, on_before)
+        return torch.where(self.acting(call, prefill), added, 0.0)

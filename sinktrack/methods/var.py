@@ -12,7 +12,7 @@ from sinktrack.core.attention_call import AttentionCall
 from sinktrack.core.intervention import Hooks, Intervention, parameter
 from sinktrack.core.parts import PromptParts
 from sinktrack.core.sinks import massive_dimensions, normed
-from sinktrack.methods.reweigh import after_picture, asking_now
+from sinktrack.methods.reweigh import BehindPicture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +63,10 @@ class VAR(Intervention):
         return _Redistributing(self, prompts) if acts else Hooks()
 
 
-class _Redistributing(Hooks):
+class _Redistributing(BehindPicture):
     def __init__(self, method: VAR, prompts: PromptParts) -> None:
-        super().__init__()
+        super().__init__(prompts)
         self._method, self._prompts, self.act_at = method, prompts, method.layers
-        self._after = after_picture(prompts)
         self._sinks: dict[int, torch.Tensor] = {}
 
     def residual(self, layer: int, hidden: torch.Tensor, prefill: bool) -> None:
@@ -79,10 +78,9 @@ class _Redistributing(Hooks):
 
     def scores(self, call: AttentionCall, prefill: bool) -> torch.Tensor:
         """Return the logarithm of what each probability is multiplied by, float32 (R, H, q, K)."""
-        asking = asking_now(self._after, prefill)
-        a = call.scores(asking.shape[1]).softmax(-1).nan_to_num(0.0)
+        a = call.scores().softmax(-1)
         sinks = call.at_keys(self._sinks[call.layer])
-        picture = call.of_kind("image").to(sinks.device)
+        picture = call.of_kind("image")
 
         def sum_on(keys: torch.Tensor) -> torch.Tensor:
             return (a * keys[:, None, None]).sum(-1, keepdim=True)
@@ -90,7 +88,7 @@ class _Redistributing(Hooks):
         whole, wasted, rest = sum_on(picture), sum_on(picture & sinks), sum_on(picture & ~sinks)
         acts = (wasted <= self._method.rho * whole) & (whole >= self._method.theta)
         acts &= (picture & sinks).any(1)[:, None, None, None] & (rest > 0)
-        acts &= asking.to(a.device)[:, None, :, None]
+        acts &= self.acting(call, prefill)
         budget = (1 - self._method.p) * sum_on(sinks)
         kept = torch.where(sinks[:, None, None], self._method.p, 1.0)
         given = (picture & ~sinks)[:, None, None] * budget / rest.clamp(min=1e-30)
