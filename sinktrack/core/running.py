@@ -163,9 +163,7 @@ class Running:
                 output = call.with_output(output, new)
         return output
 
-    def _rescored(
-        self, call: "AttentionCall", output: torch.Tensor, prefill: bool
-    ) -> torch.Tensor:
+    def _rescored(self, call: "AttentionCall", output: torch.Tensor, prefill: bool) -> torch.Tensor:
         """Let queries look where the changed scores say, at most `AT_ONCE` of them at a time."""
         own = call.own(output)
         end = own.shape[1]
