@@ -44,7 +44,7 @@ Words = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="IMAGE|QUESTION",
-        help="Pictures, in order, and then the question; - for no picture.",
+        help="Pictures, in order, and then the question; - in their place beside a passage.",
     ),
 ]
 Images = Annotated[
