@@ -107,6 +107,7 @@ class AttentionCall:
         self.causal_options = options
         self._whole = len(rows) == len(states[0])
         self._scored: tuple[slice, torch.Tensor] | None = None
+        self._probable: tuple[slice, torch.Tensor] | None = None
         self.asked = slice(states[0].shape[2] - 1, states[0].shape[2])
         self.looked_at: torch.Tensor | None = None
 
@@ -225,6 +226,18 @@ class AttentionCall:
             self._scored = self.asked, self.scores_of(self.query[:, :, self.asked])
         return self._scored[1]
 
+    def probabilities(self) -> torch.Tensor:
+        """Return where the queries `asked` look, float32 (R, H, q, K); padding looks nowhere."""
+        if self._probable is None or self._probable[0] != self.asked:
+            self._probable = self.asked, self.softmax(self.scores())
+        return self._probable[1]
+
+    @staticmethod
+    def softmax(scores: torch.Tensor) -> torch.Tensor:
+        """Return probabilities of scores (..., q, K); padding, seeing nothing, looks nowhere."""
+        found = scores.softmax(-1)
+        return found if scores.shape[-2] == 1 else found.nan_to_num(0.0)
+
     def scores_of(self, query: torch.Tensor) -> torch.Tensor:
         """Return the scores of others in the place of `asked`, (R, H, q, d), on the keys now."""
         scores = query_scores(query, self.key, self._own_mask(self.asked), self.scaling)
@@ -304,13 +317,13 @@ class AttentionCall:
             probabilities: float32 (R, H, q, K).
 
         Returns:
-            (R, q, H, d), in the values' dtype.
+            (R, q, H, d), in the values' dtype; sums are float32.
         """
         rows, heads, queries, _ = probabilities.shape
         value = self.value
         grouped = probabilities.view(rows, value.shape[1], -1, *probabilities.shape[-1:])
-        found = grouped.to(value.dtype) @ value  # (R, H_kv, H / H_kv * q, d)
-        return found.view(rows, heads, queries, -1).transpose(1, 2)
+        found = grouped @ value.float()  # (R, H_kv, H / H_kv * q, d)
+        return found.view(rows, heads, queries, -1).transpose(1, 2).to(value.dtype)
 
     def sdpa(self, queries: slice) -> torch.Tensor:
         """Attend again without a mask, (R, q, H, d), as PyTorch does for fewer queries than keys.
@@ -373,8 +386,8 @@ def query_scores(
             "The model's attention mask differs from head to head, which cannot be recorded: "
             "attach with record=False."
         )
-    grouped = query.reshape(batch, key.shape[1], -1, head_size)
-    scores = (grouped @ key.transpose(-1, -2) * scaling).view(batch, heads, queries, -1)
+    grouped = query.float().reshape(batch, key.shape[1], -1, head_size)
+    scores = (grouped @ key.float().transpose(-1, -2) * scaling).view(batch, heads, queries, -1)
     if mask is not None:
         mask = mask[..., : key.shape[2]]
         scores = scores if mask.dtype == torch.bool else scores + mask

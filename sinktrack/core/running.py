@@ -94,6 +94,7 @@ class Running:
         if record or not self._moved:
             self._moved.append({})
         else:
+            self._keep_most()
             self._moved[-1].clear()
         if self.hooks.rewrote is not None:
             self._say("prompt", self._layers, self.hooks.rewrote)
@@ -184,15 +185,17 @@ class Running:
                     "call.asked alone, and set `queries` to how many of the last queries change."
                 )
             # No method can make a hidden key seen.
-            added = torch.where(scores.isneginf(), 0.0, added)
-            plain, changed = _softmax(scores), _softmax(scores + added)
-            self._say("attention", call.layer, (changed - plain).abs().sum(-1).mean(1).amax(1) / 2)
-            # A query to which nothing is added keeps what the fused kernel gave, to the last bit.
-            acts = added.bool().any(3).any(1)[..., None, None]  # (R, q, 1, 1)
+            added = added.expand_as(scores).masked_fill(scores.isneginf(), 0.0)
+            changed = call.softmax(scores + added)
+            apart = (changed - call.probabilities()).abs().sum(-1).mean(1) / 2  # (R, q)
+            self._say("attention", call.layer, apart.amax(1))
+            # A query that looks where it did keeps what the fused kernel gave, to the last bit.
+            acts = (apart > 0)[..., None, None]
             received.append(torch.where(acts, call.weighted(changed), plain_output))
             call.looked(changed[:, :, -1:])
         call.asked = slice(end - 1, end)
-        return call.with_output(output, torch.cat(received, dim=1))
+        whole = received[0] if len(received) == 1 else torch.cat(received, dim=1)
+        return call.with_output(output, whole)
 
     @torch.no_grad()
     def distribution(self, logits: torch.Tensor) -> torch.Tensor:
@@ -237,7 +240,21 @@ class Running:
     def most_moved(self, row: int) -> dict[str, float]:
         """Return the most that a row of the batch was moved in its whole answer, by kind."""
         at = self.rows.tolist().index(row)
+        self._keep_most()
         return {kind: float(most[at]) for kind, most in self._most.items()}
+
+    @torch.no_grad()
+    def _keep_most(self) -> None:
+        """Take the most of what is kept of the steps so far."""
+        kept: dict[str, list[torch.Tensor]] = {}
+        for step in self._moved:
+            for (kind, _), moved in step.items():
+                kept.setdefault(kind, []).append(moved)
+        for kind, all_moved in kept.items():
+            before = [self._most[kind]] if kind in self._most else []
+            device = all_moved[0].device
+            both = [each.to(device) for each in (*before, *all_moved)]
+            self._most[kind] = torch.stack(both).amax(0)
 
     def _note(self, kind: str, layer: int, new: torch.Tensor, old: torch.Tensor) -> None:
         """Keep by how much of its length a vector (R, Q, ...) changed at most."""
@@ -252,16 +269,9 @@ class Running:
     @torch.no_grad()
     def _say(self, kind: str, layer: int, moved: torch.Tensor) -> None:
         """Keep how far something moved, float32 (R,); the most of it where it is said twice."""
-        moved, step = moved.detach(), self._moved[-1] if self._moved else {}
+        moved, step = moved.detach(), self._moved[-1]
         before = step.get((kind, layer))
         step[kind, layer] = moved if before is None else torch.maximum(before, moved)
-        most = self._most.get(kind)
-        self._most[kind] = moved if most is None else torch.maximum(most.to(moved.device), moved)
-
-
-def _softmax(scores: torch.Tensor) -> torch.Tensor:
-    """Return probabilities; those of a query that sees nothing, as padding does, are all 0."""
-    return scores.softmax(-1).nan_to_num(0.0)
 
 
 def running_at(running: Sequence[Running], row: int) -> Running | None:

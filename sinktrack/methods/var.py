@@ -78,18 +78,16 @@ class _Redistributing(BehindPicture):
 
     def scores(self, call: AttentionCall, prefill: bool) -> torch.Tensor:
         """Return the logarithm of what each probability is multiplied by, float32 (R, H, q, K)."""
-        a = call.scores().softmax(-1)
-        sinks = call.at_keys(self._sinks[call.layer])
-        picture = call.of_kind("image")
-
-        def sum_on(keys: torch.Tensor) -> torch.Tensor:
-            return (a * keys[:, None, None]).sum(-1, keepdim=True)
-
-        whole, wasted, rest = sum_on(picture), sum_on(picture & sinks), sum_on(picture & ~sinks)
+        sinks, picture = call.at_keys(self._sinks[call.layer]), call.of_kind("image")
+        left = picture & ~sinks
+        keys = torch.stack([picture & sinks, left, sinks], dim=-1).float()  # (R, K, 3)
+        looked = call.probabilities()
+        shares = (looked.flatten(1, 2) @ keys).unflatten(1, looked.shape[1:3])
+        wasted, rest, on_sinks = shares[..., None].unbind(3)  # (R, H, q, 1)
+        whole = wasted + rest
         acts = (wasted <= self._method.rho * whole) & (whole >= self._method.theta)
         acts &= (picture & sinks).any(1)[:, None, None, None] & (rest > 0)
         acts &= self.acting(call, prefill)
-        budget = (1 - self._method.p) * sum_on(sinks)
-        kept = torch.where(sinks[:, None, None], self._method.p, 1.0)
-        given = (picture & ~sinks)[:, None, None] * budget / rest.clamp(min=1e-30)
-        return torch.where(acts, (kept + given).log(), 0.0)
+        given = (1 - self._method.p) * on_sinks / rest.clamp(min=1e-30)
+        kept = 1 - (1 - self._method.p) * keys[:, None, None, :, 2]
+        return torch.where(acts, (kept + given * keys[:, None, None, :, 1]).log(), 0.0)
