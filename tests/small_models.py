@@ -11,10 +11,31 @@ FAMILIES = {
     "qwen2_vl": ("Qwen2VLConfig", "Qwen2VLForConditionalGeneration"),
     "qwen3_vl": ("Qwen3VLConfig", "Qwen3VLForConditionalGeneration"),
     "gemma3": ("Gemma3Config", "Gemma3ForConditionalGeneration"),
+    "llava": ("LlavaConfig", "LlavaForConditionalGeneration"),
+    "internvl": ("InternVLConfig", "InternVLForConditionalGeneration"),
+    "smolvlm": ("SmolVLMConfig", "SmolVLMForConditionalGeneration"),
+    "idefics3": ("Idefics3Config", "Idefics3ForConditionalGeneration"),
+    "paligemma": ("PaliGemmaConfig", "PaliGemmaForConditionalGeneration"),
     "qwen2": ("Qwen2Config", "Qwen2ForCausalLM"),
     "llama": ("LlamaConfig", "LlamaForCausalLM"),
     "gemma3_text": ("Gemma3TextConfig", "Gemma3ForCausalLM"),
+    "qwen3": ("Qwen3Config", "Qwen3ForCausalLM"),
+    "mistral": ("MistralConfig", "MistralForCausalLM"),
+    "phi3": ("Phi3Config", "Phi3ForCausalLM"),
+    "olmo2": ("Olmo2Config", "Olmo2ForCausalLM"),
+    "gemma2": ("Gemma2Config", "Gemma2ForCausalLM"),
+    "stablelm": ("StableLmConfig", "StableLmForCausalLM"),
+    "smollm3": ("SmolLM3Config", "SmolLM3ForCausalLM"),
+    "granite": ("GraniteConfig", "GraniteForCausalLM"),
+    "cohere": ("CohereConfig", "CohereForCausalLM"),
+    "glm4": ("Glm4Config", "Glm4ForCausalLM"),
 }
+SQUARE = {"gemma3": 4, "llava": 16, "internvl": 4, "smolvlm": 4, "idefics3": 4, "paligemma": 16}
+"""Families that read a picture of 56 by 56 pixels as a square of so many tokens."""
+TEXT = tuple(name for name in FAMILIES if name not in SQUARE and not name.endswith("_vl"))
+_DECODERS = {"llava": "llama", "internvl": "qwen2", "paligemma": "gemma"}
+UNKNOWN = {"arcee": ("ArceeConfig", "ArceeForCausalLM")}
+"""A family that is not in the table, for what is tried where nothing is known."""
 IMAGE_TOKEN = 310
 GRID = (1, 4, 8)  # one frame of 4 x 8 patches: 2 x 4 merged tokens
 
@@ -44,13 +65,14 @@ _IDS = {
 def small_config(family: str, **text: Any) -> Any:
     """Return a config of the family with 12 layers of 64; `text` replaces values of the decoder."""
     decoder = _TEXT | text
-    config_class = getattr(transformers, FAMILIES[family][0])
+    config_class = getattr(transformers, (FAMILIES | UNKNOWN)[family][0])
     vision = {"depth": 2, "num_heads": 2, "patch_size": 14, "spatial_merge_size": 2}
     vision["temporal_patch_size"] = 2
-    if family in ("qwen2", "llama"):
-        return config_class(**decoder)
-    if family == "gemma3_text":
-        return config_class(**{"sliding_window": 512, "query_pre_attn_scalar": 16} | decoder)
+    if family in TEXT or family in UNKNOWN:
+        own = {"sliding_window": 512, "query_pre_attn_scalar": 16} if "gemma" in family else {}
+        if family == "gemma2":  # caps so low that random scores reach them
+            own |= {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0}
+        return config_class(**own | decoder)
     if family == "gemma3":
         vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
         vision |= {"num_attention_heads": 2, "image_size": 56, "patch_size": 14}
@@ -64,6 +86,23 @@ def small_config(family: str, **text: Any) -> Any:
             eoi_token_index=313,
         )
     hidden = decoder["hidden_size"]
+    if family in SQUARE:
+        decoder["model_type"] = _DECODERS.get(family, "llama")
+        seen = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+        seen |= {"num_attention_heads": 2, "image_size": 56, "patch_size": 14}
+        own: dict[str, Any] = {"image_token_id": IMAGE_TOKEN}
+        if family == "llava":
+            seen["model_type"] = "clip_vision_model"
+            own = {"image_token_index": IMAGE_TOKEN, "image_seq_length": 16}
+        elif family == "paligemma":
+            seen |= {"model_type": "siglip_vision_model", "projection_dim": hidden}
+            own = {"image_token_index": IMAGE_TOKEN, "projection_dim": hidden}
+        elif family == "internvl":
+            seen |= {"image_size": [56, 56], "patch_size": [14, 14]}
+            own["image_seq_length"] = 4
+        else:
+            own["scale_factor"] = 2
+        return config_class(text_config=decoder, vision_config=seen, **own)
     if family == "qwen2_5_vl":
         vision |= {"hidden_size": 32, "intermediate_size": 64, "out_hidden_size": hidden}
         vision |= {"window_size": 112, "fullatt_block_indexes": [1]}
@@ -82,7 +121,7 @@ def small_config(family: str, **text: Any) -> Any:
 def small_model(family: str, seed: int = 0, **text: Any) -> Any:
     """Return a float32 model with random weights, the same for the same arguments."""
     torch.manual_seed(seed)
-    model_class = getattr(transformers, FAMILIES[family][1])
+    model_class = getattr(transformers, (FAMILIES | UNKNOWN)[family][1])
     model = model_class(small_config(family, **text)).eval()
     for name, weight in model.named_parameters():
         # Larger than at initialisation, so that attention is far from uniform.
@@ -107,7 +146,7 @@ def small_inputs(
     generator = torch.Generator().manual_seed(seed)
     kind = model.config.model_type
     sees = getattr(model.config, "vision_config", None) is not None
-    per_image = 4 if kind == "gemma3" else GRID[1] * GRID[2] // 4
+    per_image = SQUARE.get(kind, GRID[1] * GRID[2] // 4)
     picture = torch.tensor([312] + [IMAGE_TOKEN] * per_image + [313])
     text = torch.randint(3, 300, (text_tokens,), generator=generator)
     parts = [torch.zeros(padding), torch.ones(1)] + [picture] * (images if sees else 0) + [text]
@@ -116,14 +155,27 @@ def small_inputs(
     inputs["attention_mask"][:, :padding] = 0
     if not sees:
         return inputs
-    if kind == "gemma3":
-        inputs["pixel_values"] = torch.randn(images, 3, 56, 56, generator=generator)
-        inputs["token_type_ids"] = (ids == IMAGE_TOKEN).long()
-        return inputs
+    if kind in SQUARE:
+        return inputs | square_inputs(kind, ids, images, generator)
     patches = images * GRID[1] * GRID[2]
     inputs["pixel_values"] = torch.randn(patches, 3 * 2 * 14 * 14, generator=generator)
     inputs["image_grid_thw"] = torch.tensor([GRID] * images)
     inputs["mm_token_type_ids"] = (ids == IMAGE_TOKEN).int()
+    return inputs
+
+
+def square_inputs(
+    kind: str, ids: torch.Tensor, images: int, generator: torch.Generator
+) -> dict[str, torch.Tensor]:
+    """Return what a family of `SQUARE` takes beside ids (1, T), for so many pictures."""
+    inputs = {}
+    if kind == "gemma3":
+        inputs["token_type_ids"] = (ids == IMAGE_TOKEN).long()
+    if kind == "paligemma":
+        inputs["token_type_ids"] = torch.zeros_like(ids)
+    if images:
+        pixels = torch.randn(images, 3, 56, 56, generator=generator)
+        inputs["pixel_values"] = pixels[None] if kind in ("smolvlm", "idefics3") else pixels
     return inputs
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from small_models import GRID, IMAGE_TOKEN
+from small_models import GRID, IMAGE_TOKEN, SQUARE, square_inputs
 
 from sinktrack.core.messages import Text, Turn
 from sinktrack.core.prompt import Prompt
@@ -83,8 +83,8 @@ def made(
     model: Any, pieces: list[tuple[str, tuple[int, ...]]], seed: int, question: str
 ) -> SmallPrompt:
     """Return the prompt of some pieces."""
-    gemma = model.config.model_type == "gemma3"
-    per_image = 4 if gemma else GRID[1] * GRID[2] // 4
+    kind_of_model = model.config.model_type
+    per_image = SQUARE.get(kind_of_model, GRID[1] * GRID[2] // 4)
     ids: list[int] = []
     kinds: list[str] = []
     for kind, own in pieces:
@@ -94,17 +94,13 @@ def made(
     inputs = {"input_ids": torch.tensor([ids])}
     inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
     images = [kind for kind, _ in pieces].count("image")
-    is_image = (inputs["input_ids"] == IMAGE_TOKEN).int()
-    if gemma:
-        inputs["token_type_ids"] = is_image.long()
-    if images:
-        pixels = torch.Generator().manual_seed(1000 + seed)  # not the noise of a method
-        if gemma:
-            inputs["pixel_values"] = torch.randn(images, 3, 56, 56, generator=pixels)
-        else:
-            inputs["pixel_values"] = _patches(images, pixels)
-            inputs["image_grid_thw"] = torch.tensor([GRID] * images)
-            inputs["mm_token_type_ids"] = is_image
+    pixels = torch.Generator().manual_seed(1000 + seed)  # not the noise of a method
+    if kind_of_model in SQUARE:
+        inputs |= square_inputs(kind_of_model, inputs["input_ids"], images, pixels)
+    elif images:
+        inputs["pixel_values"] = _patches(images, pixels)
+        inputs["image_grid_thw"] = torch.tensor([GRID] * images)
+        inputs["mm_token_type_ids"] = (inputs["input_ids"] == IMAGE_TOKEN).int()
     return SmallPrompt(
         model=model,
         pieces=tuple(pieces),

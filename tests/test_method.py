@@ -71,11 +71,14 @@ def test_what_is_not_valid_is_refused_in_a_sentence(arguments, words):
         SinkTrack(**arguments)
 
 
-def test_an_unknown_family_is_refused_with_what_to_do():
-    config = small_config("llama")
-    config.model_type = "mamba"
-    with pytest.raises(MethodError, match=r"'mamba'.*SinkTrack\(inject_at"):
-        SinkTrack.for_model(config)
+def test_a_family_without_a_published_schedule_takes_that_of_its_kind():
+    for other, published in (("phi3", "llama"), ("qwen2_vl", "qwen2_5_vl")):
+        assert SinkTrack.for_model(small_config(other)) == SinkTrack.for_model(
+            small_config(published)
+        )
+    qwen3 = SinkTrack.for_model(small_config("qwen3"))
+    assert qwen3 == SinkTrack.for_model(small_config("qwen2"))
+    assert qwen3 != SinkTrack.for_model(small_config("llama"))
 
 
 def test_a_checkpoint_may_bring_its_own_schedule():

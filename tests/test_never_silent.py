@@ -187,7 +187,6 @@ def test_layers_that_swallow_keywords_are_recorded_and_written_to():
 @pytest.mark.parametrize(
     ("kind", "config", "words"),
     [
-        ("Olmo2", {}, "k_norm over all heads at once"),
         ("StableLm", {"qk_layernorm": True}, "k_layernorm"),
         ("Olmo", {"clip_qkv": 1.0}, "clip_qkv"),
     ],
@@ -204,10 +203,9 @@ def test_keys_that_are_made_in_another_way_are_refused_to_a_method_and_recorded(
     assert recorder.trace().sink.shape == (1, 4, 4)
 
 
-@pytest.mark.parametrize("kind", ["Glm", "Cohere", "Ernie4_5", "Helium"])
-def test_rotations_of_another_kind_are_recorded_but_not_cut_or_moved(kind):
-    """Their keys turn in pairs side by side, which a window would turn back wrongly."""
-    model = tiny(kind, head_dim=8) if kind != "Cohere" else tiny(kind)
+def test_keys_that_are_normed_once_they_are_turned_are_recorded_but_not_cut():
+    """A window would turn them back wrongly."""
+    model = tiny("HunYuanDenseV1", head_dim=8)
     with sinktrack.attach(model) as recorder:
         model.generate(IDS, **GREEDY)
     assert len(recorder.trace().sink) == 6
@@ -216,13 +214,6 @@ def test_rotations_of_another_kind_are_recorded_but_not_cut_or_moved(kind):
         sinktrack.attach(model, cache=sinktrack.SinkWindow(window=8)),
     ):
         model.generate(IDS, **GREEDY)
-    padded = {"input_ids": IDS, "attention_mask": torch.ones_like(IDS)}
-    padded["attention_mask"][:, :4] = 0
-    with (
-        pytest.raises(AttachError, match="makes other keys or values"),
-        sinktrack.attach(model, writing()),
-    ):
-        model(**padded)
 
 
 def test_a_multiplier_on_keys_is_found_out(monkeypatch):
@@ -246,22 +237,14 @@ def test_a_multiplier_on_keys_is_found_out(monkeypatch):
 
 def test_a_norm_that_is_not_there_is_not_left_out_silently():
     model = tiny("Olmo2")
-    del model.model.layers[1].self_attn.k_norm, model.model.layers[2].self_attn.k_norm
     method = writing(normalize_context=True)
     with pytest.raises(MethodError, match="no input norm"), sinktrack.attach(model, method):
         pass
 
 
-@pytest.mark.parametrize(
-    ("kind", "config", "words"),
-    [
-        ("Gemma2", {"head_dim": 8}, "cap on its attention scores"),
-        ("GptOss", {"head_dim": 8, "num_local_experts": 2}, "learned sink logit"),
-    ],
-)
-def test_scores_that_sdpa_would_change_are_refused(kind, config, words):
-    model = tiny(kind, **config)
-    with pytest.raises(AttachError, match=words), sinktrack.attach(model):
+def test_scores_that_sdpa_would_change_are_refused():
+    model = tiny("GptOss", head_dim=8, num_local_experts=2)
+    with pytest.raises(AttachError, match="learned sink logit"), sinktrack.attach(model):
         model(IDS)
 
 

@@ -188,7 +188,7 @@ def test_every_method_has_a_definition_and_a_case():
     ids=lambda each: each.kind if isinstance(each, Case) else each,
 )
 def test_a_padded_batch_is_what_the_definition_says(case, family, monkeypatch):
-    monkeypatch.setattr("sinktrack.core.running.AT_ONCE", 3)  # queries of a long prompt
+    monkeypatch.setattr("sinktrack.core.scores.AT_ONCE", 3)  # queries of a long prompt
     model = model_of(family)
     prompts = prompts_of(model)
     method = fit(sinktrack.methods.create(case.kind, **case.given), model)

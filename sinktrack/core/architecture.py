@@ -81,10 +81,11 @@ def decoder_layers(model: Any) -> nn.ModuleList:
                 f"{', '.join(part for part, _ in layer.named_children())}), and without it no "
                 "token is an attention sink: SinkTrack cannot be attached to it."
             )
-        if not all(hasattr(attention, part) for part in ("k_proj", "v_proj")):
+        parts = dict(attention.named_children())
+        if "qkv_proj" not in parts and not {"k_proj", "v_proj"} <= parts.keys():
             raise AttachError(
-                f"{name} has no separate k_proj and v_proj in the attention of layer {index}, "
-                "which SinkTrack needs: it cannot be attached."
+                f"{name} has neither k_proj and v_proj nor qkv_proj in the attention of layer "
+                f"{index} (its parts are {', '.join(parts)}): SinkTrack cannot be attached to it."
             )
         learned = [part for part, _ in attention.named_parameters(recurse=False) if "sink" in part]
         if learned:
@@ -99,3 +100,14 @@ def set_decoder_attention(model: Any, name: str) -> None:
     """Switch the attention function of a model's decoder and leave a vision tower's alone."""
     nested = model.config.get_text_config() is not model.config
     model.set_attn_implementation({"text_config": name} if nested else name)
+
+
+def as_said(model: Any, logits: torch.Tensor) -> torch.Tensor:
+    """Return what a family makes of its output embedding's logits: some scale or cap them."""
+    config = model.config.get_text_config()
+    scale = (getattr(config, "logit_scale", None) or 1.0) / (
+        getattr(config, "logits_scaling", None) or 1.0
+    )
+    cap = getattr(config, "final_logit_softcapping", None)
+    scaled = logits if scale == 1 else logits * scale
+    return scaled if cap is None else (scaled / cap).tanh() * cap

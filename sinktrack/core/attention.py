@@ -11,19 +11,13 @@ from typing import Any
 
 import torch
 from transformers import AttentionInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from sinktrack.core.attention_call import (
-    AttentionCall,
-    AttentionTap,
-    LastQuery,
-    hidden_by,
-    query_scores,
-)
+from sinktrack.core.attention_call import AttentionCall, AttentionTap, LastQuery
 from sinktrack.core.columns import KeyParts
 from sinktrack.core.keys import check_reproduced
 from sinktrack.core.running import Running
+from sinktrack.core.scores import attend, hidden_by, query_scores
 from sinktrack.core.upstream import refuse_lost_keywords
 
 IMPLEMENTATION = "sinktrack"
@@ -73,9 +67,7 @@ def sinktrack_attention(
             )
             calls.append((running, call))
             running.change_values(call, tap.prefill)
-    output, _ = sdpa_attention_forward(
-        module, query, key, value, attention_mask, scaling=scaling, **kwargs
-    )
+    output = attend(module, query, key, value, attention_mask, factor, **kwargs)
     if tap is None:
         return output, None
     for running, call in calls:
@@ -83,7 +75,17 @@ def sinktrack_attention(
     if tap.recorder is not None:
         with torch.no_grad(), torch.autocast(query.device.type, enabled=False):
             looked = [(call.rows, call.looked_at) for _, call in calls]
-            seen = last_query(query, key, value, output, attention_mask, factor, tap.keys, looked)
+            seen = last_query(
+                query,
+                key,
+                value,
+                output,
+                attention_mask,
+                factor,
+                tap.keys,
+                looked,
+                kwargs.get("softcap"),
+            )
         tap.recorder.attended(tap.layer_idx, seen)
     return output, None
 
@@ -97,6 +99,7 @@ def last_query(
     scaling: float,
     parts: KeyParts,
     looked: Sequence[tuple[torch.Tensor, torch.Tensor | None]] = (),
+    softcap: float | None = None,
 ) -> LastQuery:
     """Measure where the last query looked, without any (Q, K) array.
 
@@ -110,6 +113,7 @@ def last_query(
         scaling: The factor on query-key products.
         parts: The parts of every position so far.
         looked: Rows, and where a method made them look: float32 (R, H, K), or None for no change.
+        softcap: The cap on scores, if the family has one.
 
     Returns:
         Shares, delivered shares and the mean row of attention, the latter over all positions.
@@ -121,7 +125,8 @@ def last_query(
     gone = positions - key.shape[2]
 
     mask = None if attention_mask is None else attention_mask[:, :, -1:]
-    probabilities = query_scores(query[:, :, -1:], key, mask, scaling).softmax(-1)[:, :, 0]
+    probabilities = query_scores(query[:, :, -1:], key, mask, scaling, softcap)
+    probabilities = probabilities.softmax(-1)[:, :, 0]
     for rows, changed in looked:
         if changed is not None:
             probabilities[rows] = changed[..., : key.shape[2]]

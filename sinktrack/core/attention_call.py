@@ -3,18 +3,18 @@
 Knows nothing about models, torch hooks, or what a method does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import torch
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from sinktrack.core.columns import KeyParts
 from sinktrack.core.errors import AttachError
 from sinktrack.core.keys import Rotary, check_reproduced, turned_heads
-from sinktrack.core.parts import HIDDEN, PADDING, PromptParts
+from sinktrack.core.parts import PADDING, PromptParts
 from sinktrack.core.running import Running
+from sinktrack.core.scores import attend, hidden_by, query_scores, slices, weighted_values
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class AttentionCall:
         prompts: The parts of their prompts.
         scaling: The factor on query-key products.
         has_mask: Whether the model handed over a mask; without one attention is plainly causal.
-        causal_options: What else goes to SDPA.
+        options: What else goes to SDPA.
         asked: Which of this step's Q queries `scores` is about, the q of a slice; it goes through
             those that a method changes, a few at a time.
     """
@@ -104,7 +104,7 @@ class AttentionCall:
         self.input_norm, self.rotary = tap.input_norm, tap.rotary
         self.rows, self.prompts = rows.to(states[0].device), prompts
         self.scaling, self.has_mask = scaling, mask is not None
-        self.causal_options = options
+        self.options = options
         self._whole = len(rows) == len(states[0])
         self._scored: tuple[slice, torch.Tensor] | None = None
         self._probable: tuple[slice, torch.Tensor] | None = None
@@ -217,6 +217,12 @@ class AttentionCall:
         labels = self._tap.keys.labels
         return labels[self.rows.to(labels.device)] != PADDING
 
+    def ask(self, begin: int, end: int) -> Iterator[slice]:
+        """Go through queries, a few at a time, which `scores` is then about."""
+        for self.asked in slices(begin, end):
+            yield self.asked
+        self.asked = slice(end - 1, end)
+
     def scores(self) -> torch.Tensor:
         """Return the scores of the queries `asked` before the softmax, float32 (R, H, q, K).
 
@@ -240,7 +246,8 @@ class AttentionCall:
 
     def scores_of(self, query: torch.Tensor) -> torch.Tensor:
         """Return the scores of others in the place of `asked`, (R, H, q, d), on the keys now."""
-        scores = query_scores(query, self.key, self._own_mask(self.asked), self.scaling)
+        mask = self._own_mask(self.asked)
+        scores = query_scores(query, self.key, mask, self.scaling, self.softcap)
         if self._filled == self.key.shape[2] and (self.has_mask or query.shape[2] == 1):
             return scores  # they reach every key that no mask hides
         return scores.masked_fill(~self._reached(self.asked), float("-inf"))
@@ -269,8 +276,8 @@ class AttentionCall:
         own = seen & (keys == self._own_keys(everything))
         kept = torch.where(kept.any(-1, keepdim=True), kept, own)
         query, key, value = (each[self.rows[losing]] for each in self._states)
-        output[losing], _ = sdpa_attention_forward(
-            self.module, query, key, value, kept[losing], scaling=self.scaling
+        output[losing] = attend(
+            self.module, query, key, value, kept[losing], self.scaling, softcap=self.softcap
         )
         scores = self.scores()[:, :, -1:]
         self.looked(scores.masked_fill(~kept[:, :, -1:], float("-inf")).softmax(-1))
@@ -282,6 +289,11 @@ class AttentionCall:
             return None
         mask = self._mask[:, :, queries]
         return self.own(mask) if len(mask) > 1 else mask
+
+    @property
+    def softcap(self) -> float | None:
+        """The cap on scores, in a family that has one."""
+        return self.options.get("softcap")
 
     @property
     def _filled(self) -> int:
@@ -319,27 +331,23 @@ class AttentionCall:
         Returns:
             (R, q, H, d), in the values' dtype; sums are float32.
         """
-        rows, heads, queries, _ = probabilities.shape
-        value = self.value
-        grouped = probabilities.view(rows, value.shape[1], -1, *probabilities.shape[-1:])
-        found = grouped @ value.float()  # (R, H_kv, H / H_kv * q, d)
-        return found.view(rows, heads, queries, -1).transpose(1, 2).to(value.dtype)
+        return weighted_values(probabilities, self.value)
 
     def sdpa(self, queries: slice) -> torch.Tensor:
         """Attend again without a mask, (R, q, H, d), as PyTorch does for fewer queries than keys.
 
         Its causal mask is aligned with the upper left: the first query sees the first key alone.
         """
-        output, _ = sdpa_attention_forward(
+        return attend(
             self.module,
             self.query[:, :, queries],
             self.key,
             self.value,
             None,
-            scaling=self.scaling,
-            **self.causal_options,
+            self.scaling,
+            upper_left=True,
+            **self.options,
         )
-        return output
 
     def with_output(self, batch: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
         """Return the whole batch's output (B, Q, H, d) with other ones of the method's rows."""
@@ -364,37 +372,3 @@ class AttentionCall:
                 [*places, (int(self.rows[0]), self._tap.entering.shape[1] - 1)],
                 query if queries else None,
             )
-
-
-def query_scores(
-    query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, scaling: float
-) -> torch.Tensor:
-    """Return scores before the softmax, float32 (B, H, q, K); -inf where the mask hides.
-
-    Args:
-        query: (B, H, q, d).
-        key: (B, H_kv, K, d).
-        mask: (B or 1, 1, q, K or more), bool or additive; None hides nothing.
-        scaling: The factor on query-key products.
-
-    Raises:
-        AttachError: If the mask differs from head to head.
-    """
-    batch, heads, queries, head_size = query.shape
-    if mask is not None and mask.shape[1] != 1:
-        raise AttachError(
-            "The model's attention mask differs from head to head, which cannot be recorded: "
-            "attach with record=False."
-        )
-    grouped = query.float().reshape(batch, key.shape[1], -1, head_size)
-    scores = (grouped @ key.float().transpose(-1, -2) * scaling).view(batch, heads, queries, -1)
-    if mask is not None:
-        mask = mask[..., : key.shape[2]]
-        scores = scores if mask.dtype == torch.bool else scores + mask
-        scores = scores.masked_fill(hidden_by(mask), float("-inf"))
-    return scores.float()
-
-
-def hidden_by(mask: torch.Tensor) -> torch.Tensor:
-    """Return what a mask hides, bool; the mask is True, or additive, where something is seen."""
-    return ~mask if mask.dtype == torch.bool else mask <= HIDDEN

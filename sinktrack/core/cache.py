@@ -14,7 +14,7 @@ import torch
 from transformers.cache_utils import DynamicLayer
 
 from sinktrack.core.errors import AttachError, MethodError
-from sinktrack.core.keys import rotated_back
+from sinktrack.core.keys import rotated_back, turns_pairs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,14 +136,16 @@ class WindowedCache(CacheColumns):
     def __init__(self, kept: SinkWindow, decoder: Any) -> None:
         """Check that the decoder's cache can be cut."""
         config = decoder.config
-        kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+        windowed = getattr(config, "sliding_window", None) is not None
+        usual = ["sliding_attention" if windowed else "full_attention"]
+        kinds = set(getattr(config, "layer_types", None) or usual)
         self._frequencies = getattr(getattr(decoder, "rotary_emb", None), "inv_freq", None)
         if kinds != {"full_attention"} or self._frequencies is None:
             raise AttachError(
                 f"{type(decoder).__name__} has layers that look at a window of their own or turn "
                 'their keys in different ways, so its cache cannot be cut: use cache="full".'
             )
-        self.kept = kept
+        self.kept, self._beside = kept, turns_pairs(decoder)
 
     def cut(self, cache: Any) -> torch.Tensor | None:
         """Forget what the next token will not see, and close the gap.
@@ -207,7 +209,7 @@ class WindowedCache(CacheColumns):
         angles = torch.cat([angles, angles], dim=-1)[:, None, None].to(keys.device)  # (B, 1, 1, r)
         window = keys[:, :, sinks:]
         turned, still = window.float().tensor_split([angles.shape[-1]], dim=-1)
-        turned = rotated_back(turned, angles.cos(), angles.sin())
+        turned = rotated_back(turned, angles.cos(), angles.sin(), self._beside)
         return torch.cat(
             [keys[:, :, :sinks], torch.cat([turned, still], dim=-1).to(keys.dtype)], dim=2
         )

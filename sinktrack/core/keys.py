@@ -1,10 +1,14 @@
 """Queries, keys and values that an attention module would make of other states than its own input.
 
+The one place that knows how families differ in it: projections that are one matrix or three, norms
+a head or over all heads, channels that turn in two halves or in pairs side by side.
+
 Used where context stands in for the sink, where a cache closes a gap, and where a method changes
 what queries and keys are made of. What is made here is compared with what the module makes of its
 own input, so an unknown family is refused.
 """
 
+import sys
 from typing import Any, Literal
 
 import torch
@@ -20,7 +24,7 @@ def context_keys(
     module: Any, features: torch.Tensor, head_size: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the keys and values of features (N, D), both (N, H_kv, d), without rotation."""
-    values = module.v_proj(features).view(len(features), -1, head_size)
+    values = _projected(module, "v", features).view(len(features), -1, head_size)
     return _normed(module, "k", features, head_size), values
 
 
@@ -48,19 +52,40 @@ def turned_heads(
         return made
     cos, sin = (merged_axes(part, module.config).unsqueeze(1).to(made.device) for part in rotary)
     turned, still = made.tensor_split([cos.shape[-1]], dim=-1)
-    return torch.cat([rotated_back(turned, cos, -sin), still], dim=-1)
+    beside = turns_pairs(module)
+    if beside:
+        cos, sin = in_halves(cos, sin)
+    return torch.cat([rotated_back(turned, cos, -sin, beside), still], dim=-1)
+
+
+def _projected(module: Any, name: str, states: torch.Tensor) -> torch.Tensor:
+    """Return a projection of states (..., D), (..., heads * d); some families fuse all three."""
+    made: torch.Tensor
+    if hasattr(module, f"{name}_proj"):
+        made = getattr(module, f"{name}_proj")(states)
+        return made
+    config = module.config
+    size = module.head_dim * config.num_key_value_heads
+    sizes = {"q": module.head_dim * config.num_attention_heads, "k": size, "v": size}
+    parts = module.qkv_proj(states).split(list(sizes.values()), dim=-1)
+    made = parts[list(sizes).index(name)]
+    return made
 
 
 def _normed(module: Any, name: str, states: torch.Tensor, head_size: int) -> torch.Tensor:
     """Return a projection of states (..., D) with the family's norm, (..., heads, d)."""
-    made: torch.Tensor = getattr(module, f"{name}_proj")(states)
-    made = made.view(*states.shape[:-1], -1, head_size)
+    made = _projected(module, name, states)
+    heads = (*states.shape[:-1], -1, head_size)
     norm = getattr(module, f"{name}_norm", None)
-    return made if norm is None else norm(made)
+    if norm is None:
+        return made.view(heads)
+    over_all = norm.weight.shape[-1] == made.shape[-1]
+    normed: torch.Tensor = norm(made).view(heads) if over_all else norm(made.view(heads))
+    return normed
 
 
 def at_position_zero(
-    query: torch.Tensor, rotary: Rotary | None, row: int, position: int
+    module: Any, query: torch.Tensor, rotary: Rotary | None, row: int, position: int
 ) -> torch.Tensor:
     """Undo the rotation of a query (H, d) that does not stand at position 0.
 
@@ -70,16 +95,53 @@ def at_position_zero(
     if rotary is None:
         return query
     cos, sin = (part.to(query.device) for part in _rotation(rotary, row, position))
+    stretch = (cos**2 + sin**2).sqrt()
+    beside = turns_pairs(module)
+    if beside:
+        cos, sin = in_halves(cos, sin)
     turned, still = query.float().tensor_split([cos.shape[-1]], dim=-1)
-    turned = rotated_back(turned, cos, sin) / (cos**2 + sin**2).sqrt()
+    turned = rotated_back(turned, cos, sin, beside) / stretch
     return torch.cat([turned, still], dim=-1).to(query.dtype)
 
 
-def rotated_back(vectors: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Undo a rotary embedding whose two halves turn together; all arguments (..., r)."""
+def rotated_back(
+    vectors: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, beside: bool = False
+) -> torch.Tensor:
+    """Undo a rotary embedding.
+
+    Args:
+        vectors: (..., r).
+        cos: (..., r), one half like the other.
+        sin: (..., r), likewise.
+        beside: Whether channels turn in pairs side by side, and not one half with the other.
+    """
+    if beside:
+        halves = torch.cat([vectors[..., 0::2], vectors[..., 1::2]], dim=-1)
+        turned = rotated_back(halves, cos, sin).chunk(2, dim=-1)
+        return torch.stack(turned, dim=-1).flatten(-2)
     first, second = vectors.chunk(2, dim=-1)
     across = torch.cat([-second, first], dim=-1)
     return vectors * cos - across * sin
+
+
+def turns_pairs(module: Any) -> bool:
+    """Tell whether a family turns channels in pairs side by side; its own code is asked."""
+    half = getattr(sys.modules[type(module).__module__], "rotate_half", None)
+    if half is None:
+        return False
+    turned: torch.Tensor = half(torch.arange(1.0, 5.0))
+    return turned.tolist() == [-2.0, 1.0, -4.0, 3.0]
+
+
+def in_halves(cos: torch.Tensor, sin: torch.Tensor) -> Rotary:
+    """Return the cosines and sines of pairs side by side, (..., r), one half like the other.
+
+    Some families name each pair's twice in a row, others once in each half.
+    """
+    if not torch.equal(sin[..., 0::2], sin[..., 1::2]):
+        return cos, sin
+    first, second = (torch.cat([part[..., 0::2], part[..., 1::2]], dim=-1) for part in (cos, sin))
+    return first, second
 
 
 @torch.no_grad()
@@ -115,7 +177,7 @@ def check_reproduced(
         column = at - max(first, 0) if length > 1 else key.shape[2] - 1
         own = (key[row, :, column], value[row, :, column])
         keys, values = context_keys(module, entering[row, at][None], key.shape[-1])
-        unturned = at_position_zero(own[0], rotary, row, at)
+        unturned = at_position_zero(module, own[0], rotary, row, at)
         if rotary is not None:  # some rotations stretch what they turn
             stretch = _stretch(rotary, row, at).to(unturned.device)
             unturned = unturned.clone()

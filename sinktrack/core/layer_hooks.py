@@ -123,7 +123,9 @@ class LayerHooks:
                 )
             self._placed[hook, index] = handle
         tapped = any(hook == "attention" for hook, _ in self._placed)
-        _use_implementation(self._model, IMPLEMENTATION if tapped else "sdpa")
+        # Without SDPA of its own a family has what SDPA lacks, such as a cap on scores.
+        plain = "sdpa" if self._model._supports_sdpa else IMPLEMENTATION
+        _use_implementation(self._model, IMPLEMENTATION if tapped else plain)
 
     def _wanted(self, unseen: bool) -> Iterator[tuple[str, int]]:
         """Yield which hooks this forward pass needs, as kind and layer.
@@ -221,6 +223,8 @@ class LayerHooks:
 
     def _before_attention(self, index: int) -> Callable[..., Any]:
         input_norm = getattr(self._layers[index], "input_layernorm", None)
+        # SmolLM3 turns no keys in every fourth layer, which is handed the rotation all the same.
+        turns = getattr(self._layers[index].self_attn, "use_rope", True)
 
         def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if not self.in_forward:
@@ -236,7 +240,7 @@ class LayerHooks:
                 keys=self.keys if self._is_forked(index) else self.keys_given,
                 running=self._acting[index],
                 input_norm=input_norm,
-                rotary=kwargs.get("position_embeddings"),
+                rotary=kwargs.get("position_embeddings") if turns else None,
                 recorder=self._recorder if self._recorder.enabled else None,
                 reported=self._reported,
                 entering=entering,

@@ -334,7 +334,7 @@ def _visuals(
                     )
                     grid = Grid(tokens // (rows * columns), rows, columns)
                 else:
-                    grid = _square(tokens)
+                    grid = _square(min(tokens, _image_size(config) or tokens))
                 own.append((kinds[token_id], grid))
                 if not grid.tokens:
                     left = tokens
@@ -355,6 +355,16 @@ def _merged(config: Any, grid_thw: torch.Tensor) -> list[Grid]:
     return [
         Grid(frames, rows // merge, columns // merge) for frames, rows, columns in grid_thw.tolist()
     ]
+
+
+def _image_size(config: Any) -> int | None:
+    """Return how many tokens a picture takes where it is always as many; None if nothing says."""
+    for name in ("image_seq_length", "mm_tokens_per_image", "num_image_tokens"):
+        for each in (config, config.vision_config, config.get_text_config()):
+            size = getattr(each, name, None)
+            if isinstance(size, int) and size > 0:
+                return size
+    return None
 
 
 def _square(tokens: int) -> Grid:

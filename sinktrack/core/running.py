@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from sinktrack.core.architecture import decoder_layers
+from sinktrack.core.architecture import as_said, decoder_layers
 from sinktrack.core.errors import MethodError
 from sinktrack.core.intervention import Intervention
 from sinktrack.core.parts import PromptParts
@@ -27,12 +27,6 @@ MOVED = {
     "kl": "Kullback-Leibler divergence of the distribution that chose from the row's own, in nats",
 }
 """What a method can move, each from 0 for nothing."""
-
-AT_ONCE = 256
-"""For how many queries scores are made at once, which takes float32 (R, H, 256, K) several times.
-
-A whole long prompt's would take more memory than its model.
-"""
 
 
 class Running:
@@ -117,7 +111,7 @@ class Running:
 
     def take_lens(self, logits: torch.Tensor) -> None:
         """Take the logits (n, R, V) of `lens_states`."""
-        self._said = dict(zip(self._lens, logits, strict=True))
+        self._said = dict(zip(self._lens, as_said(self._model, logits), strict=True))
 
     def change_residual(self, layer: int, hidden: torch.Tensor, prefill: bool) -> torch.Tensor:
         """Return the residual stream (R, Q, D) of the method's rows before a layer."""
@@ -165,14 +159,13 @@ class Running:
         return output
 
     def _rescored(self, call: "AttentionCall", output: torch.Tensor, prefill: bool) -> torch.Tensor:
-        """Let queries look where the changed scores say, at most `AT_ONCE` of them at a time."""
+        """Let queries look where the changed scores say, a few of them at a time."""
         own = call.own(output)
         end = own.shape[1]
         begin = max(0, end - self.hooks.queries) if prefill else end - 1
         received = [own[:, :begin]] if begin else []
-        for first in range(begin, end, AT_ONCE):
-            call.asked = slice(first, min(first + AT_ONCE, end))
-            plain_output = own[:, call.asked]
+        for asked in call.ask(begin, end):
+            plain_output = own[:, asked]
             added = self.hooks.scores(call, prefill)
             if added is None:
                 received.append(plain_output)
@@ -193,7 +186,6 @@ class Running:
             acts = (apart > 0)[..., None, None]
             received.append(torch.where(acts, call.weighted(changed), plain_output))
             call.looked(changed[:, :, -1:])
-        call.asked = slice(end - 1, end)
         whole = received[0] if len(received) == 1 else torch.cat(received, dim=1)
         return call.with_output(output, whole)
 

@@ -19,7 +19,6 @@ _CACHE_NAMES = ("cache", "past_key_values")  # newest first
 _LOST_IN_SDPA = {
     "s_aux": "a learned sink logit",
     "sinks": "learned sink logits",
-    "softcap": "a cap on its attention scores",
     "position_bias": "a bias on its attention scores",
 }
 

@@ -12,7 +12,8 @@ from sinktrack.core.errors import MethodError
 from sinktrack.core.intervention import Hooks, Intervention, Write, parameter
 from sinktrack.core.keys import at_position_zero, context_keys
 from sinktrack.core.parts import KINDS, PromptParts, is_of, kinds_of_context
-from sinktrack.core.prompt import Prompt
+from sinktrack.core.prompt import Prompt, reads_pictures
+from sinktrack.core.scores import capped
 from sinktrack.core.sinks import massive
 
 Causal = Literal["corrected", "official"]
@@ -150,15 +151,16 @@ class SinkTrack(Intervention):
         """Return itself, if every layer that writes is understood."""
         layers = decoder_layers(model)
         for index in self.layers:
-            _check_layer(layers[index], index, self.normalize_context or self.write == "value")
+            _check_layer(layers[index], index, self)
         return self
 
     @classmethod
     def for_model(cls, model: Any, **changes: Any) -> "SinkTrack":
         """Return the schedule published for the model's family, or the one it was trained with.
 
-        A checkpoint that has learned to read its sink says so in its config: `config.sinktrack`
-        holds the arguments, as `as_dict` gives them.
+        Nothing was published for most families: text models take Llama's schedule then, and those
+        that read pictures Qwen2.5-VL's. A checkpoint that has learned to read its sink says so in
+        its config: `config.sinktrack` holds the arguments, as `as_dict` gives them.
 
         Args:
             model: A transformers model, or its config.
@@ -169,8 +171,7 @@ class SinkTrack(Intervention):
             config has its own.
 
         Raises:
-            MethodError: If the family has no published schedule; build `SinkTrack(...)` directly.
-                Or if the config's own is none.
+            MethodError: If the config's own is none.
         """
         config = getattr(model, "config", model)
         own = getattr(config, "sinktrack", None)
@@ -182,16 +183,9 @@ class SinkTrack(Intervention):
                     "SinkTrack: mend it, or take it out of config.json."
                 )
             return cls.of({name: own[name] for name in own if name != "kind"} | changes)
-        family = FAMILIES.get(config.model_type)
-        if family is None and "inject_at" not in changes:
-            raise MethodError(
-                f"There is no schedule for the model type {config.model_type!r}; known are "
-                f"{', '.join(FAMILIES)}. Give one: SinkTrack(inject_at=..., refresh_after=...)."
-            )
-        published = (
-            {} if family is None else family.schedule(config.get_text_config().num_hidden_layers)
-        )
-        return cls.of(published | changes)
+        usual = SCHEDULES["qwen2_5_vl" if reads_pictures(config) else "llama"]
+        published = SCHEDULES.get(config.model_type, usual)
+        return cls.of(published.of(config.get_text_config().num_hidden_layers) | changes)
 
     @classmethod
     def for_prompts(cls, model: Any, prompts: Sequence[Prompt]) -> "SinkTrack":
@@ -293,7 +287,9 @@ class _Writing(Hooks):
         query = call.query
         for row, sinks in enumerate(self._sinks):
             for sink, length in zip(sinks, self._lengths[row], strict=True):
-                own = at_position_zero(query[row, :, sink], call.rotary, self.rows[row], sink)
+                own = at_position_zero(
+                    call.module, query[row, :, sink], call.rotary, self.rows[row], sink
+                )
                 written, weights = self._over_context(call, own, self._features[row])
                 output[row, sink] = torch.lerp(output[row, sink], written, self.method.strength)
                 with torch.no_grad():
@@ -351,7 +347,7 @@ class _Writing(Hooks):
         head_size = query.shape[-1]
         keys, values = context_keys(call.module, features, head_size)
         grouped = query.view(keys.shape[1], -1, head_size)  # (H_kv, H / H_kv, d)
-        scores = grouped @ keys.permute(1, 2, 0) * call.scaling
+        scores = capped(grouped @ keys.permute(1, 2, 0) * call.scaling, call.softcap)
         weights = scores.softmax(-1, dtype=torch.float32)
         written = weights.to(values.dtype) @ values.transpose(0, 1)
         return written.reshape(query.shape), weights.reshape(len(query), -1)
@@ -382,17 +378,16 @@ class _Writing(Hooks):
 
 
 # The parts of an attention module that `context_keys` reproduces or need not know.
-_UNDERSTOOD = {"q_proj", "k_proj", "v_proj", "o_proj", "q_norm", "k_norm", "rotary_emb"}
+_UNDERSTOOD = {
+    *("q_proj", "k_proj", "v_proj", "qkv_proj", "o_proj", "q_norm", "k_norm", "rotary_emb")
+}
 
 
-def _check_layer(layer: Any, index: int, normalizes: bool) -> None:
+def _check_layer(layer: Any, index: int, method: SinkTrack) -> None:
     """Refuse a layer whose context keys or values would not be what it makes of its own input."""
     attention = layer.self_attn
     name = type(layer).__name__
     strange = sorted({part for part, _ in attention.named_children()} - _UNDERSTOOD)
-    norm = getattr(getattr(attention, "k_norm", None), "weight", None)
-    if norm is not None and norm.shape[-1] != attention.head_dim:
-        strange.append("k_norm over all heads at once")
     if getattr(getattr(attention, "config", None), "clip_qkv", None) is not None:
         strange.append("clip_qkv")
     if strange:
@@ -400,14 +395,22 @@ def _check_layer(layer: Any, index: int, normalizes: bool) -> None:
             f"The attention of layer {index} ({name}) has {', '.join(strange)}, which "
             "SinkTrack cannot apply to its context: attach without a method to record."
         )
-    if normalizes and not hasattr(layer, "input_layernorm"):
+    if hasattr(layer, "input_layernorm"):
+        return
+    if method.normalize_context:
         raise MethodError(
             f"Layer {index} ({name}) has no input norm for normalize_context=True: leave it out."
+        )
+    # Families that norm what attention and MLP give, such as OLMo 2, need none before.
+    if method.write == "value" and not hasattr(layer, "post_feedforward_layernorm"):
+        raise MethodError(
+            f"Layer {index} ({name}) has no input norm under a name that is known here, without "
+            'which its values cannot be made: use write="output".'
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Family:
+class Schedule:
     """How the public code schedules one family of models.
 
     Args:
@@ -423,7 +426,7 @@ class Family:
     last: int | None = 25
     early_refresh: bool = False
 
-    def schedule(self, num_layers: int) -> dict[str, Any]:
+    def of(self, num_layers: int) -> dict[str, Any]:
         """Return inject_at, refresh_after and context for a model of `num_layers` layers."""
         every = range(self.interval, num_layers, self.interval)
         refresh = (layer - 1 for layer in every) if self.early_refresh else every
@@ -434,15 +437,13 @@ class Family:
         }
 
 
-# By config.model_type. The first four equal the public code; Qwen2-VL and Qwen3-VL take
-# the schedule of Qwen2.5-VL, whose decoders they share; Gemma 3's text models take the interval of
-# Gemma 3 with the context of text models.
-FAMILIES = {
-    "qwen2_5_vl": Family(interval=5, context="image"),
-    "gemma3": Family(interval=4, context="image"),
-    "qwen2": Family(interval=5, context="prompt", early_refresh=True),
-    "llama": Family(interval=4, context="prompt", last=None, early_refresh=True),
-    "qwen2_vl": Family(interval=5, context="image"),
-    "qwen3_vl": Family(interval=5, context="image"),
-    "gemma3_text": Family(interval=4, context="prompt", early_refresh=True),
+# By config.model_type. The first four equal the public code; Qwen3 shares the decoder of Qwen2, and
+# Gemma 3's text models take the interval of Gemma 3 with the context of text models.
+SCHEDULES = {
+    "qwen2_5_vl": Schedule(interval=5, context="image"),
+    "gemma3": Schedule(interval=4, context="image"),
+    "qwen2": Schedule(interval=5, context="prompt", early_refresh=True),
+    "llama": Schedule(interval=4, context="prompt", last=None, early_refresh=True),
+    "qwen3": Schedule(interval=5, context="prompt", early_refresh=True),
+    "gemma3_text": Schedule(interval=4, context="prompt", early_refresh=True),
 }
