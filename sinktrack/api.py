@@ -13,7 +13,8 @@ from sinktrack.core.comparison import Comparison, Step
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.generate import Generator
 from sinktrack.core.messages import MAX_QUESTION_TOKENS
-from sinktrack.core.prompt import Prompt, build_prompt, tokenizer_of
+from sinktrack.core.prompt import Prompt, build_prompt
+from sinktrack.core.text_tokens import tokenizer_of
 from sinktrack.methods.sinktrack import SinkTrack
 
 

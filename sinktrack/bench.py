@@ -18,7 +18,8 @@ from sinktrack.core.architecture import input_device, set_decoder_attention
 from sinktrack.core.attach import attach
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.images import Picture
-from sinktrack.core.prompt import Prompt, build_prompt, reads_pictures, tokenizer_of
+from sinktrack.core.prompt import Prompt, build_prompt, reads_pictures
+from sinktrack.core.text_tokens import tokenizer_of
 from sinktrack.methods.sinktrack import SinkTrack
 
 COMPARISONS = (

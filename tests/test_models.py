@@ -95,27 +95,28 @@ def test_a_hub_name_that_cannot_be_reached_is_refused(monkeypatch):
 
 def test_an_unknown_architecture_is_refused(copied):
     (copied / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    refused(copied, "'bert'.*qwen2_5_vl")
+    refused(copied, "'bert'.*no list of decoder layers.*qwen2_5_vl")
     (copied / "config.json").write_text(json.dumps({"model_type": "gpt_oss"}))
     refused(copied, "'gpt_oss', which has learned sink logits")
-    (copied / "config.json").write_text(json.dumps({"model_type": "qwen3_next"}))
+    whole = {"model_type": "qwen3_next", "layer_types": ["linear_attention"]}
+    (copied / "config.json").write_text(json.dumps(whole))
     refused(copied, "'qwen3_next', which has linear_attention layers, and without softmax")
     (copied / "config.json").write_text(json.dumps({"model_type": "of-my-own"}))
     refused(copied, "config.json cannot be loaded")
     (copied / "config.json").write_text("{")
-    refused(copied, "config.json cannot be loaded")
+    refused(copied, "config.json is no JSON that can be read")
 
 
 def test_a_folder_without_weights_is_refused(copied):
     (copied / "model.safetensors").unlink()
-    refused(copied, "weights cannot be loaded")
+    refused(copied, "has no safetensors weights")
 
 
 def test_pickled_weights_are_not_read(copied):
     model, _ = sinktrack.load(copied, device="cpu")
     (copied / "model.safetensors").unlink()
     torch.save(model.state_dict(), copied / "pytorch_model.bin")
-    refused(copied, "safetensors")
+    refused(copied, "pytorch_model.bin, a pickle, .* convert it to safetensors")
 
 
 def test_damaged_weights_are_refused(copied):

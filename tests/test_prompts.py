@@ -247,3 +247,47 @@ def test_a_template_that_changes_the_question_is_refused(template, question, wor
     tokenizer.chat_template = template
     with pytest.raises(PromptError, match=words):
         build_prompt(model, tokenizer, question)
+
+
+TURNS = "{% for turn in messages %}{{ turn.role }}: {{ turn.content }}\n{% endfor %}assistant:\n"
+DEFAULT = "{% if messages[0].role != 'system' %}system: many blue.\n{% endif %}" + TURNS
+REFUSING = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}"
+    "{% endif %}" + TURNS
+)
+
+
+@pytest.mark.parametrize(("template", "takes"), [(TURNS, True), (DEFAULT, True), (REFUSING, False)])
+@pytest.mark.parametrize("make", [metaspace, byte_level])
+def test_system_prompts_are_parts_of_their_own_or_refused_with_a_hint(make, template, takes):
+    model = small_model("llama", vocab_size=512)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=make("first"), bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+    tokenizer.chat_template = template
+    prompt = build_prompt(model, tokenizer, "How many red circles?")
+    assert "system" not in prompt.names  # a default one is the template's own
+    assert ("many blue" in tokenizer.decode(prompt.inputs["input_ids"][0])) == (template is DEFAULT)
+    if not takes:
+        with pytest.raises(PromptError, match="System role not supported. Leave the system prompt"):
+            build_prompt(model, tokenizer, "How many?", system="red circles")
+        return
+    prompt = build_prompt(model, tokenizer, "How many?", system="red circles")
+    system = prompt.inputs["input_ids"][0][prompt.parts == prompt.names.index("system")]
+    assert tokenizer.decode(system).strip() == "red circles"
+
+
+@pytest.mark.parametrize("make", [metaspace, byte_level])
+@pytest.mark.parametrize("bos", ["<s>", None])
+def test_without_a_template_the_text_goes_on_as_it_stands(make, bos):
+    model = small_model("llama", vocab_size=512)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=make("first"), bos_token=bos, eos_token="</s>", unk_token="<unk>"
+    )
+    prompt = build_prompt(model, tokenizer, "How many red", passage="circles?")
+    ids = prompt.inputs["input_ids"][0]
+    assert tokenizer.decode(ids).replace("<s>", "").split() == ["circles?", "How", "many", "red"]
+    assert (int(ids[0]) == tokenizer.bos_token_id) == (bos is not None)
+    assert {"passage", "instruction"} <= set(prompt.names)
+    with pytest.raises(PromptError, match="no chat template, so it reads one text alone"):
+        build_prompt(model, tokenizer, "How many?", system="red circles")

@@ -100,6 +100,8 @@ def _header(engine: Engine, state: str = "") -> str:
             "<p>For real pictures, on a GPU of 8 GB or more:"
             " <code>python app.py --model Qwen/Qwen2.5-VL-3B-Instruct</code></p></aside>"
         )
+    elif engine.notice:
+        banner = f'<aside class="st-banner"><p>{html.escape(engine.notice)}</p></aside>'
     return (
         '<header class="st-top"><h1>SinkTrack</h1><p class="st-tagline">One question, several'
         " answers: the plain model beside the same model with SinkTrack or another method.</p>"

@@ -39,10 +39,11 @@ from app.shared.request_queue import RequestQueue
 from app.shared.settings import Settings, choose_model
 from app.shared.stop_flag import StopFlag
 from sinktrack.core.cache import Cache
+from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.errors import SinkTrackError
-from sinktrack.core.models import model_name
-from sinktrack.core.names import BUNDLED, check_name
+from sinktrack.core.models import model_name, remarks
+from sinktrack.core.names import BUNDLED
 from sinktrack.core.prompt import reads_pictures
 from sinktrack.machine import settle_threads
 from sinktrack.report.payload import payload
@@ -65,7 +66,7 @@ class Engine:
         max_question_tokens: The longest question.
         queue_size: How many requests may wait.
         bundled: Whether this is the small bundled checkpoint.
-        notice: Why it is not another model, for people to read; may be empty.
+        notice: What people should know of the model before they ask; may be empty.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Engine:
             SinkTrackError: If it is clear already that there is no such model.
         """
         chosen = settings.model or choose_model(gpu_memory())
-        check_name(chosen)
+        find_checkpoint(chosen)
         engine = cls(
             name=Path(chosen).name if Path(chosen).is_dir() else chosen,
             max_new_tokens=settings.max_new_tokens,
@@ -135,6 +136,7 @@ class Engine:
             model, processor = _load(str(BUNDLED))
             self.bundled = True
             self.notice = f"It stands in for the model that suits this GPU. {error}"
+        self.notice = " ".join([self.notice, *remarks(model, processor)]).strip()
         self.name = model_name(model)
         self._processor, self._model = processor, model
 

@@ -7,8 +7,9 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.errors import SinkTrackError
-from sinktrack.core.names import BUNDLED, check_name, check_study_folder
+from sinktrack.core.names import BUNDLED, check_study_folder
 
 GIB = 1024**3
 
@@ -94,7 +95,7 @@ class Settings:
             if given.study is not None:
                 check_study_folder(given.study)
             elif given.model is not None:
-                check_name(given.model)
+                find_checkpoint(given.model)
         except SinkTrackError as error:
             parser.exit(2, f"app.py: {error}\n")
         invite = environment.get("SINKTRACK_INVITE") or None

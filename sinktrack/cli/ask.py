@@ -234,7 +234,9 @@ def ask(
 def _answer(asked: Asked, loading: Loading, output: Output) -> None:
     """Print the answers as they grow, and write the files."""
     from sinktrack.api import stream_prompt
-    from sinktrack.core.prompt import build_prompt, tokenizer_of
+    from sinktrack.core.models import remarks
+    from sinktrack.core.prompt import build_prompt
+    from sinktrack.core.text_tokens import tokenizer_of
     from sinktrack.report.replay import answers_as_json
 
     model, processor = loading.model(None if asked.saved is None else asked.saved.model_name)
@@ -264,7 +266,7 @@ def _answer(asked: Asked, loading: Loading, output: Output) -> None:
             write_answers(sys.stdout, {name: each.text for name, each in comparison.items()})
         sys.stdout.flush()
     finally:  # even if nobody reads the answers
-        for notice in comparison.notices:
+        for notice in (*remarks(model, processor), *comparison.notices):
             tell(notice)
         output.write_files(comparison)
     if asked.saved is not None:

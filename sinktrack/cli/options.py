@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.errors import MethodError, ModelError
-from sinktrack.core.names import BUNDLED, check_name, exists
+from sinktrack.core.names import BUNDLED, exists
 from sinktrack.machine import settle_threads
 from sinktrack.terminal import harmless, is_terminal, waiting
 
@@ -137,7 +138,7 @@ class Loading:
     def __post_init__(self) -> None:
         """Refuse at once what is no name."""
         if self.name is not None:
-            check_name(known(self.name))
+            find_checkpoint(known(self.name))
 
     def model(self, otherwise: str | None = None) -> tuple[Any, Any]:
         """Return model and processor, and show on a terminal that they are being loaded.

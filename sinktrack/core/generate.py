@@ -26,10 +26,11 @@ from sinktrack.core.decoding import Decoding, Sampler
 from sinktrack.core.errors import DeviceMemoryError, MethodError, ModelError, PromptError
 from sinktrack.core.intervention import Intervention, fit
 from sinktrack.core.models import model_name
-from sinktrack.core.prompt import Prompt, tokenizer_of
+from sinktrack.core.prompt import Prompt
 from sinktrack.core.reading import fresh_positions, last_states, with_positions
 from sinktrack.core.row import Row
 from sinktrack.core.text import token_texts
+from sinktrack.core.text_tokens import tokenizer_of
 from sinktrack.core.trace import Token
 from sinktrack.core.upstream import cache_argument
 from sinktrack.version import VERSION

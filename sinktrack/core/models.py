@@ -1,9 +1,14 @@
 """A checkpoint's name to a model and its processor, or a sentence that says why not."""
 
+import tempfile
+import weakref
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -13,10 +18,13 @@ from transformers import (
     BitsAndBytesConfig,
 )
 
-from sinktrack.core.architecture import decoder_layers
-from sinktrack.core.errors import ModelError, reason
-from sinktrack.core.names import check_name
+from sinktrack.core.architecture import decoder_layers, input_device
+from sinktrack.core.attach import attach
+from sinktrack.core.checkpoint import Checkpoint, find_checkpoint
+from sinktrack.core.errors import AttachError, ModelError, reason
+from sinktrack.core.families import FAMILIES, check_family
 from sinktrack.core.prompt import reads_pictures
+from sinktrack.core.text_tokens import tokenizer_of
 
 
 def load(
@@ -28,12 +36,15 @@ def load(
 ) -> tuple[Any, Any]:
     """Load a model and what turns text and pictures into its inputs.
 
-    Only safetensors weights are read, and no code from the checkpoint runs.
+    Only safetensors and GGUF weights are read, and no code from the checkpoint runs.
 
     Args:
-        name: A local folder in the hub's layout, or a hub name such as
-            "Qwen/Qwen2.5-VL-7B-Instruct".
+        name: A local folder in the hub's layout, a .gguf file of a text model, the folder of a PEFT
+            adapter, whose base model is loaded with it, or a hub name such as
+            "Qwen/Qwen2.5-VL-7B-Instruct", with "@" and a branch, tag or commit for one that is not
+            the newest.
         device: Where to put the model; by default the first CUDA GPU, else Apple's, else the CPU.
+            "auto" spreads it over all GPUs, and over memory and disk where they do not hold it.
         dtype: Of the weights; by default float32 on the CPU and bfloat16 elsewhere.
         four_bit: Quantise to 4 bits with bitsandbytes, for GPUs with little memory.
 
@@ -45,64 +56,143 @@ def load(
             missing or damaged, the architecture is not one that SinkTrack works with, or the device
             is too small.
     """
-    name = str(name)
-    check_name(name)
-    place = _place(device)
+    found = find_checkpoint(name)
+    spread = device == "auto"
+    place = default_device() if spread else _place(device)
     if dtype is None:
         dtype = torch.float32 if place.type == "cpu" else torch.bfloat16
-    config = _attempt(name, "its config.json", AutoConfig.from_pretrained)
-    if config.model_type not in FAMILIES:
-        raise ModelError(
-            f"{name} is of the model type {config.model_type!r}, which {_why_not(config)}; choose "
-            f"one of the types {', '.join(FAMILIES)}."
-        )
-    sees = reads_pictures(config)
-    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
+    source: dict[str, Any] = {} if found.revision is None else {"revision": found.revision}
+    if found.gguf is not None:
+        _need(found.name, "gguf", "reading GGUF files")
+        source["gguf_file"] = found.gguf
+    config = _attempt(found, "its config.json", AutoConfig.from_pretrained, **source)
+    loader = _loader(found, config)
+    options: dict[str, Any] = {"dtype": dtype}
+    if found.gguf is None:
+        options["use_safetensors"] = True
+    kind = _quantised(config)
+    quantised = four_bit or kind is not None
     if four_bit:
         options["quantization_config"] = _four_bit(place, dtype)
-        options["device_map"] = {"": place}
-    loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
+    elif found.gguf is not None and hasattr(transformers, "GgufConfig"):
+        # Later releases can leave weights packed, which needs kernels and is no faster here.
+        options["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    placed = spread or quantised or found.gguf is not None
+    if placed:
+        options["device_map"] = "auto" if spread else {"": place}
+    disk = tempfile.TemporaryDirectory(prefix="sinktrack-offload-") if spread else None
+    if disk is not None:
+        options["offload_folder"] = disk.name
     model = _attempt(
-        name, "its weights", loader.from_pretrained, output_loading_info=True, **options
+        found,
+        "its weights" if kind is None else f"its weights, quantised with {kind},",
+        loader.from_pretrained,
+        output_loading_info=True,
+        **source,
+        **options,
     )
     model, report = model
+    if disk is not None:
+        weakref.finalize(model, disk.cleanup)
     if report["missing_keys"]:
         raise ModelError(
             f"{name} lacks {len(report['missing_keys'])} weights, {min(report['missing_keys'])} "
             "first: download or copy the checkpoint again."
         )
-    reader = _attempt(
-        name, "its processor", (AutoProcessor if sees else AutoTokenizer).from_pretrained
-    )
-    _check_reader(reader, config, name)
-    decoder_layers(model)
-    if not four_bit:
-        model = _to_device(model, name, place)
-    return model.eval(), reader
+    reader_class = AutoProcessor if reads_pictures(config) else AutoTokenizer
+    reader = _attempt(found, "its processor", reader_class.from_pretrained, **source)
+    _check_reader(reader, config, str(name))
+    if found.adapter is not None:
+        _need(found.name, "peft", "a PEFT adapter")
+        _attempt(found, "its adapter", partial(_adapted, model, found.adapter))
+    if not placed:
+        model = _to_device(model, str(name), place)
+    model.eval()
+    if config.model_type not in FAMILIES:
+        _try_out(model, str(name))
+    return model, reader
 
 
-# By config.model_type: those whose attention was compared with what is made of a context here.
-FAMILIES = (
-    *("qwen2_5_vl", "gemma3", "qwen2", "llama"),
-    *("qwen2_vl", "qwen3_vl", "gemma3_text"),
-)
-
-# Families whose attention has a learned sink logit; only the loaded weights would show it.
-_LEARNED_SINKS = {
-    *("gpt_oss", "mimo_v2_flash", "deepseek_v4", "hy_v4", "hy_v4_vl", "flint"),
-    *("granite_swa", "granitemoe_swa"),
-}
+def _quantised(config: Any) -> str | None:
+    """Return how a checkpoint's weights are quantised, such as "awq"; None if they are not."""
+    own = getattr(config, "quantization_config", None)
+    own = own if isinstance(own, dict) or own is None else own.to_dict()
+    return None if own is None else str(own.get("quant_method", "an unknown method"))
 
 
-def _why_not(config: Any) -> str:
-    """Say why a model type is not among the families."""
-    if config.model_type in _LEARNED_SINKS:
-        return "has learned sink logits that take the place of the first token"
-    kinds = getattr(config.get_text_config(), "layer_types", None) or ()
-    linear = next((kind for kind in kinds if "attention" not in kind or "linear" in kind), None)
-    if linear is not None:
-        return f"has {linear} layers, and without softmax attention no token is an attention sink"
-    return "SinkTrack does not know"
+def _loader(found: Checkpoint, config: Any) -> Any:
+    """Return the class that loads a model, which is built without weights to see its layers."""
+    sees = reads_pictures(config)
+    if config.model_type not in FAMILIES:
+        check_family(found.name, config.to_dict())
+    known = config.model_type in FAMILIES or not sees
+    loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
+    if not known or type(config) not in loader._model_mapping:
+        raise ModelError(
+            f"{found.name} is of the model type {config.model_type!r}, which SinkTrack does not "
+            f"know; choose one of the types {', '.join(FAMILIES)}, or a text model."
+        )
+    with torch.device("meta"):
+        empty = _attempt(found, "its architecture", partial(_empty, loader, config))
+    try:
+        decoder_layers(empty)
+    except AttachError as error:
+        raise ModelError(
+            f"{found.name} is of the model type {config.model_type!r}. {error} Choose one of the "
+            f"types {', '.join(FAMILIES)}."
+        ) from error
+    return loader
+
+
+def _empty(loader: Any, config: Any, _: str, **__: Any) -> Any:
+    return loader.from_config(config)
+
+
+def _adapted(model: Any, folder: Path, _: str, **__: Any) -> None:
+    """Put an adapter's matrices beside those of a model."""
+    model.load_adapter(str(folder))
+
+
+@torch.no_grad()
+def _try_out(model: Any, name: str) -> None:
+    """Refuse a family that nobody tried if recording changes its logits or fails."""
+    words = model.config.get_text_config().vocab_size
+    ids = (torch.arange(1, 33) * 7919 % words)[None].to(input_device(model))
+    plain = model(input_ids=ids).logits[:, -1].float()
+    try:
+        with attach(model):
+            seen = model(input_ids=ids).logits[:, -1].float()
+        apart = float((seen - plain).norm() / plain.norm().clamp(min=1e-6))
+        why = f"its logits differ by {apart:.0%} of their length" if apart > 0.05 else ""
+    except Exception as error:  # a family fails in its own way
+        why = reason(error)
+    if why:
+        raise ModelError(
+            f"{name} is of the model type {model.config.model_type!r}, which was not known, and "
+            f"tried here it cannot be recorded ({why}): choose one of the types "
+            f"{', '.join(FAMILIES)}."
+        )
+
+
+def remarks(model: Any, processor: Any) -> tuple[str, ...]:
+    """Return sentences that a person should read before asking a model anything."""
+    said = []
+    family = FAMILIES.get(model.config.model_type)
+    if family is None:
+        said.append(
+            f"The model type {model.config.model_type!r} is not among those that are tested; it "
+            "was tried when it was loaded."
+        )
+    elif family.one_view:
+        said.append(
+            "It is shown each picture in one view and not in tiles, so small things may be lost."
+        )
+    if not (getattr(processor, "chat_template", None) or tokenizer_of(processor).chat_template):
+        said.append(
+            "It has no chat template, so it goes on with the text as it stands, and takes neither "
+            "a system prompt nor earlier turns."
+        )
+    return tuple(said)
 
 
 def model_name(model: Any) -> str:
@@ -115,7 +205,7 @@ def _check_reader(reader: Any, config: Any, name: str) -> None:
     """Refuse a processor whose files are incomplete: it would lose the picture without a word."""
     if not reads_pictures(config):
         return
-    if not getattr(reader, "chat_template", None):
+    if FAMILIES[config.model_type].has_template and not getattr(reader, "chat_template", None):
         raise ModelError(f"{name} has no chat template: download or copy the checkpoint again.")
     tokenizer = reader.tokenizer
     # One token of its own is what counts: `sinktrack.core.prompt` keeps users from typing it.
@@ -148,17 +238,25 @@ def default_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def _attempt(name: str, what: str, load_it: Any, **options: Any) -> Any:
+def _attempt(found: Checkpoint, what: str, load_it: Any, **options: Any) -> Any:
     """Call a `from_pretrained` and say in one sentence what went wrong."""
     try:
-        return load_it(name, trust_remote_code=False, **options)
+        return load_it(found.place, trust_remote_code=False, **options)
     except Exception as error:  # the loaders raise whatever their file formats raise
-        where = (
-            "check that the folder holds a whole checkpoint with safetensors weights"
-            if Path(name).exists()
-            else "check the name and the connection to the hub, or give a local folder"
-        )
-        raise ModelError(f"{name}: {what} cannot be loaded; {where}. ({reason(error)})") from error
+        said = reason(error)
+        if found.local:
+            hint = "check that it is a whole checkpoint with safetensors weights"
+        elif "gated" in said or "401" in said or "403" in said:
+            hint = "it is private or must be asked for: log in with `hf auth login` or set HF_TOKEN"
+        else:
+            hint = "check the name and the connection to the hub, or give a local folder"
+        raise ModelError(f"{found.name}: {what} cannot be loaded; {hint}. ({said})") from error
+
+
+def _need(name: str, package: str, what: str) -> None:
+    """Refuse a checkpoint that needs a package which is not installed."""
+    if find_spec(package) is None:
+        raise ModelError(f"{name} needs the package {package} for {what}: pip install {package}.")
 
 
 def _four_bit(place: torch.device, dtype: torch.dtype) -> BitsAndBytesConfig:

@@ -2,24 +2,10 @@
 
 from pathlib import Path
 
-from sinktrack.core.errors import ModelError, StudyError
+from sinktrack.core.errors import StudyError
 
 # The small checkpoint that comes along in a checkout.
 BUNDLED = Path(__file__).parents[2] / "assets" / "shapes-vl-anchored"
-
-
-def check_name(name: str) -> None:
-    """Refuse at once what is neither a checkpoint's folder nor shaped like a hub name.
-
-    Raises:
-        ModelError: With a sentence that says which.
-    """
-    folder = Path(name)
-    there = exists(folder)
-    if there and not (folder / "config.json").is_file():
-        raise ModelError(f"{name} has no config.json: give a folder with a whole checkpoint.")
-    if not there and (name.count("/") != 1 or name.startswith((".", "/", "~")) or len(name) > 200):
-        raise ModelError(f"There is no model folder {name[:200]}: check the path.")
 
 
 def exists(path: str | Path) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from sinktrack.core.errors import PromptError, reason
+from sinktrack.core.families import FAMILIES
 from sinktrack.core.images import Picture
 from sinktrack.core.messages import (
     BETWEEN_TEXTS,
@@ -30,19 +31,13 @@ from sinktrack.core.messages import (
     with_texts,
     without,
 )
-from sinktrack.core.parts import (
-    KINDS,
-    Grid,
-    PromptParts,
-    is_of,
-    kind_of,
-    kinds_of_context,
-)
+from sinktrack.core.parts import KINDS, Grid, PromptParts, is_of, kind_of, kinds_of_context
 from sinktrack.core.text_tokens import (
     FoundTokens,
     TextSpan,
     control_tokens,
     places_of,
+    tokenizer_of,
     tokens_of,
     without_control_tokens,
 )
@@ -193,11 +188,6 @@ class Prompt:
 def reads_pictures(config: Any) -> bool:
     """Tell whether a model with this config understands pictures."""
     return getattr(config, "vision_config", None) is not None
-
-
-def tokenizer_of(processor: Any) -> Any:
-    """Return a processor's tokenizer; that of a text-only model is its own."""
-    return getattr(processor, "tokenizer", processor)
 
 
 def build_prompt(
@@ -411,7 +401,10 @@ class PromptBuilder:
                     "The model has no chat template, so it reads one text alone: leave the system "
                     "prompt and earlier turns out, or choose a model with a chat template."
                 )
-            return str(self._tokenizer.bos_token or "") + BETWEEN_TEXTS.join(texts)
+            before = self._tokenizer.bos_token
+            if pictures := sum(isinstance(each, Picture) for each in turns[0].content):
+                before = self._processor.image_token * pictures  # it puts the first token behind
+            return str(before or "") + BETWEEN_TEXTS.join(texts)
         messages = [
             {"role": turn.role, "content": template_content(turn.content)}
             for turn in with_texts(turns, texts)
@@ -421,7 +414,8 @@ class PromptBuilder:
                 messages, tokenize=False, add_generation_prompt=True
             )
         except Exception as error:  # a template is a program, which fails as it likes
-            raise PromptError(f"The model's chat template fails: {reason(error)}.") from error
+            hint = ". Leave the system prompt out" if turns[0].role == "system" else ""
+            raise PromptError(f"The model's chat template fails: {reason(error)}{hint}.") from error
         return str(text)
 
     def _encoded(self, text: str, turns: Conversation) -> dict[str, torch.Tensor]:
@@ -432,7 +426,8 @@ class PromptBuilder:
         images = [each.image for each in seen if isinstance(each, Picture)]
         videos = [each for each in seen if isinstance(each, Video)]
         if images:
-            options["images"] = images
+            family = FAMILIES.get(self._config.model_type)
+            options |= {"images": images} | dict(family.one_view if family else {})
         if videos:
             if getattr(self._processor, "video_processor", None) is None:
                 raise PromptError(
@@ -446,5 +441,5 @@ class PromptBuilder:
         return {
             name: value
             for name, value in self._processor(text=[text], **options).items()
-            if isinstance(value, torch.Tensor)
+            if isinstance(value, torch.Tensor) and name != "labels"  # for training
         }

@@ -24,6 +24,11 @@ class TextSpan:
     kind: str
 
 
+def tokenizer_of(processor: Any) -> Any:
+    """Return a processor's tokenizer; that of a text-only model is its own."""
+    return getattr(processor, "tokenizer", processor)
+
+
 def control_tokens(config: Any, tokenizer: Any, template: str) -> dict[str, int]:
     """Return the texts and ids that mean something to the model when they come as one token.
 

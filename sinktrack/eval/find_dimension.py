@@ -30,7 +30,8 @@ from tqdm import tqdm
 from sinktrack.core.errors import MethodError, OutputError, PromptError, SinkTrackError, reason
 from sinktrack.core.files import check_usable, finished_lines, json_lines, read_text, whole_file
 from sinktrack.core.models import load, model_name
-from sinktrack.core.prompt import build_prompt, tokenizer_of
+from sinktrack.core.prompt import build_prompt
+from sinktrack.core.text_tokens import tokenizer_of
 from sinktrack.eval.positional import SKIPPED, AnswerJudge, Candidate, HiddenSums, candidates
 from sinktrack.eval.runner import check_settings
 from sinktrack.eval.statistics import Pair, interval, paired_p

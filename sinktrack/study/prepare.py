@@ -13,7 +13,8 @@ from sinktrack.core.decoding import Decoding
 from sinktrack.core.files import whole_file
 from sinktrack.core.generate import Generator
 from sinktrack.core.models import model_name
-from sinktrack.core.prompt import build_prompt, tokenizer_of
+from sinktrack.core.prompt import build_prompt
+from sinktrack.core.text_tokens import tokenizer_of
 from sinktrack.methods import published
 from sinktrack.report.payload import payload
 from sinktrack.study.folder import Study, StudyItem

@@ -1,0 +1,69 @@
+"""Small processors of families that read pictures, on the tokenizer that comes along."""
+
+from typing import Any
+
+import transformers
+from paths import CHECKPOINT
+from transformers import AddedToken, AutoTokenizer
+
+SIDE = {"height": 56, "width": 56}
+CHAT = (
+    "{% for turn in messages %}<|im_start|>{{ turn.role }}\n{% for part in turn.content %}"
+    "{% if part.type == 'image' %}IMAGE{% else %}{{ part.text }}{% endif %}{% endfor %}<|im_end|>\n"
+    "{% endfor %}<|im_start|>assistant\n"
+)
+
+
+def small_processor(family: str) -> Any:
+    """Return a processor that reads pictures of 56 by 56 pixels as `small_model` does."""
+    image = "<IMG_CONTEXT>" if family == "internvl" else "<image>"
+    names = {"image_token": image}
+    if family == "internvl":
+        names = {
+            "context_image_token": image,
+            "start_image_token": "<img>",
+            "end_image_token": "</img>",
+            "video_token": "<video>",
+        }
+    tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT, extra_special_tokens=names)
+    marks = [image, "<fake_token_around_image>", "<global-img>", "<end_of_utterance>"]
+    tokenizer.add_tokens([AddedToken(each, special=True) for each in marks])
+    template = CHAT.replace("IMAGE", image)
+    if family == "llava":
+        pictures = transformers.CLIPImageProcessor(size={"shortest_edge": 56}, crop_size=SIDE)
+        return transformers.LlavaProcessor(
+            pictures,
+            tokenizer,
+            patch_size=14,
+            vision_feature_select_strategy="default",
+            num_additional_image_tokens=1,
+            chat_template=template,
+        )
+    if family == "internvl":
+        return transformers.InternVLProcessor(
+            transformers.GotOcr2ImageProcessor(size=SIDE, crop_to_patches=True),
+            tokenizer,
+            transformers.InternVLVideoProcessor(size=SIDE),
+            image_seq_length=4,
+            chat_template=template,
+        )
+    if family == "paligemma":
+        tokenizer.bos_token, tokenizer.chat_template = "<|endoftext|>", None
+        pictures = transformers.SiglipImageProcessor(size=SIDE)
+        pictures.image_seq_length = 16
+        return transformers.PaliGemmaProcessor(pictures, tokenizer)
+    size = {"longest_edge": 112}
+    options = {"size": size, "max_image_size": {"longest_edge": 56}, "do_image_splitting": True}
+    if family == "idefics3":
+        pictures = transformers.Idefics3ImageProcessor(**options)
+        return transformers.Idefics3Processor(
+            pictures, tokenizer, image_seq_len=4, chat_template=template
+        )
+    videos = transformers.SmolVLMVideoProcessor(size=size, max_image_size=size)
+    return transformers.SmolVLMProcessor(
+        transformers.SmolVLMImageProcessor(**options),
+        tokenizer,
+        videos,
+        image_seq_len=4,
+        chat_template=template,
+    )
