@@ -84,6 +84,7 @@ screenshots: setup browser  ## take the pictures of the README anew
 
 docs: setup  ## write what the documents draw from the code
 	$(BIN)/python scripts/describe_methods.py
+	$(BIN)/python scripts/describe_models.py
 	$(BIN)/python scripts/draw_architecture.py
 
 clean:
