@@ -128,6 +128,8 @@ def small_model(family: str, seed: int = 0, **text: Any) -> Any:
         if weight.ndim > 1 and "embed" not in name:
             torch.nn.init.normal_(weight, std=0.08)
     model.generation_config.eos_token_id = None
+    if family == "gemma2":  # some releases give it SDPA, which drops its cap
+        model.set_attn_implementation("eager")
     return model
 
 

@@ -114,7 +114,8 @@ def test_what_is_written_is_what_the_familys_own_modules_make(name, padding, clo
 
     def of_context(module, features):
         states["asked"] = module
-        cos = torch.ones(*features.shape[:2], states["rotary"][0].shape[-1])
+        rotary = states["rotary"][0]
+        cos = torch.ones(*rotary.shape[:-2], features.shape[1], rotary.shape[-1])
         module(
             hidden_states=features,
             position_embeddings=(cos, torch.zeros_like(cos)),

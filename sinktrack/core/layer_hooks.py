@@ -24,6 +24,9 @@ from sinktrack.core.upstream import cache_of
 _IN_ATTENTION = ("values", "scores", "attention")
 """The hooks of methods that are called from inside the attention function."""
 
+CAP = "attn_logit_softcapping"
+"""Where an attention module keeps the cap on its scores, if it has one."""
+
 
 class LayerHooks:
     """The hooks on a model's decoder layers during one block.
@@ -63,6 +66,9 @@ class LayerHooks:
         self.running: list[Running] = []
         self._placed: dict[tuple[str, int], Any] = {}
         self._lens = LensHooks(model)
+        # SDPA drops a cap on scores; some releases refuse it to such families, others do not.
+        capped = any(getattr(each.self_attn, CAP, None) for each in self._layers)
+        self._plain = IMPLEMENTATION if capped or not model._supports_sdpa else "sdpa"
         self._placed_for: tuple[bool, bool] | None = None
         self._acting: dict[int, list[Running]] = {}
         self._forked: dict[int, tuple[Any, Any]] = {}
@@ -123,9 +129,7 @@ class LayerHooks:
                 )
             self._placed[hook, index] = handle
         tapped = any(hook == "attention" for hook, _ in self._placed)
-        # Without SDPA of its own a family has what SDPA lacks, such as a cap on scores.
-        plain = "sdpa" if self._model._supports_sdpa else IMPLEMENTATION
-        _use_implementation(self._model, IMPLEMENTATION if tapped else plain)
+        _use_implementation(self._model, IMPLEMENTATION if tapped else self._plain)
 
     def _wanted(self, unseen: bool) -> Iterator[tuple[str, int]]:
         """Yield which hooks this forward pass needs, as kind and layer.

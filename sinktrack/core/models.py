@@ -104,7 +104,7 @@ def load(
     _check_reader(reader, config, str(name))
     if found.adapter is not None:
         _need(found.name, "peft", "a PEFT adapter")
-        _attempt(found, "its adapter", partial(_adapted, model, found.adapter))
+        model = _attempt(found, "its adapter", partial(_adapted, model, found.adapter))
     if not placed:
         model = _to_device(model, str(name), place)
     model.eval()
@@ -148,9 +148,11 @@ def _empty(loader: Any, config: Any, _: str, **__: Any) -> Any:
     return loader.from_config(config)
 
 
-def _adapted(model: Any, folder: Path, _: str, **__: Any) -> None:
-    """Put an adapter's matrices beside those of a model."""
-    model.load_adapter(str(folder))
+def _adapted(model: Any, folder: Path, _: str, **__: Any) -> Any:
+    """Return a model with an adapter's matrices beside its own."""
+    from peft import PeftModel  # an extra
+
+    return PeftModel.from_pretrained(model, str(folder)).get_base_model()
 
 
 @torch.no_grad()
