@@ -248,6 +248,8 @@ def _attempt(found: Checkpoint, what: str, load_it: Any, **options: Any) -> Any:
         said = reason(error)
         if found.local:
             hint = "check that it is a whole checkpoint with safetensors weights"
+        elif isinstance(error, PermissionError) or "Permission denied" in said:
+            hint = "the hub's cache cannot be written: set HF_HOME to a folder that can be"
         elif "gated" in said or "401" in said or "403" in said:
             hint = "it is private or must be asked for: log in with `hf auth login` or set HF_TOKEN"
         else:
