@@ -1,8 +1,11 @@
 """Every way to bring a model: a folder, shards, a GGUF file, an adapter, a family not yet known."""
 
+import gc
 import json
 import shutil
+import tempfile
 import time
+from pathlib import Path
 
 import gguf
 import numpy as np
@@ -140,11 +143,16 @@ def test_every_dtype_answers(tmp_path, dtype):
     assert found["sinktrack"].trace.share.isfinite().all()
 
 
-def test_a_model_that_is_spread_answers_as_one_that_is_not(tmp_path):
+def test_a_model_that_is_spread_answers_as_one_that_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     saved(tmp_path)
     model, tokenizer = sinktrack.load(tmp_path, device="auto", dtype=torch.float32)
     found = sinktrack.compare(model, tokenizer, question=QUESTION, max_new_tokens=8)
     assert [found[lane].token_ids for lane in found] == answer_of(tmp_path)
+    folders = [each for each in Path(tempfile.gettempdir()).glob("sinktrack-offload-*")]
+    del model, found
+    gc.collect()
+    assert any(folders) and not any(each.exists() for each in folders)
 
 
 def test_a_family_that_nobody_tried_is_tried_when_it_is_loaded(tmp_path, monkeypatch):

@@ -1,7 +1,9 @@
 """A checkpoint's name to a model and its processor, or a sentence that says why not."""
 
+import shutil
 import tempfile
 import weakref
+from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -67,50 +69,66 @@ def load(
         source["gguf_file"] = found.gguf
     config = _attempt(found, "its config.json", AutoConfig.from_pretrained, **source)
     loader = _loader(found, config)
-    options: dict[str, Any] = {"dtype": dtype}
-    if found.gguf is None:
-        options["use_safetensors"] = True
-    kind = _quantised(config)
-    quantised = four_bit or kind is not None
-    if four_bit:
-        options["quantization_config"] = _four_bit(place, dtype)
-    elif found.gguf is not None and hasattr(transformers, "GgufConfig"):
-        # Later releases can leave weights packed, which needs kernels and is no faster here.
-        options["quantization_config"] = transformers.GgufConfig(dequantize=True)
-    placed = spread or quantised or found.gguf is not None
-    if placed:
-        options["device_map"] = "auto" if spread else {"": place}
-    disk = tempfile.TemporaryDirectory(prefix="sinktrack-offload-") if spread else None
-    if disk is not None:
-        options["offload_folder"] = disk.name
-    model = _attempt(
-        found,
-        "its weights" if kind is None else f"its weights, quantised with {kind},",
-        loader.from_pretrained,
-        output_loading_info=True,
-        **source,
-        **options,
-    )
-    model, report = model
-    if disk is not None:
-        weakref.finalize(model, disk.cleanup)
-    if report["missing_keys"]:
-        raise ModelError(
-            f"{name} lacks {len(report['missing_keys'])} weights, {min(report['missing_keys'])} "
-            "first: download or copy the checkpoint again."
-        )
+    options = source | _placing(found, config, place, spread, dtype, four_bit)
+    model = _weights(found, config, loader, options)
     reader_class = AutoProcessor if reads_pictures(config) else AutoTokenizer
     reader = _attempt(found, "its processor", reader_class.from_pretrained, **source)
     _check_reader(reader, config, str(name))
     if found.adapter is not None:
         _need(found.name, "peft", "a PEFT adapter")
         model = _attempt(found, "its adapter", partial(_adapted, model, found.adapter))
-    if not placed:
+    if "device_map" not in options:
         model = _to_device(model, str(name), place)
     model.eval()
     if config.model_type not in FAMILIES:
         _try_out(model, str(name))
     return model, reader
+
+
+def _placing(
+    found: Checkpoint,
+    config: Any,
+    place: torch.device,
+    spread: bool,
+    dtype: torch.dtype,
+    four_bit: bool,
+) -> dict[str, Any]:
+    """Return the arguments that say what weights become, and where those go that stay there."""
+    options: dict[str, Any] = {"dtype": dtype}
+    if found.gguf is None:
+        options["use_safetensors"] = True
+    elif hasattr(transformers, "GgufConfig"):
+        # Later releases can leave weights packed, which needs kernels and is no faster here.
+        options["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    if four_bit:
+        options["quantization_config"] = _four_bit(place, dtype)
+    if spread:
+        options["device_map"] = "auto"
+    elif four_bit or found.gguf is not None or _quantised(config) is not None:
+        options["device_map"] = {"": place}
+    return options
+
+
+def _weights(found: Checkpoint, config: Any, loader: Any, options: dict[str, Any]) -> Any:
+    """Return a model with all its weights; what no device holds lies on disk while it lives."""
+    kind = _quantised(config)
+    what = "its weights" if kind is None else f"its weights, quantised with {kind},"
+    with ExitStack() as undo:
+        if options.get("device_map") == "auto":
+            disk = tempfile.mkdtemp(prefix="sinktrack-offload-")
+            undo.callback(shutil.rmtree, disk, ignore_errors=True)
+            options = options | {"offload_folder": disk}
+        model, report = _attempt(
+            found, what, loader.from_pretrained, output_loading_info=True, **options
+        )
+        missing = report["missing_keys"]
+        if missing:
+            raise ModelError(
+                f"{found.name} lacks {len(missing)} weights, {min(missing)} first: download or "
+                "copy the checkpoint again."
+            )
+        weakref.finalize(model, undo.pop_all().close)
+    return model
 
 
 def _quantised(config: Any) -> str | None:
