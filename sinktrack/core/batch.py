@@ -52,7 +52,7 @@ def left_pad(prompts: Sequence[Prompt]) -> tuple[dict[str, torch.Tensor], Prompt
             found = [
                 padded(row.get(name, missing), int(row[name][0, 0]) if ids else 0) for row in rows
             ]
-        inputs[name] = torch.cat(found)
+        inputs[name] = torch.cat(_same_size(found))
     parts = PromptParts(
         input_ids=inputs["input_ids"],
         attended=inputs["attention_mask"].bool(),
@@ -61,6 +61,22 @@ def left_pad(prompts: Sequence[Prompt]) -> tuple[dict[str, torch.Tensor], Prompt
         grids=[prompt.grids for prompt in prompts],
     )
     return inputs, parts
+
+
+def _same_size(entries: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Return entries (1, ...) padded with zeros, as families do that give a prompt one entry."""
+    sizes = [max(each) for each in zip(*(entry.shape[1:] for entry in entries), strict=True)]
+    return [
+        torch.nn.functional.pad(
+            entry,
+            [
+                side
+                for size, own in zip(sizes[::-1], entry.shape[:0:-1], strict=True)
+                for side in (0, size - own)
+            ],
+        )
+        for entry in entries
+    ]
 
 
 def batch_size(methods: Methods, rows: int) -> int:
