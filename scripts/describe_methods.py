@@ -19,9 +19,13 @@ MODEL = ROOT / "assets" / "shapes-vl"
 
 def described(model: Any) -> str:
     """Return the page with the table as it should be."""
-    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return before + BEGIN + table(model) + END + after
+    return with_table(PAGE, BEGIN, table(model), END)
+
+
+def with_table(page: Path, begin: str, table: str, end: str) -> str:
+    """Return a page with another table between two marks."""
+    before, _, rest = page.read_text("utf-8").partition(begin)
+    return before + begin + table + end + rest.partition(end)[2]
 
 
 def table(model: Any) -> str:

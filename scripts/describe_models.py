@@ -7,6 +7,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from applied import acted, answers_of  # noqa: E402
+from describe_methods import with_table  # noqa: E402
 
 import sinktrack  # noqa: E402
 from sinktrack.core.families import FAMILIES  # noqa: E402
@@ -17,9 +18,7 @@ BEGIN, END = "<!-- models: written by `make docs` -->\n", "<!-- end of models --
 
 def described() -> str:
     """Return the page with the table as it should be."""
-    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return before + BEGIN + table() + END + after
+    return with_table(PAGE, BEGIN, table(), END)
 
 
 def table() -> str:

@@ -11,6 +11,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from sinktrack.core.errors import AttachError
+from sinktrack.core.scores import capped
 
 
 def unwrapped(model: Any) -> PreTrainedModel:
@@ -110,4 +111,4 @@ def as_said(model: Any, logits: torch.Tensor) -> torch.Tensor:
     )
     cap = getattr(config, "final_logit_softcapping", None)
     scaled = logits if scale == 1 else logits * scale
-    return scaled if cap is None else (scaled / cap).tanh() * cap
+    return capped(scaled, cap)

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import weakref
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
@@ -63,16 +64,22 @@ def load(
     place = default_device() if spread else _place(device)
     if dtype is None:
         dtype = torch.float32 if place.type == "cpu" else torch.bfloat16
-    source: dict[str, Any] = {} if found.revision is None else {"revision": found.revision}
+    source: dict[str, Any] = {"trust_remote_code": False}
+    if found.revision is not None:
+        source["revision"] = found.revision
     if found.gguf is not None:
         _need(found.name, "gguf", "reading GGUF files")
         source["gguf_file"] = found.gguf
-    config = _attempt(found, "its config.json", AutoConfig.from_pretrained, **source)
+    config = _attempt(
+        found, "its config.json", lambda: AutoConfig.from_pretrained(found.place, **source)
+    )
     loader = _loader(found, config)
     options = source | _placing(found, config, place, spread, dtype, four_bit)
     model = _weights(found, config, loader, options)
     reader_class = AutoProcessor if reads_pictures(config) else AutoTokenizer
-    reader = _attempt(found, "its processor", reader_class.from_pretrained, **source)
+    reader = _attempt(
+        found, "its processor", lambda: reader_class.from_pretrained(found.place, **source)
+    )
     _check_reader(reader, config, str(name))
     if found.adapter is not None:
         _need(found.name, "peft", "a PEFT adapter")
@@ -118,9 +125,8 @@ def _weights(found: Checkpoint, config: Any, loader: Any, options: dict[str, Any
             disk = tempfile.mkdtemp(prefix="sinktrack-offload-")
             undo.callback(shutil.rmtree, disk, ignore_errors=True)
             options = options | {"offload_folder": disk}
-        model, report = _attempt(
-            found, what, loader.from_pretrained, output_loading_info=True, **options
-        )
+        read = partial(loader.from_pretrained, found.place, output_loading_info=True, **options)
+        model, report = _attempt(found, what, read)
         missing = report["missing_keys"]
         if missing:
             raise ModelError(
@@ -144,14 +150,14 @@ def _loader(found: Checkpoint, config: Any) -> Any:
     if config.model_type not in FAMILIES:
         check_family(found.name, config.to_dict())
     known = config.model_type in FAMILIES or not sees
-    loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
+    loader: Any = AutoModelForImageTextToText if sees else AutoModelForCausalLM
     if not known or type(config) not in loader._model_mapping:
         raise ModelError(
             f"{found.name} is of the model type {config.model_type!r}, which SinkTrack does not "
             f"know; choose one of the types {', '.join(FAMILIES)}, or a text model."
         )
     with torch.device("meta"):
-        empty = _attempt(found, "its architecture", partial(_empty, loader, config))
+        empty = _attempt(found, "its architecture", lambda: loader.from_config(config))
     try:
         decoder_layers(empty)
     except AttachError as error:
@@ -162,11 +168,7 @@ def _loader(found: Checkpoint, config: Any) -> Any:
     return loader
 
 
-def _empty(loader: Any, config: Any, _: str, **__: Any) -> Any:
-    return loader.from_config(config)
-
-
-def _adapted(model: Any, folder: Path, _: str, **__: Any) -> Any:
+def _adapted(model: Any, folder: Path) -> Any:
     """Return a model with an adapter's matrices beside its own."""
     from peft import PeftModel  # an extra
 
@@ -258,10 +260,10 @@ def default_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def _attempt(found: Checkpoint, what: str, load_it: Any, **options: Any) -> Any:
-    """Call a `from_pretrained` and say in one sentence what went wrong."""
+def _attempt(found: Checkpoint, what: str, load_it: Callable[[], Any]) -> Any:
+    """Load something, and say in one sentence what went wrong."""
     try:
-        return load_it(found.place, trust_remote_code=False, **options)
+        return load_it()
     except Exception as error:  # the loaders raise whatever their file formats raise
         said = reason(error)
         if found.local:
