@@ -19,8 +19,8 @@ _A_TOKEN_EACH = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type
 def left_pad(prompts: Sequence[Prompt]) -> tuple[dict[str, torch.Tensor], PromptParts]:
     """Put prompts below each other, padded on the left.
 
-    Each is padded with its own first token, which is hidden: so a penalty on what was said meets no
-    token that the prompt alone does not have.
+    Each is padded with its own last token, which is hidden: so a penalty on what was said meets no
+    token that the prompt alone does not have. The first may stand for a picture.
 
     Args:
         prompts: From `sinktrack.core.prompt`.
@@ -50,7 +50,7 @@ def left_pad(prompts: Sequence[Prompt]) -> tuple[dict[str, torch.Tensor], Prompt
             missing = torch.zeros_like(found[0][:, :0])
             ids = name == "input_ids"
             found = [
-                padded(row.get(name, missing), int(row[name][0, 0]) if ids else 0) for row in rows
+                padded(row.get(name, missing), int(row[name][0, -1]) if ids else 0) for row in rows
             ]
         inputs[name] = torch.cat(_same_size(found))
     parts = PromptParts(
