@@ -17,8 +17,9 @@ from sinktrack.api import stream_prompt
 from sinktrack.core.architecture import input_device, set_decoder_attention
 from sinktrack.core.attach import attach
 from sinktrack.core.decoding import Decoding
+from sinktrack.core.families import reads_pictures
 from sinktrack.core.images import Picture
-from sinktrack.core.prompt import Prompt, build_prompt, reads_pictures
+from sinktrack.core.prompt import Prompt, build_prompt
 from sinktrack.core.text_tokens import tokenizer_of
 from sinktrack.methods.sinktrack import SinkTrack
 

@@ -12,6 +12,8 @@ FAMILIES = {
     "qwen3_vl": ("Qwen3VLConfig", "Qwen3VLForConditionalGeneration"),
     "gemma3": ("Gemma3Config", "Gemma3ForConditionalGeneration"),
     "llava": ("LlavaConfig", "LlavaForConditionalGeneration"),
+    "llava_next": ("LlavaNextConfig", "LlavaNextForConditionalGeneration"),
+    "llava_onevision": ("LlavaOnevisionConfig", "LlavaOnevisionForConditionalGeneration"),
     "internvl": ("InternVLConfig", "InternVLForConditionalGeneration"),
     "smolvlm": ("SmolVLMConfig", "SmolVLMForConditionalGeneration"),
     "idefics3": ("Idefics3Config", "Idefics3ForConditionalGeneration"),
@@ -30,10 +32,11 @@ FAMILIES = {
     "cohere": ("CohereConfig", "CohereForCausalLM"),
     "glm4": ("Glm4Config", "Glm4ForCausalLM"),
 }
-SQUARE = {"gemma3": 4, "llava": 16, "internvl": 4, "smolvlm": 4, "idefics3": 4, "paligemma": 16}
-"""Families that read a picture of 56 by 56 pixels as a square of so many tokens."""
-TEXT = tuple(name for name in FAMILIES if name not in SQUARE and not name.endswith("_vl"))
-_DECODERS = {"llava": "llama", "internvl": "qwen2", "paligemma": "gemma"}
+SIZED = {"gemma3": 4, "llava": 16, "internvl": 4, "smolvlm": 4, "idefics3": 4, "paligemma": 16}
+SIZED |= {"llava_next": 36, "llava_onevision": 36}  # 4 x 4, and a tile of 4 x 4 with line ends
+"""Families that read a picture of 56 by 56 pixels as so many tokens."""
+TEXT = tuple(name for name in FAMILIES if name not in SIZED and not name.endswith("_vl"))
+_DECODERS = {"internvl": "qwen2", "llava_onevision": "qwen2", "paligemma": "gemma"}
 UNKNOWN = {"arcee": ("ArceeConfig", "ArceeForCausalLM")}
 """A family that is not in the table, for what is tried where nothing is known."""
 IMAGE_TOKEN = 310
@@ -86,7 +89,7 @@ def small_config(family: str, **text: Any) -> Any:
             eoi_token_index=313,
         )
     hidden = decoder["hidden_size"]
-    if family in SQUARE:
+    if family in SIZED:
         decoder["model_type"] = _DECODERS.get(family, "llama")
         seen = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
         seen |= {"num_attention_heads": 2, "image_size": 56, "patch_size": 14}
@@ -94,6 +97,11 @@ def small_config(family: str, **text: Any) -> Any:
         if family == "llava":
             seen["model_type"] = "clip_vision_model"
             own = {"image_token_index": IMAGE_TOKEN, "image_seq_length": 16}
+        elif family in ("llava_next", "llava_onevision"):
+            seen["model_type"] = (
+                "clip_vision_model" if family == "llava_next" else "siglip_vision_model"
+            )
+            own = {"image_token_index": IMAGE_TOKEN, "image_grid_pinpoints": [[56, 56]]}
         elif family == "paligemma":
             seen |= {"model_type": "siglip_vision_model", "projection_dim": hidden}
             own = {"image_token_index": IMAGE_TOKEN, "projection_dim": hidden}
@@ -148,7 +156,7 @@ def small_inputs(
     generator = torch.Generator().manual_seed(seed)
     kind = model.config.model_type
     sees = getattr(model.config, "vision_config", None) is not None
-    per_image = SQUARE.get(kind, GRID[1] * GRID[2] // 4)
+    per_image = SIZED.get(kind, GRID[1] * GRID[2] // 4)
     picture = torch.tensor([312] + [IMAGE_TOKEN] * per_image + [313])
     text = torch.randint(3, 300, (text_tokens,), generator=generator)
     parts = [torch.zeros(padding), torch.ones(1)] + [picture] * (images if sees else 0) + [text]
@@ -157,7 +165,7 @@ def small_inputs(
     inputs["attention_mask"][:, :padding] = 0
     if not sees:
         return inputs
-    if kind in SQUARE:
+    if kind in SIZED:
         return inputs | square_inputs(kind, ids, images, generator)
     patches = images * GRID[1] * GRID[2]
     inputs["pixel_values"] = torch.randn(patches, 3 * 2 * 14 * 14, generator=generator)
@@ -169,7 +177,7 @@ def small_inputs(
 def square_inputs(
     kind: str, ids: torch.Tensor, images: int, generator: torch.Generator
 ) -> dict[str, torch.Tensor]:
-    """Return what a family of `SQUARE` takes beside ids (1, T), for so many pictures."""
+    """Return what a family of `SIZED` takes beside ids (1, T), for so many pictures."""
     inputs = {}
     if kind == "gemma3":
         inputs["token_type_ids"] = (ids == IMAGE_TOKEN).long()
@@ -178,6 +186,9 @@ def square_inputs(
     if images:
         pixels = torch.randn(images, 3, 56, 56, generator=generator)
         inputs["pixel_values"] = pixels[None] if kind in ("smolvlm", "idefics3") else pixels
+        if kind in ("llava_next", "llava_onevision"):
+            inputs["pixel_values"] = torch.stack([pixels, pixels.flip(3)], dim=1)
+            inputs["image_sizes"] = torch.tensor([[56, 56]] * images)
     return inputs
 
 

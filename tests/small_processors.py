@@ -4,19 +4,21 @@ from typing import Any
 
 import transformers
 from paths import CHECKPOINT
+from small_models import small_model
 from transformers import AddedToken, AutoTokenizer
 
 SIDE = {"height": 56, "width": 56}
 CHAT = (
     "{% for turn in messages %}<|im_start|>{{ turn.role }}\n{% for part in turn.content %}"
-    "{% if part.type == 'image' %}IMAGE{% else %}{{ part.text }}{% endif %}{% endfor %}<|im_end|>\n"
+    "{% if part.type == 'image' %}IMAGE{% elif part.type == 'video' %}<video>"
+    "{% else %}{{ part.text }}{% endif %}{% endfor %}<|im_end|>\n"
     "{% endfor %}<|im_start|>assistant\n"
 )
 
 
 def small_processor(family: str) -> Any:
     """Return a processor that reads pictures of 56 by 56 pixels as `small_model` does."""
-    image = "<IMG_CONTEXT>" if family == "internvl" else "<image>"
+    image = _image_token(family)
     names = {"image_token": image}
     if family == "internvl":
         names = {
@@ -27,8 +29,10 @@ def small_processor(family: str) -> Any:
         }
     tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT, extra_special_tokens=names)
     marks = [image, "<fake_token_around_image>", "<global-img>", "<end_of_utterance>"]
+    marks += ["<video>"] if family == "llava_onevision" else []
     tokenizer.add_tokens([AddedToken(each, special=True) for each in marks])
-    template = CHAT.replace("IMAGE", image)
+    between = "\n" if family == "llava_next" else ""
+    template = CHAT.replace("IMAGE", image + between)
     if family == "llava":
         pictures = transformers.CLIPImageProcessor(size={"shortest_edge": 56}, crop_size=SIDE)
         return transformers.LlavaProcessor(
@@ -37,6 +41,29 @@ def small_processor(family: str) -> Any:
             patch_size=14,
             vision_feature_select_strategy="default",
             num_additional_image_tokens=1,
+            chat_template=template,
+        )
+    if family == "llava_next":
+        pictures = transformers.LlavaNextImageProcessor(
+            size={"shortest_edge": 56}, crop_size=SIDE, image_grid_pinpoints=[[56, 112], [112, 56]]
+        )
+        return transformers.LlavaNextProcessor(
+            pictures,
+            tokenizer,
+            patch_size=14,
+            vision_feature_select_strategy="default",
+            num_additional_image_tokens=1,
+            chat_template=template,
+        )
+    if family == "llava_onevision":
+        return transformers.LlavaOnevisionProcessor(
+            transformers.LlavaOnevisionImageProcessor(
+                size=SIDE, image_grid_pinpoints=[[56, 112], [112, 56]]
+            ),
+            tokenizer,
+            transformers.LlavaOnevisionVideoProcessor(size=SIDE),
+            num_image_tokens=16,
+            vision_feature_select_strategy="full",
             chat_template=template,
         )
     if family == "internvl":
@@ -67,3 +94,21 @@ def small_processor(family: str) -> Any:
         image_seq_len=4,
         chat_template=template,
     )
+
+
+def small_checkpoint(family: str) -> tuple[Any, Any]:
+    """Return a small model that reads pictures, and its processor."""
+    processor = small_processor(family)
+    words = processor.tokenizer
+    model = small_model(family, vocab_size=len(words))
+    config = model.config
+    if hasattr(config, "image_grid_pinpoints"):
+        config.image_grid_pinpoints = [[56, 112], [112, 56]]
+    config.image_token_id = words.convert_tokens_to_ids(_image_token(family))
+    if family == "llava_onevision":
+        config.video_token_id = words.convert_tokens_to_ids("<video>")
+    return model, processor
+
+
+def _image_token(family: str) -> str:
+    return "<IMG_CONTEXT>" if family == "internvl" else "<image>"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from small_models import GRID, IMAGE_TOKEN, SQUARE, square_inputs
+from small_models import GRID, IMAGE_TOKEN, SIZED, square_inputs
 
 from sinktrack.core.messages import Text, Turn
 from sinktrack.core.prompt import Prompt
@@ -84,7 +84,7 @@ def made(
 ) -> SmallPrompt:
     """Return the prompt of some pieces."""
     kind_of_model = model.config.model_type
-    per_image = SQUARE.get(kind_of_model, GRID[1] * GRID[2] // 4)
+    per_image = SIZED.get(kind_of_model, GRID[1] * GRID[2] // 4)
     ids: list[int] = []
     kinds: list[str] = []
     for kind, own in pieces:
@@ -95,7 +95,7 @@ def made(
     inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
     images = [kind for kind, _ in pieces].count("image")
     pixels = torch.Generator().manual_seed(1000 + seed)  # not the noise of a method
-    if kind_of_model in SQUARE:
+    if kind_of_model in SIZED:
         inputs |= square_inputs(kind_of_model, inputs["input_ids"], images, pixels)
     elif images:
         inputs["pixel_values"] = _patches(images, pixels)

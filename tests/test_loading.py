@@ -16,15 +16,19 @@ from paths import CHECKPOINT
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from small_models import small_model
-from small_processors import small_processor
+from small_processors import small_checkpoint
 
 import sinktrack
 from app.compare.page import _header
 from app.shared.engine import Engine
 from app.shared.settings import Settings
 from sinktrack.core.checkpoint import find_checkpoint
-from sinktrack.core.errors import ModelError
+from sinktrack.core.decoding import Decoding
+from sinktrack.core.errors import ModelError, PromptError
+from sinktrack.core.generate import Generator
 from sinktrack.core.models import remarks
+from sinktrack.core.parts import Grid
+from sinktrack.core.prompt import build_prompt
 
 QUESTION = "Is there a red circle?"
 WORDS = 768
@@ -314,25 +318,23 @@ def test_a_revision_stands_behind_a_hub_name(monkeypatch):
         find_checkpoint("Qwen/Qwen2.5-0.5B@")
 
 
+SHAPES = dict.fromkeys(("llava", "llava_next", "llava_onevision", "paligemma"), (4, 4))
+SHAPES |= dict.fromkeys(("internvl", "idefics3", "smolvlm"), (2, 2))
+"""How the tokens of a picture lie, or those of its overview."""
+
+
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # PaliGemma's
-@pytest.mark.parametrize("family", ["llava", "internvl", "idefics3", "smolvlm", "paligemma"])
+@pytest.mark.parametrize("family", sorted(SHAPES))
 def test_pictures_are_read_in_one_view(tmp_path, family):
-    if family == "smolvlm":
-        pytest.importorskip("num2words", reason="SmolVLM's processor needs num2words")
     # Without a sign that this tokenizer would join with the newline that PaliGemma adds.
     question = QUESTION.rstrip("?")
-    processor = small_processor(family)
-    words = processor.tokenizer
-    saved_model = small_model(family, vocab_size=len(words))
-    mark = "<IMG_CONTEXT>" if family == "internvl" else "<image>"
-    for name in ("image_token_id", "image_token_index"):
-        if name in saved_model.config.to_dict():
-            setattr(saved_model.config, name, words.convert_tokens_to_ids(mark))
-    saved_model.save_pretrained(tmp_path)
-    processor.save_pretrained(tmp_path)
+    for part in small_checkpoint(family):
+        part.save_pretrained(tmp_path)
     model, reader = sinktrack.load(tmp_path, device="cpu")
-    assert ("in one view" in " ".join(remarks(model, reader))) == (SHAPES[family] == (2, 2))
-    pictures = [Image.new("RGB", (150, 90), colour) for colour in ("red", "blue")]
+    said = " ".join(remarks(model, reader))
+    assert ("in one view" in said) == (SHAPES[family] == (2, 2))
+    assert ("as an overview and as tiles" in said) == (family in ("llava_next", "llava_onevision"))
+    pictures = [Image.new("RGB", (150, 90), "red"), Image.new("RGB", (90, 150), "blue")]
     for given in (pictures[:1], pictures):
         found = sinktrack.compare(model, reader, question=question, images=given, max_new_tokens=4)
         trace = found["sinktrack"].trace
@@ -340,14 +342,47 @@ def test_pictures_are_read_in_one_view(tmp_path, family):
         names = [name for name in trace.segments if name.startswith("image")]
         assert names == (["image"] if len(given) == 1 else ["image 1", "image 2"])
         assert {each.shape[-2:] for each in trace.image_maps} == {SHAPES[family]}
+    mark = "<IMG_CONTEXT>" if family == "internvl" else "<image>"
     forged = sinktrack.compare(
         model, reader, question=f"{mark} {question}", images=given, max_new_tokens=4
     )
     assert len(forged["sinktrack"].trace.image_maps) == len(pictures)
 
 
-SHAPES = {"llava": (4, 4), "paligemma": (4, 4)}
-SHAPES |= dict.fromkeys(("internvl", "idefics3", "smolvlm"), (2, 2))
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # PaliGemma's
+@pytest.mark.parametrize("family", sorted(SHAPES))
+def test_prompts_with_any_pictures_are_one_batch(family):
+    model, processor = small_checkpoint(family)
+    wide, tall, square = (Image.effect_noise(size, 90) for size in ((150, 90), (90, 150), (56, 56)))
+    asked = [{"pictures": each} for each in ([wide], [tall, square], [square])]
+    if family == "paligemma":
+        with pytest.raises(PromptError, match="cannot read this prompt: .images. are expected"):
+            build_prompt(model, processor, "What moves", needs_picture=False)
+    else:
+        asked.append({})
+    if family == "llava_onevision":
+        asked.append({"video": [square, tall, square, tall]})
+    prompts = [
+        build_prompt(model, processor, "What moves", needs_picture=False, **each) for each in asked
+    ]
+
+    def answers(prompts):
+        decoding = Decoding(max_new_tokens=4)
+        generator = Generator(
+            model, processor.tokenizer, prompts, {"plain": None}, decoding=decoding
+        )
+        generator.run()
+        return [each["plain"] for each in generator.comparisons()]
+
+    for prompt, answer in zip(prompts, answers(prompts), strict=True):
+        assert answer.token_ids == answers([prompt])[0].token_ids
+        assert [each.shape[-2:] for each in answer.trace.image_maps] == [
+            (grid.frames * grid.rows, grid.columns) for grid in prompt.grids
+        ]
+    shapes = {(grid.rows, grid.columns) for prompt in prompts[:3] for grid in prompt.grids}
+    assert shapes == {SHAPES[family]}
+    if family == "llava_onevision":
+        assert prompts[-1].grids == (Grid(frames=4, rows=2, columns=2, more=1),)
 
 
 def test_the_page_says_what_should_be_known_of_a_model(tmp_path):

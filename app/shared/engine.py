@@ -42,9 +42,9 @@ from sinktrack.core.cache import Cache
 from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.errors import SinkTrackError
+from sinktrack.core.families import reads_pictures
 from sinktrack.core.models import model_name, remarks
 from sinktrack.core.names import BUNDLED
-from sinktrack.core.prompt import reads_pictures
 from sinktrack.machine import settle_threads
 from sinktrack.report.payload import payload
 

@@ -21,6 +21,7 @@ class Family:
         tested: What it was tested with, beside small random weights.
         one_view: Arguments with which its processor reads a picture in one view, and not in tiles,
             whose tokens do not lie as the picture does.
+        overview: Whether a picture is read as an overview with its tiles behind.
         has_template: Whether its processor brings a chat template, without which a picture would
             be lost.
     """
@@ -29,6 +30,7 @@ class Family:
     reads_pictures: bool = False
     tested: str = ""
     one_view: Mapping[str, Any] = field(default_factory=dict)
+    overview: bool = False
     has_template: bool = True
 
 
@@ -40,6 +42,8 @@ FAMILIES = {
     "qwen3_vl": Family("Qwen3-VL", True),
     "gemma3": Family("Gemma 3", True, "the public code's outputs"),
     "llava": Family("LLaVA 1.5", True),
+    "llava_next": Family("LLaVA-NeXT (1.6)", True, overview=True),
+    "llava_onevision": Family("LLaVA-OneVision", True, overview=True),
     "internvl": Family("InternVL 3 (hf)", True, one_view={"crop_to_patches": False}),
     "smolvlm": Family("SmolVLM2", True, one_view={"do_image_splitting": False}),
     "idefics3": Family("Idefics3, SmolVLM", True, one_view={"do_image_splitting": False}),
@@ -72,6 +76,11 @@ LEARNED_SINKS = {
 
 LATENT = {"deepseek_v2", "deepseek_v3", "minicpm3", "kimi_k2", "glm4_moe_lite", "longcat_flash"}
 """Families whose keys and values are made of a latent vector by projections of their own."""
+
+
+def reads_pictures(config: Any) -> bool:
+    """Tell whether a model with this config understands pictures."""
+    return getattr(config, "vision_config", None) is not None
 
 
 def check_family(name: str, config: Mapping[str, Any]) -> None:

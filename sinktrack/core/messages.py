@@ -217,8 +217,14 @@ def with_more(turns: Conversation, before: str, after: str) -> Conversation:
     return (*earlier, Turn(last.role, tuple(content)))
 
 
-def template_content(content: Sequence[Content]) -> Any:
-    """Return a turn's content as chat templates take it: a text, or parts if it has pictures."""
+def template_content(content: Sequence[Content], *, in_parts: bool) -> Any:
+    """Return a turn's content as a chat template takes it.
+
+    Args:
+        content: The content.
+        in_parts: For templates of models that read pictures, many of which lose a text that is not
+            one of several parts; others know nothing but one text.
+    """
     items: list[dict[str, str]] = []
     for each in content:
         if not isinstance(each, Text):
@@ -227,7 +233,7 @@ def template_content(content: Sequence[Content]) -> Any:
             items[-1] = {"type": "text", "text": items[-1]["text"] + BETWEEN_TEXTS + each.text}
         else:
             items.append({"type": "text", "text": each.text})
-    return items[0]["text"] if len(items) == 1 and items[0]["type"] == "text" else items
+    return items if in_parts else items[0]["text"]
 
 
 def _turns(messages: Any) -> list[Turn]:

@@ -25,8 +25,7 @@ from sinktrack.core.architecture import decoder_layers, input_device
 from sinktrack.core.attach import attach
 from sinktrack.core.checkpoint import Checkpoint, find_checkpoint
 from sinktrack.core.errors import AttachError, ModelError, reason
-from sinktrack.core.families import FAMILIES, check_family
-from sinktrack.core.prompt import reads_pictures
+from sinktrack.core.families import FAMILIES, check_family, reads_pictures
 from sinktrack.core.text_tokens import tokenizer_of
 
 
@@ -208,6 +207,11 @@ def remarks(model: Any, processor: Any) -> tuple[str, ...]:
     elif family.one_view:
         said.append(
             "It is shown each picture in one view and not in tiles, so small things may be lost."
+        )
+    elif family.overview:
+        said.append(
+            "It reads each picture as an overview and as tiles; the map shows the overview, and "
+            "what tiles get counts for the picture as a whole."
         )
     if not (getattr(processor, "chat_template", None) or tokenizer_of(processor).chat_template):
         said.append(

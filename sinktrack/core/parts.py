@@ -26,15 +26,24 @@ HIDDEN = -1e4
 
 
 class Grid(NamedTuple):
-    """How the tokens of a picture or video lie: frames, rows and columns, in reading order."""
+    """How the tokens of a picture or video lie: frames, rows and columns, in reading order.
+
+    Behind an overview some families put its tiles, `more` tokens without a place in the grid.
+    """
 
     frames: int
     rows: int
     columns: int
+    more: int = 0
 
     @property
     def tokens(self) -> int:
         """How many tokens there are."""
+        return self.cells + self.more
+
+    @property
+    def cells(self) -> int:
+        """How many of them have a place."""
         return self.frames * self.rows * self.columns
 
 
@@ -334,7 +343,9 @@ def _visuals(
                     )
                     grid = Grid(tokens // (rows * columns), rows, columns)
                 else:
-                    grid = _square(min(tokens, _image_size(config) or tokens))
+                    grid = _overview(config, kinds[token_id], tokens) or _square(
+                        min(tokens, _image_size(config) or tokens)
+                    )
                 own.append((kinds[token_id], grid))
                 if not grid.tokens:
                     left = tokens
@@ -355,6 +366,23 @@ def _merged(config: Any, grid_thw: torch.Tensor) -> list[Grid]:
     return [
         Grid(frames, rows // merge, columns // merge) for frames, rows, columns in grid_thw.tolist()
     ]
+
+
+def _overview(config: Any, kind: str, tokens: int) -> Grid | None:
+    """Return the grid at the start of so many tokens in families that read tiles behind it.
+
+    The tiles are rows with a line end each. One of two pictures or more has an overview alone, with
+    one line end, and so has a video, at half the size.
+    """
+    if getattr(config, "image_grid_pinpoints", None) is None:
+        return None
+    side = config.vision_config.image_size // config.vision_config.patch_size
+    if kind == "video":
+        half = math.ceil(side / 2)
+        return Grid(tokens // half**2, half, half, more=1)
+    if tokens % (side**2 + 1) == 0:
+        return Grid(1, side, side, more=1)
+    return Grid(1, side, side, more=tokens - side**2) if tokens >= side**2 else None
 
 
 def _image_size(config: Any) -> int | None:

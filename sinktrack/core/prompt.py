@@ -14,17 +14,15 @@ from typing import Any
 
 import torch
 
-from sinktrack.core.errors import PromptError, reason
-from sinktrack.core.families import FAMILIES
+from sinktrack.core.errors import PromptError
+from sinktrack.core.families import reads_pictures
 from sinktrack.core.images import Picture
 from sinktrack.core.messages import (
-    BETWEEN_TEXTS,
     MAX_QUESTION_TOKENS,
     Conversation,
     Text,
     conversation,
     passage_of,
-    template_content,
     visuals_of,
     with_more,
     with_system,
@@ -32,6 +30,7 @@ from sinktrack.core.messages import (
     without,
 )
 from sinktrack.core.parts import KINDS, Grid, PromptParts, is_of, kind_of, kinds_of_context
+from sinktrack.core.processor import encoded, rendered
 from sinktrack.core.text_tokens import (
     FoundTokens,
     TextSpan,
@@ -185,11 +184,6 @@ class Prompt:
         return self.builder.build(turns, needs_picture=False, any_length=True)
 
 
-def reads_pictures(config: Any) -> bool:
-    """Tell whether a model with this config understands pictures."""
-    return getattr(config, "vision_config", None) is not None
-
-
 def build_prompt(
     model: Any,
     processor: Any,
@@ -302,7 +296,10 @@ class PromptBuilder:
     def _build(self, turns: Conversation, limits: Mapping[str, int | None]) -> Prompt:
         texts = [each for turn in turns for each in turn.content if isinstance(each, Text)]
         holders = [_PLACEHOLDER.format(number) for number in range(len(texts))]
-        literals = re.split("|".join(map(re.escape, holders)), self._render(turns, holders))
+        literals = re.split(
+            "|".join(map(re.escape, holders)),
+            rendered(self._config, self._processor, turns, holders),
+        )
         if len(literals) != len(texts) + 1:
             raise PromptError(
                 f"The model's chat template writes {len(literals) - 1} texts where {len(texts)} "
@@ -314,7 +311,7 @@ class PromptBuilder:
         for each, own, literal in zip(texts, broken, literals[1:], strict=True):
             spans.append(TextSpan(begin=len(text), end=len(text) + len(own), kind=each.kind))
             text += own + literal
-        if self._render(turns, broken) != text:
+        if rendered(self._config, self._processor, turns, broken) != text:
             raise PromptError(
                 "The model's chat template changes this question, so its tokens cannot be told: "
                 "take unusual words such as '</think>' out of it, or give another chat template."
@@ -339,7 +336,7 @@ class PromptBuilder:
         controls: set[int],
     ) -> Prompt:
         """Encode a rendered text and tell the part of each token."""
-        inputs = self._encoded(text, turns)
+        inputs = encoded(self._config, self._processor, text, turns)
         ids = inputs["input_ids"]
         whole = PromptParts.of(
             self._config,
@@ -348,6 +345,12 @@ class PromptBuilder:
             video_grid_thw=inputs.get("video_grid_thw"),
         )
         self._check_context(spans, found, ids.shape[1])
+        if len(whole.grids[0]) != len(visuals_of(turns)):
+            raise PromptError(
+                f"The model's processor makes {len(whole.grids[0])} runs of tokens of "
+                f"{len(visuals_of(turns))} pictures and videos, so they cannot be told apart: give "
+                "one picture."
+            )
         kinds = [KINDS.index(kind_of(name)) for name in whole.names[0][1:-1]]
         kind_at = torch.tensor([KINDS.index("rest"), *kinds])[whole.parts[0]]
         where = places_of(found.ids, ids[0].tolist(), kind_at != KINDS.index("rest"))
@@ -391,55 +394,3 @@ class PromptBuilder:
             f"The prompt has {length} tokens and the answer may have {self._answer_tokens}, but "
             f"the model's context holds {context}: ask with less."
         )
-
-    def _render(self, turns: Conversation, texts: Sequence[str]) -> str:
-        """Return the chat template's text around a conversation with other texts."""
-        template = getattr(self._processor, "chat_template", None) or self._tokenizer.chat_template
-        if not template:
-            if len(turns) > 1:
-                raise PromptError(
-                    "The model has no chat template, so it reads one text alone: leave the system "
-                    "prompt and earlier turns out, or choose a model with a chat template."
-                )
-            before = self._tokenizer.bos_token
-            if pictures := sum(isinstance(each, Picture) for each in turns[0].content):
-                before = self._processor.image_token * pictures  # it puts the first token behind
-            return str(before or "") + BETWEEN_TEXTS.join(texts)
-        messages = [
-            {"role": turn.role, "content": template_content(turn.content)}
-            for turn in with_texts(turns, texts)
-        ]
-        try:
-            text = self._processor.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True
-            )
-        except Exception as error:  # a template is a program, which fails as it likes
-            hint = ". Leave the system prompt out" if turns[0].role == "system" else ""
-            raise PromptError(f"The model's chat template fails: {reason(error)}{hint}.") from error
-        return str(text)
-
-    def _encoded(self, text: str, turns: Conversation) -> dict[str, torch.Tensor]:
-        """Return the processor's inputs for a prompt."""
-        # The template has written the first token already where the tokenizer would add one.
-        options: dict[str, Any] = {"add_special_tokens": False, "return_tensors": "pt"}
-        seen = [each for turn in turns for each in turn.content]
-        images = [each.image for each in seen if isinstance(each, Picture)]
-        videos = [each for each in seen if isinstance(each, Video)]
-        if images:
-            family = FAMILIES.get(self._config.model_type)
-            options |= {"images": images} | dict(family.one_view if family else {})
-        if videos:
-            if getattr(self._processor, "video_processor", None) is None:
-                raise PromptError(
-                    f"The model type {self._config.model_type!r} reads no videos: give pictures."
-                )
-            options |= {
-                "videos": [each.pixels() for each in videos],
-                "do_sample_frames": False,
-                "video_metadata": [each.metadata() for each in videos],
-            }
-        return {
-            name: value
-            for name, value in self._processor(text=[text], **options).items()
-            if isinstance(value, torch.Tensor) and name != "labels"  # for training
-        }

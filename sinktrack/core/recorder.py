@@ -242,7 +242,7 @@ class Recorder:
         # Positions are in the prompt's order, and so are the grids.
         maps, start = [], 0
         for grid in prompts.grids[row]:
-            cells = flat[..., start : start + grid.tokens]
+            cells = flat[..., start : start + grid.cells]
             maps.append(cells.reshape(*cells.shape[:2], grid.frames * grid.rows, grid.columns))
             start += grid.tokens
         return tuple(maps), scale

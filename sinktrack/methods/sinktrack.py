@@ -9,10 +9,11 @@ import torch
 from sinktrack.core.architecture import decoder_layers
 from sinktrack.core.attention_call import AttentionCall
 from sinktrack.core.errors import MethodError
+from sinktrack.core.families import reads_pictures
 from sinktrack.core.intervention import Hooks, Intervention, Write, parameter
 from sinktrack.core.keys import at_position_zero, context_keys
 from sinktrack.core.parts import KINDS, PromptParts, is_of, kinds_of_context
-from sinktrack.core.prompt import Prompt, reads_pictures
+from sinktrack.core.prompt import Prompt
 from sinktrack.core.scores import capped
 from sinktrack.core.sinks import massive
 
