@@ -7,6 +7,7 @@ from app.shared.machine import without_proxies
 from app.shared.settings import Settings
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.machine import tolerate_any_text
+from sinktrack.terminal import waiting
 
 
 def main() -> int:
@@ -27,7 +28,8 @@ def main() -> int:
         else:
             engine = Engine.choose(settings)
             page = compare_page.serve(engine, settings)
-            engine.load()
+            with waiting(f"Loading {engine.name}") as say:
+                engine.load(say)
         page.block_thread()
     except (SinkTrackError, OSError) as error:  # OSError: the port is taken
         print(f"app.py: {error}", file=sys.stderr)

@@ -6,7 +6,7 @@ Where a stream is no terminal nothing is redrawn, and the last texts are written
 import sys
 import time
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Literal, TextIO
@@ -36,13 +36,17 @@ def is_terminal(name: Literal["stdout", "stderr"]) -> bool:
 
 
 @contextmanager
-def waiting(for_what: str) -> Iterator[None]:
-    """Show on the error stream, if it is a terminal, what takes time; "" shows nothing."""
-    if not for_what or not is_terminal("stderr"):
-        yield
+def waiting(for_what: str) -> Iterator[Callable[[str], None]]:
+    """Show on the error stream, if it is a terminal, what takes time.
+
+    Yields:
+        What shows how far it is, given a sentence.
+    """
+    if not is_terminal("stderr"):
+        yield lambda doing: None
         return
-    with _console(sys.stderr).status(Text(f"{harmless(for_what)} …")):
-        yield
+    with _console(sys.stderr).status(Text(f"{harmless(for_what)} …")) as status:
+        yield lambda doing: status.update(Text(harmless(f"{for_what}: {doing} …")))
 
 
 class Growing:

@@ -296,28 +296,6 @@ def test_what_a_machine_lacks_is_named(tmp_path, monkeypatch):
         sinktrack.load(tmp_path / "x.gguf", device="cpu")
 
 
-def test_a_revision_stands_behind_a_hub_name(monkeypatch):
-    asked = {}
-
-    def unreachable(name, **options):
-        asked.update(options, name=name)
-        raise OSError("401 Client Error: this repository is gated")
-
-    monkeypatch.setattr("sinktrack.core.models.AutoConfig.from_pretrained", unreachable)
-    with pytest.raises(ModelError, match="log in with `hf auth login` or set HF_TOKEN"):
-        sinktrack.load("Qwen/Qwen2.5-0.5B@v1.0", device="cpu")
-    assert asked["name"] == "Qwen/Qwen2.5-0.5B" and asked["revision"] == "v1.0"
-
-    def read_only(*_, **__):
-        raise PermissionError(13, "Permission denied", "/cache")
-
-    monkeypatch.setattr("sinktrack.core.models.AutoConfig.from_pretrained", read_only)
-    with pytest.raises(ModelError, match="set HF_HOME to a folder that can be"):
-        sinktrack.load("Qwen/Qwen2.5-0.5B", device="cpu")
-    with pytest.raises(ModelError, match="name a branch, tag or commit"):
-        find_checkpoint("Qwen/Qwen2.5-0.5B@")
-
-
 SHAPES = dict.fromkeys(("llava", "llava_next", "llava_onevision", "paligemma"), (4, 4))
 SHAPES |= dict.fromkeys(("internvl", "idefics3", "smolvlm"), (2, 2))
 """How the tokens of a picture lie, or those of its overview."""

@@ -120,7 +120,8 @@ def _arriving(
     if engine.ready:
         yield _header(engine), component_json(compare.idle()), *unchanged
     while not engine.ready:
-        head = _header(engine, f", loading: {time.monotonic() - began:.0f} seconds so far")
+        doing = engine.loading and f"{html.escape(engine.loading)}, "
+        head = _header(engine, f", loading: {doing}{time.monotonic() - began:.0f} seconds so far")
         yield head, gr.skip(), *unchanged
         time.sleep(1)
     yield _header(engine), gr.skip(), *controls.arrived()

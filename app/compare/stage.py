@@ -46,8 +46,8 @@ def in_words(event: Progress) -> str:
     match event:
         case Waiting(ahead):
             return f"Waiting: {ahead} {'person is' if ahead == 1 else 'people are'} before you."
-        case LoadingModel():
-            return "The model is still loading; your question comes next."
+        case LoadingModel(doing):
+            return f"The model is still loading{doing and f' ({doing})'}; your question comes next."
         case ReadingPrompt():
             return "Reading what you asked."
         case Writing(token_count):

@@ -45,6 +45,7 @@ from sinktrack.core.errors import SinkTrackError
 from sinktrack.core.families import reads_pictures
 from sinktrack.core.models import model_name, remarks
 from sinktrack.core.names import BUNDLED
+from sinktrack.core.progress import Say
 from sinktrack.machine import settle_threads
 from sinktrack.report.payload import payload
 
@@ -67,6 +68,9 @@ class Engine:
         queue_size: How many requests may wait.
         bundled: Whether this is the small bundled checkpoint.
         notice: What people should know of the model before they ask; may be empty.
+
+    Attributes:
+        loading: How far loading is, such as "downloading, 1.2 of 7.5 GB"; "" before and after.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Engine:
         self._max_question_tokens = max_question_tokens
         self.name, self.bundled, self.notice = name, bundled, notice
         self.max_new_tokens = max_new_tokens
+        self.loading = ""
         self._chosen, self._insists = str(BUNDLED), True
         self._on_gpu = on_lent_gpu(self._events, _gpu_seconds)
 
@@ -116,11 +121,14 @@ class Engine:
             engine.load()
         return engine
 
-    def load(self) -> None:
+    def load(self, say: Say | None = None) -> None:
         """Load the model, if it is not; requests wait until then.
 
         The bundled model takes the place of one that suits the machine and cannot be had; never of
         one that was asked for.
+
+        Args:
+            say: Told how far it is, beside the page.
 
         Raises:
             SinkTrackError: If there is no model in the end.
@@ -128,17 +136,30 @@ class Engine:
         if self.ready:
             return
         try:
-            model, processor = _load(self._chosen)
+            model, processor = self._loaded(self._chosen, say)
         except SinkTrackError as error:
             if self._insists or self.bundled:
                 raise
             log.warning("%s", error)
-            model, processor = _load(str(BUNDLED))
+            model, processor = self._loaded(str(BUNDLED), say)
             self.bundled = True
             self.notice = f"It stands in for the model that suits this GPU. {error}"
         self.notice = " ".join([self.notice, *remarks(model, processor)]).strip()
         self.name = model_name(model)
+        self.loading = ""
         self._processor, self._model = processor, model
+
+    def _loaded(self, name: str, say: Say | None) -> tuple[Any, Any]:
+        """Load a model, and keep how far it is."""
+
+        def keep(doing: str) -> None:
+            self.loading = doing
+            if say is not None:
+                say(doing)
+
+        model, processor = sinktrack.load(name, say=keep)
+        settle_threads(model)
+        return model, processor
 
     @property
     def ready(self) -> bool:
@@ -278,7 +299,7 @@ class Engine:
                         yield Stopped()
                         return
                     time.sleep(UPDATE_SECONDS)
-                    event: Event = Waiting(ahead) if ahead else LoadingModel()
+                    event: Event = Waiting(ahead) if ahead else LoadingModel(self.loading)
                     yield Heartbeat() if event == last else event
                     last = event
                 yield from self._on_gpu(request, stop)
@@ -348,12 +369,6 @@ class Engine:
             report(Writing(step.index + 1, dict(step.texts), tuple(step.tokens)))
             comparison = step.comparison
         return comparison
-
-
-def _load(chosen: str) -> tuple[Any, Any]:
-    model, processor = sinktrack.load(chosen)
-    settle_threads(model)
-    return model, processor
 
 
 def gpu_memory() -> int | None:

@@ -26,7 +26,13 @@ class Waiting:
 
 @dataclass(frozen=True)
 class LoadingModel:
-    """The request is the next one, but the model is still loading."""
+    """The request is the next one, but the model is still loading.
+
+    Args:
+        doing: How far it is; may be empty.
+    """
+
+    doing: str = ""
 
 
 @dataclass(frozen=True)

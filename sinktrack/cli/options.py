@@ -13,7 +13,7 @@ from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.errors import MethodError, ModelError
 from sinktrack.core.names import BUNDLED, exists
 from sinktrack.machine import settle_threads
-from sinktrack.terminal import harmless, is_terminal, waiting
+from sinktrack.terminal import harmless, waiting
 
 if TYPE_CHECKING:
     from sinktrack.core.batch import Methods
@@ -161,15 +161,14 @@ class Loading:
                 "The small checkpoint comes with a checkout alone: choose one with --model."
             )
         place = str(BUNDLED) if name is None else known(name)
-        local = exists(place)
-        if local or not is_terminal("stderr"):  # else downloading has a progress bar of its own
-            transformers.utils.logging.disable_progress_bar()
-        with waiting(f"Loading {Path(place).name}" if local else ""):
+        transformers.utils.logging.disable_progress_bar()
+        with waiting(f"Loading {Path(place).name if exists(place) else place}") as say:
             model, processor = load(
                 place,
                 device=self.device,
                 dtype=None if self.dtype is None else getattr(torch, self.dtype.value),
                 four_bit=self.four_bit,
+                say=say,
             )
         settle_threads(model)
         return model, processor

@@ -26,6 +26,8 @@ from sinktrack.core.attach import attach
 from sinktrack.core.checkpoint import Checkpoint, find_checkpoint
 from sinktrack.core.errors import AttachError, ModelError, reason
 from sinktrack.core.families import FAMILIES, check_family, reads_pictures
+from sinktrack.core.hub import hub_arguments, hub_hint
+from sinktrack.core.progress import Say, told
 from sinktrack.core.text_tokens import tokenizer_of
 
 
@@ -35,6 +37,7 @@ def load(
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
     four_bit: bool = False,
+    say: Say | None = None,
 ) -> tuple[Any, Any]:
     """Load a model and what turns text and pictures into its inputs.
 
@@ -49,6 +52,8 @@ def load(
             "auto" spreads it over all GPUs, and over memory and disk where they do not hold it.
         dtype: Of the weights; by default float32 on the CPU and bfloat16 elsewhere.
         four_bit: Quantise to 4 bits with bitsandbytes, for GPUs with little memory.
+        say: Told a few times a second what is going on, such as "downloading, 1.2 of 7.5 GB", in
+            place of progress bars.
 
     Returns:
         The model in eval mode, and its processor; for a text-only model its tokenizer.
@@ -64,8 +69,8 @@ def load(
     if dtype is None:
         dtype = torch.float32 if place.type == "cpu" else torch.bfloat16
     source: dict[str, Any] = {"trust_remote_code": False}
-    if found.revision is not None:
-        source["revision"] = found.revision
+    if not found.local:
+        source |= hub_arguments(found.place, found.revision)
     if found.gguf is not None:
         _need(found.name, "gguf", "reading GGUF files")
         source["gguf_file"] = found.gguf
@@ -74,7 +79,8 @@ def load(
     )
     loader = _loader(found, config)
     options = source | _placing(found, config, place, spread, dtype, four_bit)
-    model = _weights(found, config, loader, options)
+    with told(say) as bars:
+        model = _weights(found, config, loader, options | bars)
     reader_class = AutoProcessor if reads_pictures(config) else AutoTokenizer
     reader = _attempt(
         found, "its processor", lambda: reader_class.from_pretrained(found.place, **source)
@@ -272,12 +278,8 @@ def _attempt(found: Checkpoint, what: str, load_it: Callable[[], Any]) -> Any:
         said = reason(error)
         if found.local:
             hint = "check that it is a whole checkpoint with safetensors weights"
-        elif isinstance(error, PermissionError) or "Permission denied" in said:
-            hint = "the hub's cache cannot be written: set HF_HOME to a folder that can be"
-        elif "gated" in said or "401" in said or "403" in said:
-            hint = "it is private or must be asked for: log in with `hf auth login` or set HF_TOKEN"
         else:
-            hint = "check the name and the connection to the hub, or give a local folder"
+            hint = hub_hint(error)
         raise ModelError(f"{found.name}: {what} cannot be loaded; {hint}. ({said})") from error
 
 

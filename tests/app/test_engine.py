@@ -139,7 +139,14 @@ def test_a_question_waits_until_the_model_is_there(monkeypatch, picture):
         engine.request(QUESTION, pictures=[picture], max_new_tokens=2), StopFlag()
     )
     assert next(answering) == LoadingModel()
-    engine.load()
+    said: list[str] = []
+
+    def say(doing: str) -> None:
+        said.append(doing)
+        assert engine.loading == doing and not engine.ready
+
+    engine.load(say)
+    assert said[-1].startswith("loading weights, ") and engine.loading == ""
     assert engine.anchored
     assert isinstance(list(answering)[-1], FilesReady)
 
@@ -357,8 +364,8 @@ def started(settings: Settings) -> Engine:
     return engine
 
 
-def loader(checkpoint: tuple[Any, Any], failing_name: str) -> Callable[[str], tuple[Any, Any]]:
-    def load(name: str) -> tuple[Any, Any]:
+def loader(checkpoint: tuple[Any, Any], failing_name: str) -> Callable[..., tuple[Any, Any]]:
+    def load(name: str, *, say: Callable[[str], None]) -> tuple[Any, Any]:
         if name == failing_name:
             raise ModelError(f"{name} cannot be reached.")
         return checkpoint

@@ -278,6 +278,7 @@ def test_while_the_model_loads_the_page_is_there_and_a_question_waits(slow, visi
     visitor = visit(server.ready())
     page = visitor.page
     head = page.locator(".st-model")
+    expect(head).to_contain_text("loading weights, ")
     expect(head).to_contain_text("seconds so far")
     expect(page.locator(".st-banner")).to_contain_text("This machine has no CUDA GPU")
     page.locator(".st-example").first.click()
