@@ -36,7 +36,9 @@ class Family:
 
 FAMILIES = {
     "qwen2_5_vl": Family(
-        "Qwen2.5-VL", True, "the public code's outputs; the bundled models; the 3B's true shape"
+        "Qwen2.5-VL",
+        True,
+        "the public code's outputs; the bundled models; the 3B's and 7B's true shape",
     ),
     "qwen2_vl": Family("Qwen2-VL", True),
     "qwen3_vl": Family("Qwen3-VL", True),
