@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+import transformers
 from paths import CHECKPOINT
 from small_hub import BRANCH, REPOSITORY, TOKEN, small_hub
 
@@ -81,6 +82,7 @@ def test_what_to_do_is_said_where_the_hub_says_no(tmp_path):
 
 
 def test_weights_are_told_of_while_they_are_read(capfd):
+    transformers.utils.logging.enable_progress_bar()  # a command line has none
     said = []
     sinktrack.load(CHECKPOINT, device="cpu", say=said.append)
     count = len(set(said))
