@@ -90,7 +90,7 @@ def test_a_folder_without_a_config_is_refused(tmp_path):
 
 def test_a_hub_name_that_cannot_be_reached_is_refused(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    refused("nobody/nothing-of-that-name", "connection to the hub")
+    refused("nobody/nothing-of-that-name", "the hub cannot be reached: check the connection")
 
 
 def test_an_unknown_architecture_is_refused(copied):
