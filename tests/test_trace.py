@@ -200,3 +200,21 @@ def test_asking_for_what_was_not_recorded_is_refused_in_a_sentence():
         generate(model, small_inputs(model))
     with pytest.raises(TraceError, match="Recording is off"):
         recorder.trace()
+
+
+def test_layers_measured_at_once_are_those_measured_alone(monkeypatch):
+    model = small_model("qwen2_5_vl")
+    inputs = small_inputs(model, images=1)
+
+    def recorded():
+        with sinktrack.attach(model) as recorder:
+            model.generate(**inputs, max_new_tokens=5, do_sample=False)
+            return recorder.trace()
+
+    together = recorded()
+    monkeypatch.setattr("sinktrack.core.recorder.AT_ONCE", 0)
+    alone = recorded()
+    for name in ("share", "delivered", "sink"):
+        assert torch.allclose(getattr(together, name), getattr(alone, name), atol=1e-6)
+    for mine, other in zip(together.image_maps, alone.image_maps, strict=True):
+        assert (mine.int() - other.int()).abs().max() <= 1

@@ -12,31 +12,17 @@ import torch
 from sinktrack.core.columns import KeyParts
 from sinktrack.core.errors import AttachError
 from sinktrack.core.keys import Rotary, check_reproduced, turned_heads
+from sinktrack.core.last_query import LastQuery
 from sinktrack.core.parts import PADDING, PromptParts
 from sinktrack.core.running import Running
 from sinktrack.core.scores import attend, hidden_by, query_scores, slices, weighted_values
 
 
-@dataclass(frozen=True)
-class LastQuery:
-    """Where the last query of one layer looked.
-
-    Args:
-        share: float32 (B, H, S), attention probability on each part.
-        delivered: float32 (B, H), ||p_s v_s|| / ||sum_j p_j v_j||; NaN where the sink is unseen.
-        keys: float32 (B, K), attention probability on each key, mean over heads.
-    """
-
-    share: torch.Tensor
-    delivered: torch.Tensor
-    keys: torch.Tensor
-
-
 class LayerRecorder(Protocol):
     """What a tap reports to."""
 
-    def attended(self, layer_idx: int, last_query: LastQuery) -> None:
-        """Take where the last query of a layer looked."""
+    def attended(self, last: LastQuery) -> None:
+        """Take the last query of a layer, and what it met."""
 
 
 @dataclass(frozen=True)

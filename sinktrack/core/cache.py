@@ -15,6 +15,7 @@ from transformers.cache_utils import DynamicLayer
 
 from sinktrack.core.errors import AttachError, MethodError
 from sinktrack.core.keys import rotated_back, turns_pairs
+from sinktrack.core.roomy_cache import RoomyLayer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +161,7 @@ class WindowedCache(CacheColumns):
             AttachError: If the cache does not grow and so cannot be cut.
         """
         layers = cache.layers
-        if not all(type(layer) is DynamicLayer for layer in layers):
+        if not all(type(layer) in (DynamicLayer, RoomyLayer) for layer in layers):
             raise AttachError(
                 f"A SinkWindow cuts a growing cache, and {type(cache).__name__} is none: leave out "
                 'cache_implementation, or use cache="full".'

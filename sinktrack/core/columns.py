@@ -97,11 +97,11 @@ class KeyParts:
         return torch.cat([positions, beyond], dim=1).gather(1, origins.to(positions.device))
 
     def at_prompt(self, keys: torch.Tensor) -> torch.Tensor:
-        """Return values of keys (B, K) where these stood in the prompt, (B, T + 1)."""
+        """Return values of keys (B, l, K) where these stood in the prompt, (B, l, T + 1)."""
         if self.origins is None:
             return keys
-        origins = self.origins.to(keys.device)
-        return keys.new_zeros(len(keys), self.length + 1).scatter_add(1, origins, keys)
+        origins = self.origins.to(keys.device)[:, None].expand_as(keys)
+        return keys.new_zeros(*keys.shape[:2], self.length + 1).scatter_add(2, origins, keys)
 
     def _forget(self) -> None:
         self._one_hot, self._of_kind = None, {}

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import DynamicCache
 
 from sinktrack.core.architecture import decoder_layers, input_device, unwrapped
 from sinktrack.core.attach import Attachment
@@ -28,6 +27,7 @@ from sinktrack.core.intervention import Intervention, fit
 from sinktrack.core.models import model_name
 from sinktrack.core.prompt import Prompt
 from sinktrack.core.reading import fresh_positions, last_states, with_positions
+from sinktrack.core.roomy_cache import roomy_cache
 from sinktrack.core.row import Row
 from sinktrack.core.text import token_texts
 from sinktrack.core.text_tokens import tokenizer_of
@@ -221,7 +221,7 @@ class Generator:
         started = time.perf_counter() - read
         model, layout = self._model, self._layout
         inputs = with_positions(self._inputs)
-        cache: Any = DynamicCache(config=model.config.get_text_config())
+        cache: Any = roomy_cache(model.config.get_text_config())
         cached = {cache_argument(model): cache, "use_cache": True}
         logits = _next_logits(model, **inputs, **cached)
         rows_of = torch.tensor(layout.rows_of, device=ids.device)

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from sinktrack.core.attention_call import LastQuery
 from sinktrack.core.columns import KeyParts
 from sinktrack.core.errors import TraceError
 from sinktrack.core.intervention import Intervention, Write
+from sinktrack.core.last_query import AT_ONCE, LastQuery, look
 from sinktrack.core.parts import PADDING
 from sinktrack.core.running import Running, running_at
 from sinktrack.core.text import token_texts
@@ -69,14 +69,17 @@ class Recorder:
         if input_ids is not None:
             self._ids.append(input_ids[:, -1])
         self._steps.append(_Step())
+        self._unmeasured: list[LastQuery] = []
 
     def end_step(self, logits: torch.Tensor | None) -> None:
         """End a forward pass that gave `logits` (B, Q, V)."""
+        self._measure()
         self._last_logits = None if logits is None else logits[:, -1]
         self._steps[-1].pack_visual()
 
     def abandon_step(self) -> None:
         """Forget a forward pass that failed."""
+        self._unmeasured = []
         self._steps.pop()
         if self._steps:
             self._ids.pop()
@@ -87,22 +90,40 @@ class Recorder:
         """Take which prompt positions are sinks, bool (B, T)."""
         self._sinks = self._of_all_rows(found)
 
-    def attended(self, layer_idx: int, last_query: LastQuery) -> None:
-        """Take where the last query of a layer looked; until rows part, one stands for several."""
+    def attended(self, last: LastQuery) -> None:
+        """Take the last query of a layer, which is measured with those before it."""
+        kept = self._unmeasured
+        most = (len(kept) + 1) * last.key.numel() > AT_ONCE
+        if kept and (most or not last.stands_behind(kept[-1])):
+            self._measure()
+        self._unmeasured.append(last)
+
+    @torch.no_grad()
+    def _measure(self) -> None:
+        """Measure where the last queries that were taken looked."""
+        if not self._unmeasured:
+            return
         assert self._keys is not None
+        layers = slice(self._unmeasured[0].layer, self._unmeasured[-1].layer + 1)
+        with torch.autocast(self._unmeasured[0].query.device.type, enabled=False):
+            looked = look(self._unmeasured)
+        self._unmeasured = []
+        # Until rows part, one stands for several.
         share, delivered, keys = map(
-            self._of_all_rows, (last_query.share, last_query.delivered, last_query.keys)
+            self._of_all_rows, (looked.share, looked.delivered, looked.keys)
         )
         step = self._steps[-1]
         if step.share is None or step.delivered is None or step.visual is None:
-            step.share = share.new_empty(self._num_layers, *share.shape)
-            step.delivered = delivered.new_empty(self._num_layers, *delivered.shape)
+            step.share = share.new_empty(self._num_layers, *share[:, 0].shape)
+            step.delivered = delivered.new_empty(self._num_layers, *delivered[:, 0].shape)
             step.visual = keys.new_empty(self._num_layers, *self._visual.shape)
-        step.share[layer_idx] = share.to(step.share.device)
-        step.delivered[layer_idx] = delivered.to(step.share.device)
-        keys = self._keys.at_prompt(keys.to(step.share.device))
-        visual = keys.gather(1, self._visual.to(keys.device))
-        step.visual[layer_idx] = visual.masked_fill(~self._seen.to(keys.device), 0.0)
+        device = step.share.device
+        step.share[layers] = share.transpose(0, 1).to(device)
+        step.delivered[layers] = delivered.transpose(0, 1).to(device)
+        keys = self._keys.at_prompt(keys.to(device))
+        at = self._visual.to(device)[:, None].expand(-1, keys.shape[1], -1)
+        visual = keys.gather(2, at).masked_fill(~self._seen.to(device)[:, None], 0.0)
+        step.visual[layers] = visual.transpose(0, 1)
 
     def _of_all_rows(self, measured: torch.Tensor) -> torch.Tensor:
         """Return what was measured for each row of the batch."""
