@@ -60,7 +60,7 @@ Weights = Annotated[
     Dtype | None,
     typer.Option(
         "--dtype",
-        help="Of the weights; by default float32 on the CPU and bfloat16 elsewhere.",
+        help="Of the weights; by default what the device is fastest in.",
         rich_help_panel=MODEL,
     ),
 ]

@@ -33,6 +33,7 @@ from sinktrack.core.text import token_texts
 from sinktrack.core.text_tokens import tokenizer_of
 from sinktrack.core.trace import Token
 from sinktrack.core.upstream import cache_argument
+from sinktrack.core.wide_products import wide_products
 from sinktrack.version import VERSION
 
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "alloc_failed")
@@ -223,7 +224,8 @@ class Generator:
         inputs = with_positions(self._inputs)
         cache: Any = roomy_cache(model.config.get_text_config())
         cached = {cache_argument(model): cache, "use_cache": True}
-        logits = _next_logits(model, **inputs, **cached)
+        with wide_products(model):
+            logits = _next_logits(model, **inputs, **cached)
         rows_of = torch.tensor(layout.rows_of, device=ids.device)
         fork = self._attachment.fork_layer
         for layer in cache.layers[:fork]:  # up to here rows with the same prompt were one

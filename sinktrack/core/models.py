@@ -29,6 +29,8 @@ from sinktrack.core.families import FAMILIES, check_family, reads_pictures
 from sinktrack.core.hub import hub_arguments, hub_hint
 from sinktrack.core.progress import Say, told
 from sinktrack.core.text_tokens import tokenizer_of
+from sinktrack.core.wide_products import fast_dtype
+from sinktrack.machine import SMALL
 
 
 def load(
@@ -50,7 +52,8 @@ def load(
             the newest.
         device: Where to put the model; by default the first CUDA GPU, else Apple's, else the CPU.
             "auto" spreads it over all GPUs, and over memory and disk where they do not hold it.
-        dtype: Of the weights; by default float32 on the CPU and bfloat16 elsewhere.
+        dtype: Of the weights; by default bfloat16, but float32 for small models on the CPU, and
+            for large ones where this CPU is no faster in bfloat16.
         four_bit: Quantise to 4 bits with bitsandbytes, for GPUs with little memory.
         say: Told a few times a second what is going on, such as "downloading, 1.2 of 7.5 GB", in
             place of progress bars.
@@ -66,8 +69,6 @@ def load(
     found = find_checkpoint(name)
     spread = device == "auto"
     place = default_device() if spread else _place(device)
-    if dtype is None:
-        dtype = torch.float32 if place.type == "cpu" else torch.bfloat16
     source: dict[str, Any] = {"trust_remote_code": False}
     if not found.local:
         source |= hub_arguments(found.place, found.revision)
@@ -77,7 +78,10 @@ def load(
     config = _attempt(
         found, "its config.json", lambda: AutoConfig.from_pretrained(found.place, **source)
     )
-    loader = _loader(found, config)
+    loader, count = _loader(found, config)
+    if dtype is None:
+        small = place.type == "cpu" and count < SMALL
+        dtype = torch.float32 if small else fast_dtype(place)
     options = source | _placing(found, config, place, spread, dtype, four_bit)
     with told(say) as bars:
         model = _weights(found, config, loader, options | bars)
@@ -149,8 +153,11 @@ def _quantised(config: Any) -> str | None:
     return None if own is None else str(own.get("quant_method", "an unknown method"))
 
 
-def _loader(found: Checkpoint, config: Any) -> Any:
-    """Return the class that loads a model, which is built without weights to see its layers."""
+def _loader(found: Checkpoint, config: Any) -> tuple[Any, int]:
+    """Return the class that loads a model, and how many weights it has.
+
+    The model is built without them, to see its layers.
+    """
     sees = reads_pictures(config)
     if config.model_type not in FAMILIES:
         check_family(found.name, config.to_dict())
@@ -170,7 +177,7 @@ def _loader(found: Checkpoint, config: Any) -> Any:
             f"{found.name} is of the model type {config.model_type!r}. {error} Choose one of the "
             f"types {', '.join(FAMILIES)}."
         ) from error
-    return loader
+    return loader, sum(weights.numel() for weights in empty.parameters())
 
 
 def _adapted(model: Any, folder: Path) -> Any:
