@@ -6,7 +6,7 @@ from PIL import Image
 from small_models import FAMILIES, TEXT, small_inputs, small_model
 
 import sinktrack
-from sinktrack.core.batch import batch_size, method_groups
+from sinktrack.core.batch import batch_size, filled, method_groups
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import MethodError, PromptError
 from sinktrack.core.generate import Generator, answer_batch
@@ -246,3 +246,21 @@ def test_no_methods_and_padded_prompts_are_refused():
         compared(model, [prompt], {})
     with pytest.raises(PromptError, match="padding"):
         compared(model, [as_prompt(model, small_inputs(model, padding=3))], {"x": None})
+
+
+def test_a_batch_is_filled_by_tokens(monkeypatch):
+    model = small_model("llama")
+    inputs = [small_inputs(model, text_tokens=count) for count in (9, 99)]
+    short, long = (as_prompt(model, each) for each in inputs)
+    methods = {"plain": None, "sinktrack": sinktrack.SinkTrack.for_model(model)}
+
+    def sizes(prompts, rows):
+        return [len(each) for each in filled(prompts, methods, rows)]
+
+    assert sizes([short] * 5, 4) == [2, 2, 1]
+    tokens = long.inputs["input_ids"].shape[1]
+    monkeypatch.setattr("sinktrack.core.batch.AT_ONCE", 2 * 2 * tokens)
+    assert sizes([long, long, long, short, short], 100) == [2, 2, 1]
+    assert sizes([short] * 3 + [long], 100) == [3, 1]
+    monkeypatch.setattr("sinktrack.core.batch.AT_ONCE", 1)
+    assert sizes([short, long], 100) == [1, 1]

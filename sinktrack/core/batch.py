@@ -1,6 +1,6 @@
 """Several prompts as one batch, padded on the left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 
@@ -11,6 +11,9 @@ from sinktrack.core.prompt import Prompt
 
 Methods = Mapping[str, Intervention | None]
 """Names to methods, None being the plain model."""
+
+AT_ONCE = 32_768
+"""How many tokens a batch reads at most, which take memory with the width of the model."""
 
 _A_TOKEN_EACH = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
 """Inputs that hold one value a token; all others hold one entry a picture or a patch."""
@@ -88,6 +91,30 @@ def batch_size(methods: Methods, rows: int) -> int:
     """
     alone = any(method is not None and method.needs_no_padding for method in methods.values())
     return 1 if alone else max(1, rows // sum(map(_rows_of, methods.values())))
+
+
+def filled(prompts: Iterable[Prompt], methods: Methods, rows: int) -> Iterator[list[Prompt]]:
+    """Part prompts into batches, in their order.
+
+    Args:
+        prompts: What is asked.
+        methods: What answers each prompt.
+        rows: As for `batch_size`; a batch has no more than `AT_ONCE` tokens either, padding
+            counted.
+    """
+    size, each = batch_size(methods, rows), sum(map(_rows_of, methods.values()))
+    batch: list[Prompt] = []
+    longest = 0
+    for prompt in prompts:
+        tokens = prompt.inputs["input_ids"].shape[1]
+        wider = max(longest, tokens)
+        if batch and (len(batch) == size or (len(batch) + 1) * each * wider > AT_ONCE):
+            yield batch
+            batch, wider = [], tokens
+        batch.append(prompt)
+        longest = wider
+    if batch:
+        yield batch
 
 
 def method_groups(methods: Methods, rows: int) -> list[Methods]:

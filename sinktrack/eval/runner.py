@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sinktrack.core.batch import Methods, batch_size, method_groups
+from sinktrack.core.batch import Methods, filled, method_groups
 from sinktrack.core.cache import Cache, cache_as_json, check_cache
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import MethodError, OutputError, PromptError
@@ -252,6 +252,8 @@ def _batches(
 ) -> Iterator[list[tuple[Item, int | None, Row]]]:
     """Answer a task's items, as many rows at once as may be, but for those that are answered.
 
+    Long ones come first and stand beside each other, so that little of a batch is padding.
+
     Yields:
         Of each batch the item, the seed and what was written.
     """
@@ -263,13 +265,15 @@ def _batches(
             for seed in run.draws
             if not all((task.name, name, item.id, seed) in done for name in methods)
         ]
-        size = batch_size(methods, run.batch)
-        for start in range(0, len(asked), size):
-            batch = asked[start : start + size]
+        asked.sort(key=lambda each: _length(each[0]), reverse=True)
+        prompts = (_prompt(model, processor, item) for item, _ in asked)
+        left = iter(asked)
+        for together in filled(prompts, methods, run.batch):
+            batch = [next(left) for _ in together]
             answers = answer_batch(
                 model,
                 processor,
-                [_prompt(model, processor, item) for item, _ in batch],
+                together,
                 methods,
                 cache=run.cache,
                 decoding=decoding,
@@ -280,6 +284,11 @@ def _batches(
                 for (item, seed), rows in zip(batch, answers, strict=True)
                 for row in rows
             ]
+
+
+def _length(item: Item) -> tuple[bool, int]:
+    """Return what tells roughly how long an item's prompt is, before it is built."""
+    return item.image is not None, len(item.question) + len(item.passage or "")
 
 
 def _record(task: Task, item: Item, seed: int | None, row: Row) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sinktrack.core.batch import Methods, batch_size
+from sinktrack.core.batch import Methods, filled
 from sinktrack.core.cache import cache_as_json
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.decoding import Decoding
@@ -43,33 +43,33 @@ def prepare(study: Study, model: Any, processor: Any, *, batch: int = 16) -> int
     unanswered = [item for item in study.items if _stored_digest(study, item) != sources[item]]
     study.prepared(study.items[0]).parent.mkdir(exist_ok=True)
     decoding = Decoding(max_new_tokens=study.max_new_tokens)
-    batch = batch_size(methods, batch)
+    prompts = (
+        build_prompt(
+            model,
+            processor,
+            item.question,
+            item.images,
+            passage=item.passage or None,
+            answer_tokens=study.max_new_tokens,
+        )
+        for item in unanswered
+    )
+    left = iter(unanswered)
     with tqdm(
         total=len(study.items), initial=len(study.items) - len(unanswered), unit="item"
     ) as bar:
-        for start in range(0, len(unanswered), batch):
-            items = unanswered[start : start + batch]
-            prompts = [
-                build_prompt(
-                    model,
-                    processor,
-                    item.question,
-                    item.images,
-                    passage=item.passage or None,
-                    answer_tokens=study.max_new_tokens,
-                )
-                for item in items
-            ]
+        for together in filled(prompts, methods, batch):
             generator = Generator(
                 model,
                 tokenizer_of(processor),
-                prompts,
+                together,
                 methods,
                 decoding=decoding,
                 cache=study.cache,
             )
             generator.run()
-            for item, comparison in zip(items, generator.comparisons(), strict=True):
+            for comparison in generator.comparisons():
+                item = next(left)
                 _write_answers(study, item, comparison, sources[item])
                 bar.update()
     return len(unanswered)
