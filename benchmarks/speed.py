@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import transformers
 
-from sinktrack.bench import speed_table
+from sinktrack.bench import measure
 from sinktrack.core.prompt import Prompt
 
 IMAGE_TOKEN = 1000
@@ -90,7 +90,7 @@ def main() -> None:
     options = parser.parse_args()
     model = random_model().to(options.device, getattr(torch, options.dtype))
     prompt = random_prompt(model.config, 1024)
-    print(speed_table(model, Wordless(), prompt, new_tokens=64, rounds=options.rounds))
+    print(measure(model, Wordless(), prompt, new_tokens=64, rounds=options.rounds).table())
 
 
 if __name__ == "__main__":

@@ -6,42 +6,97 @@ Machines are noisy, so the things compared take turns in every round and the med
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
+import transformers
 from PIL import Image
 from tqdm import tqdm
 
-from sinktrack.api import stream_prompt
 from sinktrack.core.architecture import input_device, set_decoder_attention
 from sinktrack.core.attach import attach
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.families import reads_pictures
+from sinktrack.core.generate import Generator
 from sinktrack.core.images import Picture
+from sinktrack.core.models import model_name
 from sinktrack.core.prompt import Prompt, build_prompt
 from sinktrack.core.text_tokens import tokenizer_of
+from sinktrack.core.wide_products import faster_wide
 from sinktrack.methods.sinktrack import SinkTrack
 
 COMPARISONS = (
-    ("two lanes with full trace / one plain generate", "lanes", "plain"),
-    ("two answers in turn, eager output_attentions / one plain generate", "in turn", "plain"),
+    ("two methods with trace / one plain generate", "two traced", "plain"),
+    ("two methods without trace / one plain generate", "two", "plain"),
+    ("two methods, trace on / off", "two traced", "two"),
+    ("one method with trace / one plain generate", "one traced", "plain"),
+    ("four methods with trace / one plain generate", "four traced", "plain"),
+    ("six methods with trace / one plain generate", "six traced", "plain"),
+    ("two eager generates with attentions / two methods with trace", "eager", "two traced"),
     ("prefill with SinkTrack / without", "attached prefill", "prefill"),
     ("prefill with SinkTrack and recording / without", "recorded prefill", "prefill"),
 )
 """A title, and the two runs whose times are divided: numerator and denominator."""
 
-
-def bench_checkpoint(model: Any, processor: Any, rounds: int = 3) -> str:
-    """Measure a model on one drawn picture and return the table of `speed_table`."""
-    pictures = [Picture(Image.linear_gradient("L").convert("RGB"))]
-    sees = reads_pictures(model.config)
-    prompt = build_prompt(model, processor, "Describe it.", pictures if sees else [])
-    return speed_table(model, tokenizer_of(processor), prompt, new_tokens=64, rounds=rounds)
+_SENTENCE = "The library of the town has three floors, and the roof of the third one leaks. "
 
 
-def speed_table(model: Any, tokenizer: Any, prompt: Prompt, *, new_tokens: int, rounds: int) -> str:
-    """Measure lanes and prefill against the plain model.
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """What was measured.
+
+    Args:
+        conditions: Of which model, where and how.
+        seconds: What each run took in every round.
+    """
+
+    conditions: dict[str, str | int | bool]
+    seconds: dict[str, list[float]]
+
+    def ratios(self, numerator: str, denominator: str) -> list[float]:
+        """Return the ratios of two runs' times in the same rounds, sorted."""
+        pairs = zip(self.seconds[numerator], self.seconds[denominator], strict=True)
+        return sorted(first / second for first, second in pairs)
+
+    def table(self) -> str:
+        """Return a Markdown table of median ratios with their range."""
+        lines = [", ".join(f"{name}: {said}" for name, said in self.conditions.items()), ""]
+        lines += ["| ratio of times | median | lowest | highest |", "|---|---|---|---|"]
+        for title, *runs in COMPARISONS:
+            ratios = self.ratios(*runs)
+            median = statistics.median(ratios)
+            lines.append(f"| {title} | {median:.3f} | {ratios[0]:.3f} | {ratios[-1]:.3f} |")
+        seconds = statistics.median(self.seconds["plain"])
+        return "\n".join([*lines, "", f"One plain generate took {seconds:.2f} s (median)."])
+
+
+def bench_checkpoint(
+    model: Any, processor: Any, *, prompt_tokens: int = 0, new_tokens: int = 64, rounds: int = 3
+) -> Times:
+    """Measure a model on a question, about a drawn picture if it reads any.
+
+    Args:
+        model: From `sinktrack.load`.
+        processor: Its processor.
+        prompt_tokens: How many tokens the prompt has at least, by a passage.
+        new_tokens: As for `measure`.
+        rounds: As for `measure`.
+    """
+    picture = Picture(Image.linear_gradient("L").convert("RGB"))
+    pictures = [picture] if reads_pictures(model.config) else []
+    ask = partial(build_prompt, model, processor, "Describe it.", pictures)
+    prompt, sentences = ask(), 0
+    while (length := prompt.inputs["input_ids"].shape[1]) < prompt_tokens:
+        sentences += 1 + (prompt_tokens - length) // 20
+        prompt = ask(passage=_SENTENCE * sentences)
+    tokenizer = tokenizer_of(processor)
+    return measure(model, tokenizer, prompt, new_tokens=new_tokens, rounds=rounds)
+
+
+def measure(model: Any, tokenizer: Any, prompt: Prompt, *, new_tokens: int, rounds: int) -> Times:
+    """Measure methods, recording and prefill against the plain model.
 
     Args:
         model: Any supported model.
@@ -49,9 +104,6 @@ def speed_table(model: Any, tokenizer: Any, prompt: Prompt, *, new_tokens: int, 
         prompt: The prompt that every run reads.
         new_tokens: How many tokens every run writes; ends of answers are ignored.
         rounds: How often each thing runs, after one round that is thrown away.
-
-    Returns:
-        A Markdown table of median ratios with their range.
     """
     inputs = {name: value.to(input_device(model)) for name, value in prompt.inputs.items()}
     runs = _runs(model, tokenizer, prompt, inputs, new_tokens)
@@ -61,21 +113,23 @@ def speed_table(model: Any, tokenizer: Any, prompt: Prompt, *, new_tokens: int, 
         times = _times(runs, rounds, model.device)
     finally:
         model.generation_config.eos_token_id = ends
-    text_config = model.config.get_text_config()
-    conditions = (
-        f"{inputs['input_ids'].shape[1]} prompt tokens, {new_tokens} new tokens, "
-        f"{text_config.num_hidden_layers} layers of {text_config.hidden_size}, {model.dtype}, "
-        f"{model.device}, torch {torch.__version__} with {torch.get_num_threads()} threads, "
-        f"{rounds} rounds"
-    )
-    seconds = statistics.median(times["plain"])
-    return "\n".join(
-        [
-            *(conditions, ""),
-            *_ratio_rows(times),
-            *("", f"One plain generate took {seconds:.2f} s (median)."),
-        ]
-    )
+    decoder = model.config.get_text_config()
+    cpu = model.device.type == "cpu"
+    conditions: dict[str, str | int | bool] = {
+        "model": model_name(model),
+        "prompt tokens": inputs["input_ids"].shape[1],
+        "new tokens": new_tokens,
+        "layers": decoder.num_hidden_layers,
+        "width": decoder.hidden_size,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": str(model.device) if cpu else torch.cuda.get_device_name(model.device),
+        "prompt in float32": cpu and model.dtype == torch.bfloat16 and faster_wide(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "rounds": rounds,
+    }
+    return Times(conditions=conditions, seconds=times)
 
 
 def _runs(
@@ -88,16 +142,21 @@ def _runs(
     """Return what is timed, by the names that `COMPARISONS` uses."""
     method = SinkTrack.for_model(model)
     decoding = Decoding(max_new_tokens=new_tokens)
+    all_methods = {"baseline": None} | {
+        f"sinktrack {strength}": SinkTrack.for_model(model, strength=strength)
+        for strength in (1.0, 0.8, 0.6, 0.4, 0.2)
+    }
 
     def plain() -> None:
         _generate(model, inputs, new_tokens)
 
-    def lanes() -> None:
-        methods = {"baseline": None, "sinktrack": method}
-        for _ in stream_prompt(model, tokenizer, prompt, methods=methods, decoding=decoding):
-            pass
+    def answers(count: int, record: bool = True) -> None:
+        methods = dict(list(all_methods.items())[:count])
+        generator = Generator(model, tokenizer, [prompt], methods, decoding=decoding, record=record)
+        generator.run()
+        generator.comparisons()
 
-    def in_turn() -> None:
+    def eager() -> None:
         before = model.config.get_text_config()._attn_implementation
         set_decoder_attention(model, "eager")
         for _ in range(2):
@@ -113,24 +172,17 @@ def _runs(
             prefill()
 
     return {
-        "lanes": lanes,
-        "in turn": in_turn,
+        "two traced": partial(answers, 2),
+        "two": partial(answers, 2, record=False),
+        "plain": plain,
+        "one traced": partial(answers, 1),
+        "four traced": partial(answers, 4),
+        "six traced": partial(answers, 6),
+        "eager": eager,
         "attached prefill": partial(attached_prefill, record=False),
         "recorded prefill": partial(attached_prefill, record=True),
         "prefill": prefill,
-        "plain": plain,
     }
-
-
-def _ratio_rows(times: dict[str, list[float]]) -> list[str]:
-    """Return a Markdown table of ratios, each of two runs' times in the same round."""
-    lines = ["| ratio of times | median | lowest | highest |", "|---|---|---|---|"]
-    for title, numerator, denominator in COMPARISONS:
-        pairs = zip(times[numerator], times[denominator], strict=True)
-        ratios = sorted(first / second for first, second in pairs)
-        median = statistics.median(ratios)
-        lines.append(f"| {title} | {median:.3f} | {ratios[0]:.3f} | {ratios[-1]:.3f} |")
-    return lines
 
 
 def _times(
