@@ -31,17 +31,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
-        """Send a file of the repository's only branch to whoever has the token."""
+        """Send a file of the repository's branch to whoever has the token."""
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             return self._answer(401, b"", {"X-Error-Code": "RepoNotFound"})
         before = f"/{REPOSITORY}/resolve/"
         revision, _, name = self.path.removeprefix(before).partition("/")
         if not self.path.startswith(before):
             return self._answer(404, b"", {"X-Error-Code": "EntryNotFound"})
-        if revision not in (BRANCH, COMMIT):
+        if revision not in ("main", BRANCH, COMMIT):
             return self._answer(404, b"", {"X-Error-Code": "RevisionNotFound"})
         path = self._folder / name
-        if not path.is_file():
+        # The main branch is empty, but every repository has one, where some releases look for more.
+        if revision == "main" or not path.is_file():
             return self._answer(
                 404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT}
             )
