@@ -28,6 +28,7 @@ class KeyParts:
         self.origins: torch.Tensor | None = None
         last = torch.tensor([len(names) - 1 for names in prompts.names])
         self._generated = last[:, None].to(self.labels.device)
+        self._sink_column: int | None = -2  # not looked for yet
         self._one_hot: torch.Tensor | None = None
         self._of_kind: dict[str, torch.Tensor] = {}
         self.before: tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
@@ -49,6 +50,7 @@ class KeyParts:
     def take_back(self) -> None:
         """Undo the last `grow`, for a step that failed."""
         self.labels, self.sinks, self.origins = self.before
+        self._sink_column = -2
         self._forget()
 
     def keep(self, columns: torch.Tensor) -> None:
@@ -66,7 +68,16 @@ class KeyParts:
         self.origins = self.origins.gather(1, columns)
         found = columns == self.sinks[:, None]
         self.sinks = found.int().argmax(1).masked_fill(~found.any(1), -1)
+        self._sink_column = -2
         self._forget()
+
+    @property
+    def sink_column(self) -> int | None:
+        """The column of the sinks where they are the same for all rows, else None."""
+        if self._sink_column == -2:
+            columns = self.sinks.tolist()
+            self._sink_column = columns[0] if len(set(columns)) == 1 else None
+        return self._sink_column
 
     def one_hot(self, device: torch.device) -> torch.Tensor:
         """Return the parts of keys as float32 (B, K, S); padding is all zero."""

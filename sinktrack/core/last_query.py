@@ -100,7 +100,12 @@ def look(last: Sequence[LastQuery]) -> Looked:
     share = probabilities @ segments[:, gone:]  # (B, l * H, S)
     columns = (sinks - gone).clamp(min=0)
     rows = torch.arange(batch, device=device)
-    sink_values = _as_heads([each.value[rows, :, columns] for each in last])
+    at = first.parts.sink_column
+    if at is None:
+        values = [each.value[rows, :, columns] for each in last]
+    else:  # without an index that is a view
+        values = [each.value[:, :, max(at - gone, 0)] for each in last]
+    sink_values = _as_heads(values)
     sink_norm = sink_values.float().norm(dim=-1)  # (B, l * H_kv)
     sink_norm = sink_norm.repeat_interleave(layers * heads // sink_norm.shape[1], dim=1)
     output_norm = _as_heads([each.output for each in last]).float().norm(dim=-1)

@@ -72,6 +72,7 @@ class LayerHooks:
         self._placed_for: tuple[bool, bool] | None = None
         self._acting: dict[int, list[Running]] = {}
         self._forked: dict[int, tuple[Any, Any]] = {}
+        self._recording: dict[int, AttentionTap] = {}
         self._reported: set[int] = set()
         self._turned: set[int] = set()
 
@@ -79,6 +80,7 @@ class LayerHooks:
         """Begin a generation."""
         self.keys_given, self.keys, self.running = given, keys, running
         self._placed_for = None
+        self._recording.clear()
 
     def begin_forward(self, prefill: bool) -> None:
         """Begin a forward pass of the model."""
@@ -237,6 +239,10 @@ class LayerHooks:
                     "nothing would be written or recorded: inside the block call the model "
                     "itself and not a part of it, without gradient checkpointing."
                 )
+            checked = self._windowed and index not in self._turned
+            if not (self.prefill or checked or self._acting[index]):
+                kwargs["attention_tap"] = self._recording_tap(index)
+                return args, kwargs
             entering = kwargs.get("hidden_states", args[0] if args else None)
             kwargs["attention_tap"] = AttentionTap(
                 layer_idx=index,
@@ -249,13 +255,25 @@ class LayerHooks:
                 reported=self._reported,
                 entering=entering,
                 cache=cache_of(kwargs),
-                checked=self._windowed and index not in self._turned,
+                checked=checked,
             )
             if entering is not None and entering.shape[1] > 1:
                 self._turned.add(index)  # its rotation is known once a later position was seen
             return args, kwargs
 
         return hook
+
+    def _recording_tap(self, index: int) -> AttentionTap:
+        """Return the tap of every step in which a layer is recorded alone."""
+        if index not in self._recording:
+            self._recording[index] = AttentionTap(
+                layer_idx=index,
+                prefill=False,
+                keys=self.keys,
+                recorder=self._recorder if self._recorder.enabled else None,
+                reported=self._reported,
+            )
+        return self._recording[index]
 
     def _forked_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return a layer's arguments with masks and positions for every row of the batch."""

@@ -41,9 +41,9 @@ class RoomyLayer(DynamicLayer):
         if room is None or kept is not self._kept[at] or end > room.shape[2]:
             rows, heads, _, size = kept.shape
             room = kept.new_empty(rows, heads, end + _ROOM, size)
-            room[:, :, :length] = kept
-        room[:, :, length:end] = more
-        grown = room[:, :, :end]
+            room.narrow(2, 0, length).copy_(kept)
+        room.narrow(2, length, more.shape[2]).copy_(more)
+        grown = room.narrow(2, 0, end)
         self._rooms[at], self._kept[at] = room, grown
         return grown
 
