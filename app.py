@@ -19,8 +19,10 @@ def main() -> int:
         from app.shared.engine import Engine  # the first, because it imports spaces before torch
 
         # isort: split
-        from app.compare import page as compare_page
-        from app.study import page as study_page
+        if settings.study is None:  # a second for each that is not needed
+            from app.compare import page as compare_page
+        else:
+            from app.study import page as study_page
 
     try:
         if settings.study is not None:
