@@ -3,6 +3,8 @@
 Knows nothing about what a vote means; app/study/vote_store.py does.
 """
 
+import sqlite3
+import time
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +19,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sinktrack.core.errors import StoreError, reason
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+_WAIT = 30.0
+"""How many seconds a server waits for another that writes to the same file."""
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -162,11 +167,12 @@ def _engine(url: str) -> sa.Engine:
     if url.startswith(("postgres://", "postgresql://")):
         url = "postgresql+psycopg://" + url.split("://", 1)[1]
         return sa.create_engine(url, pool_pre_ping=True)
-    engine = sa.create_engine(url, connect_args={"timeout": 30, "isolation_level": None})
+    engine = sa.create_engine(url, connect_args={"timeout": _WAIT, "isolation_level": None})
 
     @sa.event.listens_for(engine, "connect")
     def _durable(connection: Any, _record: Any) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        _keep_a_log(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")
@@ -175,6 +181,23 @@ def _engine(url: str) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _keep_a_log(connection: Any) -> None:
+    """Let readers and a writer of a file pass each other.
+
+    Where several servers open a new file together, SQLite lets the first of them do so, and refuses
+    the others without letting them wait.
+    """
+    until = time.monotonic() + _WAIT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def open_database(url: str) -> sa.Engine:

@@ -1,6 +1,7 @@
 """Votes are kept, each once, and every item gets its number; on SQLite and on PostgreSQL."""
 
 import random
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from alembic.migration import MigrationContext
 from paths import ROOT
 
 import app.study.assignment
+from app.study import database
 from app.study.database import metadata, open_database
 from app.study.vote_store import VoteStore
 from sinktrack.core.errors import StoreError
@@ -261,6 +263,25 @@ def test_ten_people_at_once_lose_and_double_nothing(make):
     assert sorted(vote["key"] for vote in kept) == sorted(sent) and len(kept) == 500
     assert set(Counter(vote["item"] for vote in kept).values()) == {5}
     assert max(Counter((vote["item"], vote["name"]) for vote in kept).values()) == 1
+
+
+class Busy:
+    """A connection to a file that another server is turning into one with a log."""
+
+    def __init__(self, times):
+        self.left = times
+
+    def execute(self, said):
+        self.left -= 1
+        if self.left >= 0:
+            raise sqlite3.OperationalError("database is locked")
+
+
+def test_a_new_file_that_several_open_is_waited_for(monkeypatch):
+    monkeypatch.setattr(database, "_WAIT", 0.2)
+    database._keep_a_log(Busy(3))
+    with pytest.raises(sqlite3.OperationalError):
+        database._keep_a_log(Busy(1000))
 
 
 KILLED = """
