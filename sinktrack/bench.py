@@ -114,7 +114,7 @@ def measure(model: Any, tokenizer: Any, prompt: Prompt, *, new_tokens: int, roun
     finally:
         model.generation_config.eos_token_id = ends
     decoder = model.config.get_text_config()
-    cpu = model.device.type == "cpu"
+    cpu, cuda = (model.device.type == kind for kind in ("cpu", "cuda"))
     conditions: dict[str, str | int | bool] = {
         "model": model_name(model),
         "prompt tokens": inputs["input_ids"].shape[1],
@@ -122,7 +122,7 @@ def measure(model: Any, tokenizer: Any, prompt: Prompt, *, new_tokens: int, roun
         "layers": decoder.num_hidden_layers,
         "width": decoder.hidden_size,
         "dtype": str(model.dtype).removeprefix("torch."),
-        "device": str(model.device) if cpu else torch.cuda.get_device_name(model.device),
+        "device": torch.cuda.get_device_name(model.device) if cuda else str(model.device),
         "prompt in float32": cpu and model.dtype == torch.bfloat16 and faster_wide(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
