@@ -26,14 +26,15 @@ PASSAGE = (
 QUESTION = "Why is the third floor closed?"
 NEW = 24
 HEADS = (
-    "model",
-    "asked",
-    "loading, s",
-    "both answers, s",
-    "as plain generate",
-    "shares apart from 1",
+    *("model", "asked", "loading, s", "both answers, s", "as plain generate"),
+    *(
+        "shares apart from 1",
+        "SinkTrack moved outputs by",
+        "report, kB",
+        "plain model",
+        "SinkTrack",
+    ),
 )
-HEADS += ("SinkTrack moved outputs by", "report, kB", "plain model", "SinkTrack")
 
 
 def rows_of(name: str, dtype: torch.dtype) -> list[list[str]]:

@@ -8,6 +8,8 @@ from small_models import small_model
 from transformers import AddedToken, AutoTokenizer
 
 SIDE = {"height": 56, "width": 56}
+TILES = [[56, 112], [112, 56]]
+"""Sizes that a picture is cut into tiles at."""
 CHAT = (
     "{% for turn in messages %}<|im_start|>{{ turn.role }}\n{% for part in turn.content %}"
     "{% if part.type == 'image' %}IMAGE{% elif part.type == 'video' %}<video>"
@@ -33,22 +35,15 @@ def small_processor(family: str) -> Any:
     tokenizer.add_tokens([AddedToken(each, special=True) for each in marks])
     between = "\n" if family == "llava_next" else ""
     template = CHAT.replace("IMAGE", image + between)
-    if family == "llava":
-        pictures = transformers.CLIPImageProcessor(size={"shortest_edge": 56}, crop_size=SIDE)
-        return transformers.LlavaProcessor(
-            pictures,
-            tokenizer,
-            patch_size=14,
-            vision_feature_select_strategy="default",
-            num_additional_image_tokens=1,
-            chat_template=template,
-        )
-    if family == "llava_next":
-        pictures = transformers.LlavaNextImageProcessor(
-            size={"shortest_edge": 56}, crop_size=SIDE, image_grid_pinpoints=[[56, 112], [112, 56]]
-        )
-        return transformers.LlavaNextProcessor(
-            pictures,
+    if family in ("llava", "llava_next"):
+        size: dict[str, Any] = {"size": {"shortest_edge": 56}, "crop_size": SIDE}
+        made: Any = transformers.LlavaProcessor
+        pictures: Any = transformers.CLIPImageProcessor
+        if family == "llava_next":
+            made, pictures = transformers.LlavaNextProcessor, transformers.LlavaNextImageProcessor
+            size["image_grid_pinpoints"] = TILES
+        return made(
+            pictures(**size),
             tokenizer,
             patch_size=14,
             vision_feature_select_strategy="default",
@@ -57,9 +52,7 @@ def small_processor(family: str) -> Any:
         )
     if family == "llava_onevision":
         return transformers.LlavaOnevisionProcessor(
-            transformers.LlavaOnevisionImageProcessor(
-                size=SIDE, image_grid_pinpoints=[[56, 112], [112, 56]]
-            ),
+            transformers.LlavaOnevisionImageProcessor(size=SIDE, image_grid_pinpoints=TILES),
             tokenizer,
             transformers.LlavaOnevisionVideoProcessor(size=SIDE),
             num_image_tokens=16,
@@ -103,7 +96,7 @@ def small_checkpoint(family: str) -> tuple[Any, Any]:
     model = small_model(family, vocab_size=len(words))
     config = model.config
     if hasattr(config, "image_grid_pinpoints"):
-        config.image_grid_pinpoints = [[56, 112], [112, 56]]
+        config.image_grid_pinpoints = TILES
     config.image_token_id = words.convert_tokens_to_ids(_image_token(family))
     if family == "llava_onevision":
         config.video_token_id = words.convert_tokens_to_ids("<video>")

@@ -16,6 +16,7 @@ class KeyParts:
         prompts: As given.
         labels: int64 (B, K), an index into the row's names, or `PADDING`.
         sinks: int64 (B,), the columns of the sinks, -1 where the cache has forgotten them.
+        sink_column: That column where it is the same for all rows, else None.
         origins: int64 (B, K), where each key stood in the prompt, T for those of the answer; None
             while every key is there.
     """
@@ -24,11 +25,10 @@ class KeyParts:
         """Begin with the prompts' keys."""
         self.prompts = prompts
         self.labels = prompts.labels
-        self.sinks = prompts.sinks
+        self._place_sinks(prompts.sinks)
         self.origins: torch.Tensor | None = None
         last = torch.tensor([len(names) - 1 for names in prompts.names])
         self._generated = last[:, None].to(self.labels.device)
-        self._sink_column: int | None = -2  # not looked for yet
         self._one_hot: torch.Tensor | None = None
         self._of_kind: dict[str, torch.Tensor] = {}
         self.before: tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
@@ -49,8 +49,8 @@ class KeyParts:
 
     def take_back(self) -> None:
         """Undo the last `grow`, for a step that failed."""
-        self.labels, self.sinks, self.origins = self.before
-        self._sink_column = -2
+        self.labels, sinks, self.origins = self.before
+        self._place_sinks(sinks)
         self._forget()
 
     def keep(self, columns: torch.Tensor) -> None:
@@ -67,17 +67,12 @@ class KeyParts:
         self.labels = self.labels.gather(1, columns)
         self.origins = self.origins.gather(1, columns)
         found = columns == self.sinks[:, None]
-        self.sinks = found.int().argmax(1).masked_fill(~found.any(1), -1)
-        self._sink_column = -2
+        self._place_sinks(found.int().argmax(1).masked_fill(~found.any(1), -1))
         self._forget()
 
-    @property
-    def sink_column(self) -> int | None:
-        """The column of the sinks where they are the same for all rows, else None."""
-        if self._sink_column == -2:
-            columns = self.sinks.tolist()
-            self._sink_column = columns[0] if len(set(columns)) == 1 else None
-        return self._sink_column
+    def _place_sinks(self, sinks: torch.Tensor) -> None:
+        columns = set(sinks.tolist())
+        self.sinks, self.sink_column = sinks, columns.pop() if len(columns) == 1 else None
 
     def one_hot(self, device: torch.device) -> torch.Tensor:
         """Return the parts of keys as float32 (B, K, S); padding is all zero."""

@@ -1,7 +1,7 @@
 """Which families of models were tried, and which cannot be attached to.
 
 A family is a `model_type` of a checkpoint's config.json. Methods never ask for it: what families
-do in their own ways stands in `keys.py` and `attention_call.py`, told from their modules.
+do in their own ways stands in `keys.py` and `scores.py`, told from their modules.
 """
 
 from collections.abc import Mapping

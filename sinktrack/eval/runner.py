@@ -288,7 +288,7 @@ def _batches(
 
 def _length(item: Item) -> tuple[bool, int]:
     """Return what tells roughly how long an item's prompt is, before it is built."""
-    return item.image is not None, len(item.question) + len(item.passage or "")
+    return item.image is not None, len(item.question) + len(item.passage)
 
 
 def _record(task: Task, item: Item, seed: int | None, row: Row) -> dict[str, Any]:
