@@ -17,7 +17,7 @@ from tqdm import tqdm
 import sinktrack
 
 ASSETS = Path(__file__).parent.parent / "assets"
-BUSY = "import torch\nx = torch.randn(400, 400)\nwhile True: x @ x"
+BUSY = "import torch\ntorch.set_num_threads(1)\nx = torch.randn(400, 400)\nwhile True: x @ x"
 ROUNDS = 3
 
 

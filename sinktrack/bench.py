@@ -22,9 +22,9 @@ from sinktrack.core.families import reads_pictures
 from sinktrack.core.generate import Generator
 from sinktrack.core.images import Picture
 from sinktrack.core.models import model_name
+from sinktrack.core.products import faster_packed, faster_wide
 from sinktrack.core.prompt import Prompt, build_prompt
 from sinktrack.core.text_tokens import tokenizer_of
-from sinktrack.core.wide_products import faster_wide
 from sinktrack.methods.sinktrack import SinkTrack
 
 COMPARISONS = (
@@ -115,6 +115,7 @@ def measure(model: Any, tokenizer: Any, prompt: Prompt, *, new_tokens: int, roun
         model.generation_config.eos_token_id = ends
     decoder = model.config.get_text_config()
     cpu, cuda = (model.device.type == kind for kind in ("cpu", "cuda"))
+    half = cpu and model.dtype == torch.bfloat16
     conditions: dict[str, str | int | bool] = {
         "model": model_name(model),
         "prompt tokens": inputs["input_ids"].shape[1],
@@ -123,7 +124,8 @@ def measure(model: Any, tokenizer: Any, prompt: Prompt, *, new_tokens: int, roun
         "width": decoder.hidden_size,
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": torch.cuda.get_device_name(model.device) if cuda else str(model.device),
-        "prompt in float32": cpu and model.dtype == torch.bfloat16 and faster_wide(),
+        "prompt in float32": half and faster_wide(),
+        "weights packed": half and faster_packed(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Any, TextIO
 
 SMALL = 50_000_000
@@ -21,6 +22,21 @@ def tolerate_any_text() -> None:
         reconfigure = getattr(getattr(sys, name), "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")
+
+
+def free_memory() -> int:
+    """Return how many bytes of memory this process may still take, as far as the machine says."""
+    import psutil
+
+    free: int = psutil.virtual_memory().available
+    try:  # what a container may have is often less than its machine has
+        limit, used = (
+            int(Path("/sys/fs/cgroup", name).read_text())
+            for name in ("memory.max", "memory.current")
+        )
+    except (OSError, ValueError):  # there is no limit, or it is not said here
+        return free
+    return min(free, max(0, limit - used))
 
 
 def settle_threads(model: Any) -> None:

@@ -25,6 +25,7 @@ from sinktrack.core.decoding import Decoding, Sampler
 from sinktrack.core.errors import DeviceMemoryError, MethodError, ModelError, PromptError
 from sinktrack.core.intervention import Intervention, fit
 from sinktrack.core.models import model_name
+from sinktrack.core.products import fast_products
 from sinktrack.core.prompt import Prompt
 from sinktrack.core.reading import fresh_positions, last_states, with_positions
 from sinktrack.core.roomy_cache import roomy_cache
@@ -33,7 +34,6 @@ from sinktrack.core.text import token_texts
 from sinktrack.core.text_tokens import tokenizer_of
 from sinktrack.core.trace import Token
 from sinktrack.core.upstream import cache_argument
-from sinktrack.core.wide_products import wide_products
 from sinktrack.version import VERSION
 
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "alloc_failed")
@@ -147,15 +147,19 @@ class Generator:
                 for method, prompts in self._layout.readings.items()
             }
         read = time.perf_counter() - began
-        with self._attachment.active(), fresh_positions(self._model), self._memory_sentence():
+        model = self._model
+        with (
+            self._attachment.active(),
+            fresh_positions(model),
+            fast_products(model),
+            self._memory_sentence(),
+        ):
             ids, mask = (
                 self._inputs[name][self._layout.main_given.to(self._inputs[name].device)]
                 for name in ("input_ids", "attention_mask")
             )
             # Only now, because a limit of time counts from here.
-            self._sampler = Sampler(
-                self._decoding, self._model, self._tokenizer, ids, mask, self._seeds
-            )
+            self._sampler = Sampler(self._decoding, model, self._tokenizer, ids, mask, self._seeds)
             for written in self._decode(ids, read):
                 if stop is not None and stop():
                     for row in self._main_rows:
@@ -224,8 +228,7 @@ class Generator:
         inputs = with_positions(self._inputs)
         cache: Any = roomy_cache(model.config.get_text_config())
         cached = {cache_argument(model): cache, "use_cache": True}
-        with wide_products(model):
-            logits = _next_logits(model, **inputs, **cached)
+        logits = _next_logits(model, **inputs, **cached)
         rows_of = torch.tensor(layout.rows_of, device=ids.device)
         fork = self._attachment.fork_layer
         for layer in cache.layers[:fork]:  # up to here rows with the same prompt were one

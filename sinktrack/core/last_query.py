@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 
 from sinktrack.core.columns import KeyParts
-from sinktrack.core.scores import hidden_by, query_scores
+from sinktrack.core.scores import query_scores
 
-AT_ONCE = 2**20
-"""Of how many numbers the keys are that are measured at once, 4 MB: what a core keeps at hand."""
+AT_ONCE = 2**21
+"""Of how many numbers the keys are that are measured at once, 8 MB."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,18 @@ class Looked:
     Args:
         share: float32 (B, l, H, S), attention probability on each part.
         delivered: float32 (B, l, H), ||p_s v_s|| / ||sum_j p_j v_j||; NaN where the sink is unseen.
-        keys: float32 (B, l, K), attention probability on each position, mean over heads.
+        probabilities: float32 (B, l, H, K'), of the keys that the layers hold.
+        gone: How many positions before those keys no longer have one, K - K'.
     """
 
     share: torch.Tensor
     delivered: torch.Tensor
-    keys: torch.Tensor
+    probabilities: torch.Tensor
+    gone: int
+
+    def keys(self) -> torch.Tensor:
+        """Return attention probability on each position, mean over heads, float32 (B, l, K)."""
+        return torch.nn.functional.pad(self.probabilities.mean(2), (self.gone, 0))
 
 
 def look(last: Sequence[LastQuery]) -> Looked:
@@ -89,8 +95,8 @@ def look(last: Sequence[LastQuery]) -> Looked:
     gone = positions - key.shape[2]
 
     mask = None if first.mask is None else first.mask[:, :, -1:]
-    probabilities = query_scores(query, key, mask, first.scaling, first.softcap)
-    probabilities = probabilities.softmax(-1)[:, :, 0]
+    scores = query_scores(query, key, mask, first.scaling, first.softcap)[:, :, 0]
+    probabilities = scores.softmax(-1)  # (B, l * H, K')
     for number, each in enumerate(last):
         own = probabilities[:, number * heads : (number + 1) * heads]
         for rows, changed in each.looked:
@@ -98,31 +104,35 @@ def look(last: Sequence[LastQuery]) -> Looked:
                 own[rows] = changed[..., : key.shape[2]]
 
     share = probabilities @ segments[:, gone:]  # (B, l * H, S)
-    columns = (sinks - gone).clamp(min=0)
-    rows = torch.arange(batch, device=device)
     at = first.parts.sink_column
     if at is None:
-        values = [each.value[rows, :, columns] for each in last]
-    else:  # without an index that is a view
-        values = [each.value[:, :, max(at - gone, 0)] for each in last]
-    sink_values = _as_heads(values)
-    sink_norm = sink_values.float().norm(dim=-1)  # (B, l * H_kv)
+        rows, columns = torch.arange(batch, device=device), (sinks - gone).clamp(min=0)
+        values, reached = [each.value[rows, :, columns] for each in last], scores[rows, :, columns]
+    else:  # without an index these are views
+        column = max(at - gone, 0)
+        values, reached = [each.value[:, :, column] for each in last], scores[:, :, column]
+    sink_norm = _as_heads(values).norm(dim=-1)  # (B, l * H_kv)
     sink_norm = sink_norm.repeat_interleave(layers * heads // sink_norm.shape[1], dim=1)
-    output_norm = _as_heads([each.output for each in last]).float().norm(dim=-1)
+    output_norm = _as_heads([each.output for each in last]).norm(dim=-1)
     delivered = share[..., 0] * sink_norm / output_norm.clamp(min=1e-12)
-    unseen = sinks < gone
-    if mask is not None:
-        hidden = hidden_by(mask[..., : key.shape[2]])
-        unseen = unseen | hidden.expand(batch, 1, 1, -1)[rows, 0, 0, columns]
-    delivered = delivered.masked_fill(unseen[:, None], float("nan"))
-    keys = probabilities.unflatten(1, (layers, heads)).mean(2)
+    unseen = reached.isneginf() | (sinks < gone)[:, None]
+    delivered = delivered.masked_fill(unseen, float("nan"))
     return Looked(
         share=share.unflatten(1, (layers, heads)),
         delivered=delivered.unflatten(1, (layers, heads)),
-        keys=torch.nn.functional.pad(keys, (gone, 0)),
+        probabilities=probabilities.unflatten(1, (layers, heads)),
+        gone=gone,
     )
 
 
 def _as_heads(states: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Return tensors (B, H, ...) of layers as one, with the heads behind each other."""
-    return states[0] if len(states) == 1 else torch.cat(tuple(states), dim=1)
+    """Return tensors (B, H, ...) of layers as one, float32, with the heads behind each other."""
+    if len(states) == 1:
+        return states[0].float()
+    if states[0].dtype == torch.float32:
+        return torch.cat(tuple(states), dim=1)
+    heads, (rows, _, *others) = states[0].shape[1], states[0].shape
+    whole = states[0].new_empty(rows, len(states) * heads, *others, dtype=torch.float32)
+    for own, at in zip(states, whole.split(heads, dim=1), strict=True):
+        at.copy_(own)
+    return whole

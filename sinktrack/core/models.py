@@ -27,9 +27,9 @@ from sinktrack.core.checkpoint import Checkpoint, find_checkpoint
 from sinktrack.core.errors import AttachError, ModelError, reason
 from sinktrack.core.families import FAMILIES, check_family, reads_pictures
 from sinktrack.core.hub import hub_arguments, hub_hint
+from sinktrack.core.products import fast_dtype
 from sinktrack.core.progress import Say, told
 from sinktrack.core.text_tokens import tokenizer_of
-from sinktrack.core.wide_products import fast_dtype
 from sinktrack.machine import SMALL
 
 

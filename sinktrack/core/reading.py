@@ -13,6 +13,7 @@ import torch
 from sinktrack.core.architecture import decoder_layers, input_device
 from sinktrack.core.batch import left_pad
 from sinktrack.core.lock import model_lock
+from sinktrack.core.products import fast_products
 from sinktrack.core.prompt import Prompt
 
 
@@ -34,7 +35,12 @@ def last_states(model: Any, prompts: Sequence[Sequence[Prompt]]) -> torch.Tensor
     def keep(layer: int, hidden: torch.Tensor) -> None:
         states[layer] = hidden[:, -1].cpu()
 
-    with model_lock(model), fresh_positions(model), after_each_layer(model, keep):
+    with (
+        model_lock(model),
+        fresh_positions(model),
+        fast_products(model),
+        after_each_layer(model, keep),
+    ):
         given = {name: value.to(device) for name, value in inputs.items()}
         model(**with_positions(given), use_cache=False, logits_to_keep=1)
     found = torch.stack(states, dim=1)  # (P k, L, D)

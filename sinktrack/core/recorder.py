@@ -68,19 +68,19 @@ class Recorder:
         """Begin a forward pass; `input_ids` (B, Q) are the tokens it adds, None in the prefill."""
         if input_ids is not None:
             self._ids.append(input_ids[:, -1])
-        self._steps.append(_Step())
+        self._step = _Step()
         self._unmeasured: list[LastQuery] = []
 
     def end_step(self, logits: torch.Tensor | None) -> None:
         """End a forward pass that gave `logits` (B, Q, V)."""
         self._measure()
         self._last_logits = None if logits is None else logits[:, -1]
-        self._steps[-1].pack_visual()
+        self._step.end()
+        self._steps.append(self._step)
 
     def abandon_step(self) -> None:
         """Forget a forward pass that failed."""
         self._unmeasured = []
-        self._steps.pop()
         if self._steps:
             self._ids.pop()
         else:
@@ -91,7 +91,7 @@ class Recorder:
         self._sinks = self._of_all_rows(found)
 
     def attended(self, last: LastQuery) -> None:
-        """Take the last query of a layer, which is measured with those before it."""
+        """Take the last query of a layer, which is measured together with those before it."""
         kept = self._unmeasured
         most = (len(kept) + 1) * last.key.numel() > AT_ONCE
         if kept and (most or not last.stands_behind(kept[-1])):
@@ -104,26 +104,19 @@ class Recorder:
         if not self._unmeasured:
             return
         assert self._keys is not None
-        layers = slice(self._unmeasured[0].layer, self._unmeasured[-1].layer + 1)
         with torch.autocast(self._unmeasured[0].query.device.type, enabled=False):
             looked = look(self._unmeasured)
         self._unmeasured = []
+        step = self._step
         # Until rows part, one stands for several.
-        share, delivered, keys = map(
-            self._of_all_rows, (looked.share, looked.delivered, looked.keys)
-        )
-        step = self._steps[-1]
-        if step.share is None or step.delivered is None or step.visual is None:
-            step.share = share.new_empty(self._num_layers, *share[:, 0].shape)
-            step.delivered = delivered.new_empty(self._num_layers, *delivered[:, 0].shape)
-            step.visual = keys.new_empty(self._num_layers, *self._visual.shape)
-        device = step.share.device
-        step.share[layers] = share.transpose(0, 1).to(device)
-        step.delivered[layers] = delivered.transpose(0, 1).to(device)
-        keys = self._keys.at_prompt(keys.to(device))
-        at = self._visual.to(device)[:, None].expand(-1, keys.shape[1], -1)
-        visual = keys.gather(2, at).masked_fill(~self._seen.to(device)[:, None], 0.0)
-        step.visual[layers] = visual.transpose(0, 1)
+        step.take("share", self._of_all_rows(looked.share))
+        step.take("delivered", self._of_all_rows(looked.delivered))
+        if not self._visual.shape[1]:
+            return
+        keys = self._keys.at_prompt(self._of_all_rows(looked.keys()))
+        at = self._visual.to(keys.device)[:, None].expand(-1, keys.shape[1], -1)
+        visual = keys.gather(2, at).masked_fill(~self._seen.to(keys.device)[:, None], 0.0)
+        step.take("visual", visual)
 
     def _of_all_rows(self, measured: torch.Tensor) -> torch.Tensor:
         """Return what was measured for each row of the batch."""
@@ -149,7 +142,7 @@ class Recorder:
         """
         if not self.enabled:
             raise TraceError("Recording is off: attach with record=True to get a trace.")
-        if self._keys is None or not self._steps or self._steps[0].share is None:
+        if self._keys is None or not self._steps:
             raise TraceError(
                 "Nothing was recorded: run generate or forward inside the block first."
             )
@@ -162,10 +155,8 @@ class Recorder:
         steps = self._steps[: len(ids)]
         prompts = self._keys.prompts
         segments = prompts.names[row]
-        share = torch.stack([step.share[:, row] for step in steps if step.share is not None])
-        delivered = torch.stack(
-            [step.delivered[:, row] for step in steps if step.delivered is not None]
-        )
+        share = torch.stack([step.share[row] for step in steps])
+        delivered = torch.stack([step.delivered[row] for step in steps])
         share, delivered = share[..., : len(segments)].cpu(), delivered.cpu()
         labels = prompts.labels[row].cpu()
         real = labels != PADDING
@@ -256,8 +247,8 @@ class Recorder:
     ) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
         """Return uint8 (T, L, rows, cols) for each picture or video, and scales float32 (T,)."""
         assert self._keys is not None
-        packed = [step.packed for step in steps if step.packed is not None]
-        flat = torch.stack([weights[:, row] for weights, _ in packed]).cpu()  # (T, L, N)
+        packed = [step.packed for step in steps]
+        flat = torch.stack([weights[row] for weights, _ in packed]).cpu()  # (T, L, N)
         scale = torch.stack([scales[row] for _, scales in packed]).cpu()
         prompts = self._keys.prompts
         # Positions are in the prompt's order, and so are the grids.
@@ -270,23 +261,42 @@ class Recorder:
 
 
 class _Step:
-    """One forward pass: share (L, B, H, S), delivered (L, B, H), visual (L, B, N), all float32."""
+    """One forward pass, measured a few layers at a time, from the first to the last.
+
+    Attributes:
+        share: float32 (B, L, H, S), once every layer was measured.
+        delivered: float32 (B, L, H).
+        packed: uint8 (B, L, N) in units of scale / 255, and scale float32 (B,), of pictures.
+    """
+
+    share: torch.Tensor
+    delivered: torch.Tensor
+    packed: tuple[torch.Tensor, torch.Tensor]
 
     def __init__(self) -> None:
-        self.share: torch.Tensor | None = None
-        self.delivered: torch.Tensor | None = None
-        self.visual: torch.Tensor | None = None
-        self.packed: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._parts: dict[str, list[torch.Tensor]] = {}
 
-    def pack_visual(self) -> None:
-        """Replace visual by uint8 (L, B, N) in units of scale / 255, with scale float32 (B,)."""
-        if self.visual is None:
-            return
-        layers, rows, cells = self.visual.shape
-        scale = self.visual.amax((0, 2)) if cells else self.visual.new_zeros(rows)
-        units = self.visual * (255 / scale.clamp(min=1e-12))[None, :, None]
+    def take(self, name: str, part: torch.Tensor) -> None:
+        """Take what was measured of the next layers, (B, l, ...)."""
+        self._parts.setdefault(name, []).append(part)
+
+    def end(self) -> None:
+        """Put the layers together."""
+        whole = {name: _layers(parts) for name, parts in self._parts.items()}
+        self._parts = {}
+        self.share, self.delivered = whole["share"], whole["delivered"]
+        visual = whole.get("visual", self.share.new_empty(*self.share.shape[:2], 0))
+        rows, _, cells = visual.shape
+        scale = visual.amax((1, 2)) if cells else visual.new_zeros(rows)
+        units = visual * (255 / scale.clamp(min=1e-12))[:, None, None]
         self.packed = units.round().to(torch.uint8), scale
-        self.visual = None
+
+
+def _layers(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return parts (B, l, ...) as one, (B, L, ...), on the device of the first."""
+    if len(parts) == 1:
+        return parts[0]
+    return torch.cat([part.to(parts[0].device) for part in parts], dim=1)
 
 
 def _checked(token_ids: Sequence[int], read: Sequence[int]) -> list[int]:

@@ -115,8 +115,8 @@ def query_scores(
             "The model's attention mask differs from head to head, which cannot be recorded: "
             "attach with record=False."
         )
-    grouped = query.float().reshape(batch, key.shape[1], -1, head_size)
-    scores = (grouped @ key.float().transpose(-1, -2) * scaling).view(batch, heads, queries, -1)
+    grouped = (query.float() * scaling).reshape(batch, key.shape[1], -1, head_size)
+    scores = (grouped @ key.float().transpose(-1, -2)).view(batch, heads, queries, -1)
     scores = capped(scores, softcap)
     if mask is not None:
         mask = mask[..., : key.shape[2]]

@@ -7,8 +7,8 @@ from small_models import small_inputs, small_model
 from torch.nn.functional import linear
 
 import sinktrack
-from sinktrack.core import wide_products as module
-from sinktrack.core.wide_products import fast_dtype, faster_wide, wide_products
+from sinktrack.core import products as module
+from sinktrack.core.products import fast_dtype, fast_products, faster_wide
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def fast(monkeypatch):
 
 def logits(model, text_tokens):
     inputs = small_inputs(model, text_tokens=text_tokens)
-    with torch.no_grad(), wide_products(model):
+    with torch.no_grad(), fast_products(model):
         return model(**inputs).logits
 
 
@@ -29,7 +29,7 @@ def test_a_product_is_that_of_float32_rounded_once(fast, bias, monkeypatch):
     model = small_model("qwen2").bfloat16()
     states = torch.randn(2, 300, 16, dtype=torch.bfloat16)
     weights = torch.randn(24, 16, dtype=torch.bfloat16)
-    with torch.no_grad(), wide_products(model):
+    with torch.no_grad(), fast_products(model):
         mapped = linear(states, weights, bias)
     whole = linear(states.float(), weights.float(), None if bias is None else bias.float())
     assert torch.equal(mapped, whole.bfloat16())
