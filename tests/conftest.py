@@ -1,11 +1,14 @@
 """Small models that every test can afford, and the comparison that all numerics go through."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
+
+os.environ["TRITON_INTERPRET"] = "1"  # before anything imports Triton, so that kernels run here
 
 import pytest
 import torch

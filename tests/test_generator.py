@@ -12,6 +12,7 @@ from sinktrack.core.errors import MethodError, PromptError
 from sinktrack.core.generate import Generator, answer_batch
 from sinktrack.core.images import Picture
 from sinktrack.core.prompt import Prompt, build_prompt
+from sinktrack.methods import create
 
 
 class Letters:
@@ -198,6 +199,90 @@ def test_each_prompt_ends_at_its_own_end():
     other = free[1]["x"].token_ids
     cut = other.index(end) + 1 if end in other else 8
     assert second["x"].token_ids == other[:cut]
+
+
+def written(model, tokenizer, prompts, methods, tokens, **options):
+    """What every row wrote without recording, and how many rows each forward pass read."""
+    rows = []
+
+    def count(module, args, kwargs):
+        rows.append(len(kwargs["input_ids"]))
+
+    generator = Generator(
+        model,
+        tokenizer,
+        prompts,
+        methods,
+        decoding=Decoding(max_new_tokens=tokens, repetition_penalty=1.2),
+        record=False,
+        **options,
+    )
+    with model.register_forward_pre_hook(count, with_kwargs=True):
+        generator.run()
+    return [{row.name: row.ids for row in own} for own in generator.rows], rows
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_rows_that_have_ended_are_read_no_longer(name):
+    model = small_model(name)
+    prompts = [as_prompt(model, small_inputs(model, text_tokens=n, seed=n)) for n in (20, 9, 14)]
+    methods = {"plain": None, "x": sinktrack.SinkTrack(inject_at={3, 6}, context="instruction")}
+    free, rows = written(model, Letters(), prompts, methods, 12)
+    assert rows == [3] + 11 * [6]
+    ends = [free[0]["plain"][2], free[1]["x"][4]]
+    model.generation_config.eos_token_id = ends
+    ended, rows = written(model, Letters(), prompts, methods, 12)
+    assert min(rows) < 6 and sorted(rows[1:], reverse=True) == rows[1:]
+    for own, whole in zip(ended, free, strict=True):
+        for lane, ids in own.items():
+            cut = [at for at, each in enumerate(whole[lane]) if each in ends]
+            assert ids == (whole[lane][: cut[0] + 1] if cut else whole[lane])
+
+
+def test_rows_that_have_ended_take_no_picture_along(checkpoint):
+    """Of pictures of several sizes, behind which text has positions of its own."""
+    model, processor = checkpoint
+    asked = [("Is there a red circle?", 112), ("Describe the picture.", 140), ("What is it?", 84)]
+    prompts = [
+        build_prompt(model, processor, text, [Picture(Image.new("RGB", (size, 112), "white"))])
+        for text, size in asked
+    ]
+    for methods in (
+        {"plain": None, "x": sinktrack.SinkTrack.for_model(model)},
+        {"plain": None, "vcd": create("vcd")},
+    ):
+        together, rows = written(model, processor.tokenizer, prompts, methods, 40)
+        assert min(rows[1:]) < max(rows[1:])
+        for prompt, own in zip(prompts, together, strict=True):
+            assert own == written(model, processor.tokenizer, [prompt], methods, 40)[0][0]
+
+
+def test_rows_stay_where_something_knows_them_by_their_number(checkpoint):
+    model, processor = checkpoint
+    asked = ["Is there a red circle?", "Describe the picture."]
+    picture = Picture(Image.new("RGB", (112, 112), "white"))
+    prompts = [build_prompt(model, processor, each, [picture]) for each in asked]
+    window = sinktrack.SinkWindow(sinks=1, window=48)
+    for methods, options in (({"pai": create("pai")}, {}), ({"plain": None}, {"cache": window})):
+        _, rows = written(model, processor.tokenizer, prompts, methods, 40, **options)
+        assert set(rows) == {2}
+
+
+@pytest.mark.parametrize("record", [True, False])
+def test_a_step_calls_nothing_in_a_layer_unless_it_is_recorded(record):
+    model = small_model("qwen2")
+    prompt = as_prompt(model, small_inputs(model, text_tokens=12))
+    methods = {"plain": None, "x": sinktrack.SinkTrack(inject_at={3}, context="instruction")}
+    generator = Generator(
+        model, Letters(), [prompt], methods, decoding=Decoding(max_new_tokens=4), record=record
+    )
+    hooks = []
+    for _ in generator.steps():
+        parts = [each for layer in model.model.layers for each in layer.modules()]
+        hooks.append(sum(len(each._forward_hooks) + len(each._forward_pre_hooks) for each in parts))
+    layers = model.config.num_hidden_layers
+    assert hooks[1:] == [layers if record else 0] * 3
+    assert (model.config._attn_implementation == "sdpa") or record
 
 
 def test_the_shifted_mask_is_not_lost_to_padding():

@@ -212,7 +212,7 @@ def test_layers_measured_at_once_are_those_measured_alone(monkeypatch):
             return recorder.trace()
 
     together = recorded()
-    monkeypatch.setattr("sinktrack.core.recorder.AT_ONCE", 0)
+    monkeypatch.setattr("sinktrack.core.last_query._AT_ONCE", 0)
     alone = recorded()
     for name in ("share", "delivered", "sink"):
         assert torch.allclose(getattr(together, name), getattr(alone, name), atol=1e-6)

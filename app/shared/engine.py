@@ -43,7 +43,6 @@ from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.core.families import reads_pictures
-from sinktrack.core.models import model_name, remarks
 from sinktrack.core.names import BUNDLED
 from sinktrack.core.progress import Say
 from sinktrack.machine import settle_threads
@@ -135,6 +134,9 @@ class Engine:
         """
         if self.ready:
             return
+        # Here, so that the page is served before transformers' models are imported.
+        from sinktrack.core.models import model_name, remarks
+
         try:
             model, processor = self._loaded(self._chosen, say)
         except SinkTrackError as error:

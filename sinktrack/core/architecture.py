@@ -4,17 +4,19 @@ Knows nothing about hooks: it looks at a model's modules and says in a sentence 
 way.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
 
 from sinktrack.core.errors import AttachError
 from sinktrack.core.scores import capped
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
-def unwrapped(model: Any) -> PreTrainedModel:
+
+def unwrapped(model: Any) -> "PreTrainedModel":
     """Return the transformers model on which hooks take effect.
 
     The `generate` of a PEFT model runs the model inside it, whose modules carry the adapters.
@@ -22,6 +24,8 @@ def unwrapped(model: Any) -> PreTrainedModel:
     Raises:
         AttachError: If the model is wrapped or compiled in a way that passes hooks by.
     """
+    from transformers import PreTrainedModel
+
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     name = type(model).__name__
     if isinstance(inner, nn.DataParallel | nn.parallel.DistributedDataParallel):

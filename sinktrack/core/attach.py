@@ -179,6 +179,23 @@ class Attachment:
                 logits = logits.float().index_copy(0, rows, new)
         return logits
 
+    @property
+    def rows_may_go(self) -> bool:
+        """Whether the steps of an answer are the plain model's, which knows no row by its number.
+
+        The last forward pass tells, so after the prompt it is False.
+        """
+        return not (self.recorder.enabled or self._windowed or self._hooks.wanted)
+
+    def keep_rows(self, rows: torch.Tensor) -> None:
+        """Forget the rows that the next step no longer reads.
+
+        Args:
+            rows: int64 (n,), which rows of the step before are kept.
+        """
+        if self._columns is not None:
+            self._columns.keep_rows(rows)
+
     def running_of(self, row: int) -> Running | None:
         """Return the method at work on a row of the batch."""
         return running_at(self._hooks.running, row)

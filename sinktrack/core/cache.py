@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from transformers.cache_utils import DynamicLayer
 
 from sinktrack.core.errors import AttachError, MethodError
 from sinktrack.core.keys import rotated_back, turns_pairs
-from sinktrack.core.roomy_cache import RoomyLayer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +107,12 @@ class CacheColumns:
         positions = positions.expand(-1, len(attended), -1)
         self._first, self._last = positions.amin(0), positions.amax(0)
 
+    def keep_rows(self, rows: torch.Tensor) -> None:
+        """Forget all rows but some, int64 (n,)."""
+        rows = rows.to(self._attended.device)
+        self._attended = self._attended[rows]
+        self._first, self._last = self._first[rows], self._last[rows]
+
     def next_token(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Make room for one more token.
 
@@ -160,6 +164,10 @@ class WindowedCache(CacheColumns):
         Raises:
             AttachError: If the cache does not grow and so cannot be cut.
         """
+        from transformers.cache_utils import DynamicLayer
+
+        from sinktrack.core.roomy_cache import RoomyLayer
+
         layers = cache.layers
         if not all(type(layer) in (DynamicLayer, RoomyLayer) for layer in layers):
             raise AttachError(

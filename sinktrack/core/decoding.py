@@ -7,14 +7,15 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
-from transformers.generation.stopping_criteria import EosTokenCriteria, StopStringCriteria
 
 from sinktrack.core.comparison import Finish
 from sinktrack.core.errors import MethodError
+
+if TYPE_CHECKING:
+    from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,9 +198,11 @@ class Sampler:
         Args:
             ids: int64 (B, n), prompt and answer with the token chosen last.
         """
+        from transformers.generation import stopping_criteria as known
+
         found: list[Finish | None] = [None] * len(ids)
         for criterion in self._criteria:
-            said = isinstance(criterion, EosTokenCriteria | StopStringCriteria)
+            said = isinstance(criterion, known.EosTokenCriteria | known.StopStringCriteria)
             for row, ends in enumerate(criterion(ids, None).tolist()):
                 if ends and (said or found[row] is None):
                     found[row] = "eos" if said else "length"
@@ -238,8 +241,9 @@ def _as_generate(
     tokenizer: Any,
     prompt_ids: torch.Tensor,
     attended: torch.Tensor | None,
-) -> tuple[GenerationConfig, LogitsProcessorList, StoppingCriteriaList]:
+) -> "tuple[GenerationConfig, LogitsProcessorList, StoppingCriteriaList]":
     """Return the settings, logits processors and stopping criteria that `generate` would use."""
+    from transformers.generation.stopping_criteria import StopStringCriteria
 
     def prepared(_model: Any, _ids: torch.Tensor, **settled: Any) -> tuple[Any, ...]:
         names = ("generation_config", "logits_processor", "stopping_criteria")
@@ -289,7 +293,7 @@ def _as_generate(
     return config, processors, criteria
 
 
-def _beside_the_model(config: GenerationConfig) -> str | None:
+def _beside_the_model(config: "GenerationConfig") -> str | None:
     """Name what a generation config asks for that takes more than one model call a token."""
     several = {"guidance_scale": 1, "token_healing": False, "num_return_sequences": 1}
     for name, neutral in several.items():
@@ -308,7 +312,7 @@ def _refuse(asked: str | None) -> None:
         )
 
 
-def _settings(config: GenerationConfig, decoding: Decoding) -> dict[str, Any]:
+def _settings(config: "GenerationConfig", decoding: Decoding) -> dict[str, Any]:
     """Return what chooses tokens as JSON values; rarer steps only where they do something."""
     settings: dict[str, Any] = {
         "max_new_tokens": decoding.max_new_tokens,

@@ -24,6 +24,7 @@ from sinktrack.core.comparison import Comparison
 from sinktrack.core.decoding import Decoding, Sampler
 from sinktrack.core.errors import DeviceMemoryError, MethodError, ModelError, PromptError
 from sinktrack.core.intervention import Intervention, fit
+from sinktrack.core.layout import Layout
 from sinktrack.core.models import model_name
 from sinktrack.core.products import fast_products
 from sinktrack.core.prompt import Prompt
@@ -38,6 +39,8 @@ from sinktrack.version import VERSION
 
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "alloc_failed")
 """What devices say in lower case."""
+_OFTEN = 4
+"""Rows go when one in so many has ended, because all others are copied then."""
 
 
 class Generator:
@@ -101,7 +104,7 @@ class Generator:
         # Where picture features join between layers, rows cannot part before the last of them.
         pictures = any(prompt.image_tokens for prompt in prompts)
         share = not pictures or fork >= _deepstack(self._model)
-        self._layout = _Layout(prompts, fitted, share=share)
+        self._layout = Layout(prompts, fitted, share=share)
         inputs, parts = left_pad(self._layout.given)
         padded = not inputs["attention_mask"].all()
         for one in fitted.values():
@@ -237,6 +240,7 @@ class Generator:
             logits = logits[rows_of.to(logits.device)]
         _repeat_positions(model, rows_of)
         main, main_of = layout.main.to(logits.device), layout.main_of.to(ids.device)
+        read_on = torch.arange(len(main_of), device=ids.device)
         while True:
             scores = self._attachment.distributions(logits)[main]
             chosen = self._sampler(ids, scores, logits[main])
@@ -248,7 +252,32 @@ class Generator:
                 self._sampler.ended(ids),
                 time.perf_counter() - started,
             )
-            logits = _next_logits(model, input_ids=ids[main_of, -1:], **cached)
+            read_on = self._still_read(read_on, cache)
+            new = _next_logits(model, input_ids=ids[main_of[read_on], -1:], **cached)
+            # The rows that are left out have ended: what they are said to be is of no consequence.
+            logits = new if len(new) == len(logits) else logits.index_copy(0, read_on, new)
+
+    def _still_read(self, rows: torch.Tensor, cache: Any) -> torch.Tensor:
+        """Take rows whose answers have ended out of the batch that the model reads, many at once.
+
+        Args:
+            rows: int64 (n,), which rows of the batch the model reads.
+            cache: Their keys and values, of which those of the others go.
+
+        Returns:
+            int64, those that it reads from now on.
+        """
+        if not self._attachment.rows_may_go:
+            return rows
+        goes_on = torch.tensor([row.finish is None for row in self._main_rows])
+        kept = goes_on[self._layout.main_of][rows.cpu()].nonzero()[:, 0]
+        if len(kept) == 0 or (len(rows) - len(kept)) * _OFTEN < len(rows):
+            return rows
+        for layer in cache.layers:
+            layer.batch_select_indices(kept.to(layer.keys.device))
+        _repeat_positions(self._model, kept)
+        self._attachment.keep_rows(kept)
+        return rows[kept.to(rows.device)]
 
     def _written(
         self,
@@ -295,70 +324,6 @@ class Generator:
                 f"The device ran out of memory on {tokens} image tokens and {where} methods: take "
                 f"{smaller}a smaller picture, fewer new tokens or fewer methods."
             ) from error
-
-
-class _Layout:
-    """Which row is what: those that the model is given, all of the batch, and those that write.
-
-    Args:
-        prompts: P prompts.
-        methods: Names to methods.
-        share: Whether rows with the same prompt begin as one.
-
-    Attributes:
-        given: The prompts that the model reads.
-        methods: The method of every row of the batch.
-        rows_of: For each row of the batch the index of its prompt among `given`.
-        each: How many rows a prompt has, by method.
-        main: int64 (M,), for each answer the row of the batch that writes it.
-        main_of: int64 (B,), for each row of the batch the answer whose tokens it reads.
-        main_given: int64 (M,), for each answer the index of its prompt among `given`.
-        readings: What methods have read before, one list an answer.
-    """
-
-    def __init__(self, prompts: Sequence[Prompt], methods: Methods, *, share: bool = True) -> None:
-        """Lay the rows out."""
-        self.given: list[Prompt] = []
-        self.methods: list[Intervention | None] = []
-        self.rows_of: list[int] = []
-        self.each: dict[Intervention, int] = {}
-        self.readings: dict[Intervention, list[list[Prompt]]] = {}
-        main: list[int] = []
-        main_of: list[int] = []
-        for number, prompt in enumerate(prompts):
-            own: list[int] = []  # where the prompts of this one are among those given
-            for name, method in methods.items():
-                if method is not None and method.needs is not None:
-                    prompt.check_has(method.needs, name, number if len(prompts) > 1 else None)
-                wanted = [prompt] if method is None else method.prompts(prompt)
-                if method is not None:
-                    _check_rows(method, wanted)
-                    self.each[method] = len(wanted)
-                    readings = method.readings(prompt)
-                    if readings:
-                        self.readings.setdefault(method, []).append(readings)
-                main.append(len(self.rows_of))
-                for each in wanted:
-                    same = (at for at in own if share and self.given[at] is each)
-                    place = next(same, None)
-                    if place is None:
-                        place = len(self.given)
-                        self.given.append(each)
-                        own.append(place)
-                    self.rows_of.append(place)
-                    self.methods.append(method)
-                    main_of.append(len(main) - 1)
-        self.main, self.main_of = torch.tensor(main), torch.tensor(main_of)
-        self.main_given = torch.tensor(self.rows_of)[self.main]
-
-
-def _check_rows(method: Intervention, prompts: Sequence[Prompt]) -> None:
-    """Refuse a method that answers with other rows than it says."""
-    if len(prompts) != method.rows:
-        raise MethodError(
-            f"{method.kind} gives {len(prompts)} prompts, but says that it has {method.rows} rows: "
-            "mend its rows."
-        )
 
 
 def answer_batch(

@@ -1,19 +1,24 @@
 """Where the last query of a layer looked: measured in float32 beside the fused kernel.
 
-Several layers are measured at once, as if they were more heads of one. No (Q, K) array is made.
+Several layers are measured at once, as if they were more heads of one: on a CPU those whose keys a
+core keeps at hand, on a GPU all, where a kernel makes the scores of each. No (Q, K) array is made.
 Knows nothing about models, torch hooks, or what a method does.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
 from sinktrack.core.columns import KeyParts
+from sinktrack.core.parts import HIDDEN
 from sinktrack.core.scores import query_scores
 
-AT_ONCE = 2**21
-"""Of how many numbers the keys are that are measured at once, 8 MB."""
+_AT_ONCE = 2**21
+"""Of how many numbers the keys are that a CPU measures at once, 8 MB."""
+_HAS_KERNELS = ("cuda",)
+"""The devices that the kernel is written for."""
 
 
 @dataclass(frozen=True)
@@ -90,18 +95,15 @@ def look(last: Sequence[LastQuery]) -> Looked:
     device = first.query.device
     segments, sinks = first.parts.one_hot(device), first.parts.sinks.to(device)
     positions = segments.shape[1]
-    query = _as_heads([each.query for each in last])[:, :, None]
-    key = _as_heads([each.key[:, :, :positions] for each in last])
-    gone = positions - key.shape[2]
+    scores = _scores(last, positions)
+    gone = positions - scores.shape[2]
 
-    mask = None if first.mask is None else first.mask[:, :, -1:]
-    scores = query_scores(query, key, mask, first.scaling, first.softcap)[:, :, 0]
     probabilities = scores.softmax(-1)  # (B, l * H, K')
     for number, each in enumerate(last):
         own = probabilities[:, number * heads : (number + 1) * heads]
         for rows, changed in each.looked:
             if changed is not None:
-                own[rows] = changed[..., : key.shape[2]]
+                own[rows] = changed[..., : scores.shape[2]]
 
     share = probabilities @ segments[:, gone:]  # (B, l * H, S)
     at = first.parts.sink_column
@@ -123,6 +125,61 @@ def look(last: Sequence[LastQuery]) -> Looked:
         probabilities=probabilities.unflatten(1, (layers, heads)),
         gone=gone,
     )
+
+
+def most_layers(last: LastQuery) -> int:
+    """Return how many layers like this one are best measured at once."""
+    if has_kernel(last.key.device):
+        return 1_000_000
+    return max(1, _AT_ONCE // last.key.numel())
+
+
+def _scores(last: Sequence[LastQuery], positions: int) -> torch.Tensor:
+    """Return scores before the softmax, float32 (B, l * H, K'), of the first `positions` keys."""
+    first = last[0]
+    keys = [each.key[:, :, :positions] for each in last]
+    mask = None if first.mask is None else first.mask[:, :, -1:]
+    if not has_kernel(first.key.device) or (mask is not None and mask.shape[1] > 1):
+        query = _as_heads([each.query for each in last])[:, :, None]
+        return query_scores(query, _as_heads(keys), mask, first.scaling, first.softcap)[:, :, 0]
+    own = None if mask is None else mask[:, 0, 0]
+    return _as_heads(
+        [
+            _by_kernel(each.query, key, own, first.scaling, first.softcap)
+            for each, key in zip(last, keys, strict=True)
+        ]
+    )
+
+
+@cache
+def has_kernel(place: torch.device) -> bool:
+    """Tell whether scores are made by the kernel on a device, where it agrees with the plain way.
+
+    It is compiled for the device, which takes a second; where that fails it is not used.
+    """
+    if place.type not in _HAS_KERNELS:
+        return False
+    query, key = torch.ones(1, 2, 24, device=place), torch.ones(1, 1, 70, 24, device=place)
+    key *= torch.arange(70, device=place)[:, None] / 70
+    plain = query_scores(query[:, :, None], key, None, 0.1)[:, :, 0]
+    try:
+        found = _by_kernel(query, key, None, 0.1, None)
+        return found.shape == plain.shape and bool((found - plain).abs().max() < 1e-2)
+    except Exception:  # whatever a compiler says: the plain way remains
+        return False
+
+
+def _by_kernel(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    mask: torch.Tensor | None,
+    scaling: float,
+    softcap: float | None,
+) -> torch.Tensor:
+    """Return the scores of queries (B, H, d), float32 (B, H, K)."""
+    from sinktrack.core.score_kernel import last_scores  # Triton comes with PyTorch for GPUs alone
+
+    return last_scores(query, key, mask, scaling, softcap, HIDDEN)
 
 
 def _as_heads(states: Sequence[torch.Tensor]) -> torch.Tensor:

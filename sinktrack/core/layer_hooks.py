@@ -43,6 +43,7 @@ class LayerHooks:
         prefill: Whether the forward pass under way reads the prompt.
         in_forward: Whether one is under way.
         running: The methods at work.
+        wanted: Whether the last forward pass had hooks on its layers.
         keys: The parts of the keys of all rows.
         keys_given: Those of the rows that the model was given.
     """
@@ -64,6 +65,7 @@ class LayerHooks:
         self._rows_of, self._fork_layer, self._windowed = rows_of, fork_layer, windowed
         self.prefill = self.in_forward = False
         self.running: list[Running] = []
+        self.wanted = True
         self._placed: dict[tuple[str, int], Any] = {}
         self._lens = LensHooks(model)
         # SDPA drops a cap on scores; some releases refuse it to such families, others do not.
@@ -111,6 +113,7 @@ class LayerHooks:
             for index in range(len(self._layers))
         }
         wanted = set(self._wanted(unseen))
+        self.wanted = bool(wanted)
         for place in [place for place in self._placed if place not in wanted]:
             self._placed.pop(place).remove()
         self._lens.asking = [run for run in self.running if run.hooks.lens]

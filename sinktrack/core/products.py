@@ -50,7 +50,7 @@ def fast_products(model: Any) -> Iterator[None]:
         size = module.weight.numel() * module.weight.element_size()
         packs = size <= room
         room -= size * packs
-        module.forward = _LinearMap(module, packs)  # type: ignore[method-assign,assignment]
+        module.forward = _LinearMap(module, packs)  # type: ignore[method-assign]
         changed.append(module)
     try:
         yield

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
-from transformers.utils import logging
 
 Say = Callable[[str], None]
 """Takes what is going on, such as "downloading, 1.2 of 7.5 GB", a few times a second."""
@@ -32,6 +31,8 @@ def told(say: Say | None) -> Iterator[dict[str, Any]]:
     def bar(factory: Callable[..., Any], args: Any, options: Any) -> Any:
         mine = threading.get_ident() == here
         return (told_bar if mine else factory)(*args, **options)
+
+    from transformers.utils import logging
 
     before = logging.set_tqdm_hook(bar)
     try:

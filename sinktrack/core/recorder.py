@@ -12,7 +12,7 @@ import torch
 from sinktrack.core.columns import KeyParts
 from sinktrack.core.errors import TraceError
 from sinktrack.core.intervention import Intervention, Write
-from sinktrack.core.last_query import AT_ONCE, LastQuery, look
+from sinktrack.core.last_query import LastQuery, look, most_layers
 from sinktrack.core.parts import PADDING
 from sinktrack.core.running import Running, running_at
 from sinktrack.core.text import token_texts
@@ -93,8 +93,7 @@ class Recorder:
     def attended(self, last: LastQuery) -> None:
         """Take the last query of a layer, which is measured together with those before it."""
         kept = self._unmeasured
-        most = (len(kept) + 1) * last.key.numel() > AT_ONCE
-        if kept and (most or not last.stands_behind(kept[-1])):
+        if kept and (len(kept) >= most_layers(last) or not last.stands_behind(kept[-1])):
             self._measure()
         self._unmeasured.append(last)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from sinktrack.core.errors import AttachError
 from sinktrack.core.parts import HIDDEN
@@ -49,6 +48,8 @@ def attend(
         (B, Q, H, d).
     """
     if softcap is None:
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
         output: torch.Tensor
         output, _ = sdpa_attention_forward(
             module, query, key, value, mask, scaling=scaling, **options
