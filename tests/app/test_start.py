@@ -10,7 +10,8 @@ def test_the_page_is_served_before_models_are_imported():
     """transformers takes as long to import as torch."""
     program = (
         "import sys; from app.shared.settings import Settings;"
-        "from app.shared.engine import Engine; from app.compare import page; settings = Settings.read(['--model', sys.argv[1]], {});"
+        "from app.shared.engine import Engine; from app.compare import page;"
+        "settings = Settings.read(['--model', sys.argv[1]], {});"
         "page.build(Engine.choose(settings), settings);"
         "sys.exit('transformers was imported' if 'transformers' in sys.modules else 0)"
     )
