@@ -47,6 +47,8 @@ def fast_products(model: Any) -> Iterator[None]:
         # What loads weights when they are needed has put a forward of its own here.
         if type(module) is not nn.Linear or "forward" in vars(module):
             continue
+        if module.weight.dtype != torch.bfloat16:
+            continue
         size = module.weight.numel() * module.weight.element_size()
         packs = size <= room
         room -= size * packs

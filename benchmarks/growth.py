@@ -1,0 +1,145 @@
+r"""How time and memory grow with the context and with the number of methods, with any model.
+
+    python benchmarks/growth.py --model DIR --tokens 1024 2048 4096 8192 --methods 1 2 4 8 \
+        --json growth.json --figure growth.png
+
+Every measurement has a process of its own, whose peak resident size it is. Contexts are measured
+with two methods, with and without a trace; numbers of methods at the shortest context.
+"""
+
+import argparse
+import json
+import multiprocessing
+import resource
+import statistics
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from figures import RUST, STONE, TEAL, plt
+from tqdm import tqdm
+
+SENTENCE = "The library of the town has three floors, and the roof of the third one leaks. "
+TWO = 2
+
+
+def _answer(
+    model_folder: str, tokens: int, methods: int, record: bool, new: int, told: Any
+) -> None:
+    """Send what one run took."""
+    import sinktrack
+    from sinktrack.core.decoding import Decoding
+    from sinktrack.core.generate import Generator
+    from sinktrack.core.prompt import build_prompt
+    from sinktrack.core.text_tokens import tokenizer_of
+
+    model, processor = sinktrack.load(model_folder, device="cpu")
+    model.generation_config.eos_token_id = None
+    passage = SENTENCE * (tokens // 18 + 1)
+    words = tokenizer_of(processor)(passage)["input_ids"][:tokens]
+    prompt = build_prompt(
+        model, processor, "Describe it.", passage=tokenizer_of(processor).decode(words)
+    )
+    lanes = {"baseline": None} | {
+        f"sinktrack {number}": sinktrack.SinkTrack.for_model(model, strength=1 - number / 10)
+        for number in range(methods - 1)
+    }
+    decoding = Decoding(max_new_tokens=new)
+    generator = Generator(
+        model, tokenizer_of(processor), [prompt], lanes, decoding=decoding, record=record
+    )
+    times = [time.perf_counter()]
+    for _ in generator.steps():
+        times.append(time.perf_counter())
+    generator.comparisons()
+    prefill, *steps = (after - before for before, after in pairwise(times))
+    found = {
+        "prompt tokens": prompt.inputs["input_ids"].shape[1],
+        "methods": methods,
+        "trace": record,
+        "first token, s": prefill,
+        "a later token, ms": 1000 * statistics.median(steps),
+        "peak, GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
+        "dtype": str(model.dtype).removeprefix("torch."),
+    }
+    told.send(found)
+
+
+def measure(*arguments: Any) -> dict[str, Any]:
+    """Return what one run took, in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_answer, args=(*arguments, theirs))
+    process.start()
+    theirs.close()  # so that a run that fails ends the wait
+    found: dict[str, Any] = ours.recv()
+    process.join()
+    return found
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """Draw a later token's time and the peak, by context and by number of methods."""
+    figure, panels = plt.subplots(2, 2, figsize=(8.4, 5.6), dpi=150)
+    shortest = min(row["prompt tokens"] for row in rows)
+    for column, across in enumerate(("prompt tokens", "methods")):
+        for line, what in enumerate(("a later token, ms", "peak, GB")):
+            axes = panels[line, column]
+            for record, colour, mark in ((True, TEAL, "o"), (False, RUST, "s")):
+                own = [
+                    (row[across], row[what])
+                    for row in rows
+                    if row["trace"] == record
+                    and (
+                        row["methods"] == TWO
+                        if across == "prompt tokens"
+                        else row["prompt tokens"] == shortest
+                    )
+                ]
+                label = "with a trace" if record else "without"
+                axes.plot(*zip(*sorted(own), strict=True), mark + "-", color=colour, label=label)
+            axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
+            axes.set_xlabel(across, fontsize=8)
+            axes.set_ylabel(what, fontsize=8)
+            axes.tick_params(labelsize=8)
+            axes.grid(color=STONE, alpha=0.25)
+    panels[0, 0].set_title("two methods", fontsize=9)
+    panels[0, 1].set_title(f"{shortest:,} tokens of prompt", fontsize=9)
+    panels[0, 0].legend(fontsize=8, frameon=False)
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def main() -> None:
+    """Measure, print a table, and keep the numbers and the figure."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--tokens", nargs="+", type=int, default=[1024, 2048, 4096, 8192])
+    parser.add_argument("--methods", nargs="+", type=int, default=[1, 2, 4, 8])
+    parser.add_argument("--new-tokens", type=int, default=16)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--figure", type=Path)
+    arguments = parser.parse_args()
+    cells = dict.fromkeys(
+        [(tokens, TWO) for tokens in arguments.tokens]
+        + [(min(arguments.tokens), methods) for methods in arguments.methods]
+    )
+    rows = [
+        measure(arguments.model, tokens, methods, record, arguments.new_tokens)
+        for tokens, methods in tqdm(cells)
+        for record in (True, False)
+    ]
+    print("|", " | ".join(rows[0]), "|\n|" + "---|" * len(rows[0]))
+    for row in rows:
+        said = (
+            f"{value:.2f}" if isinstance(value, float) else str(value) for value in row.values()
+        )
+        print("|", " | ".join(said), "|")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+    if arguments.figure:
+        draw(rows, arguments.figure)
+
+
+if __name__ == "__main__":
+    main()
