@@ -8,7 +8,9 @@ from sinktrack.core import last_query
 from sinktrack.core.parts import HIDDEN
 from sinktrack.core.scores import query_scores
 
-kernel = pytest.importorskip("sinktrack.core.score_kernel", exc_type=ImportError)
+kernel = pytest.importorskip(
+    "sinktrack.core.score_kernel", reason="Triton comes with PyTorch for GPUs"
+)
 
 
 def states(keys=150, size=16, heads=6, key_heads=2, rows=3, dtype=torch.float32):
