@@ -1,4 +1,4 @@
-r"""How time and memory grow with the context and with the number of methods, with any model.
+r"""How time and memory grow with the context and with the number of methods, with any text model.
 
     python benchmarks/growth.py --model DIR --tokens 1024 2048 4096 8192 --methods 1 2 4 8 \
         --json growth.json --figure growth.png
@@ -9,8 +9,6 @@ with two methods, with and without a trace; numbers of methods at the shortest c
 
 import argparse
 import json
-import multiprocessing
-import resource
 import statistics
 import time
 from itertools import pairwise
@@ -18,16 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from figures import RUST, STONE, TEAL, plt
+from own_process import in_own_process
 from tqdm import tqdm
 
 SENTENCE = "The library of the town has three floors, and the roof of the third one leaks. "
 TWO = 2
 
 
-def _answer(
-    model_folder: str, tokens: int, methods: int, record: bool, new: int, told: Any
-) -> None:
-    """Send what one run took."""
+def measured(
+    model_folder: str, tokens: int, methods: int, record: bool, new: int
+) -> dict[str, Any]:
+    """Return what one run took, without its memory."""
     import sinktrack
     from sinktrack.core.decoding import Decoding
     from sinktrack.core.generate import Generator
@@ -54,50 +53,33 @@ def _answer(
         times.append(time.perf_counter())
     generator.comparisons()
     prefill, *steps = (after - before for before, after in pairwise(times))
-    found = {
+    return {
         "prompt tokens": prompt.inputs["input_ids"].shape[1],
         "methods": methods,
         "trace": record,
         "first token, s": prefill,
         "a later token, ms": 1000 * statistics.median(steps),
-        "peak, GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
         "dtype": str(model.dtype).removeprefix("torch."),
     }
-    told.send(found)
-
-
-def measure(*arguments: Any) -> dict[str, Any]:
-    """Return what one run took, in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_answer, args=(*arguments, theirs))
-    process.start()
-    theirs.close()  # so that a run that fails ends the wait
-    found: dict[str, Any] = ours.recv()
-    process.join()
-    return found
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Draw a later token's time and the peak, by context and by number of methods."""
     figure, panels = plt.subplots(2, 2, figsize=(8.4, 5.6), dpi=150)
     shortest = min(row["prompt tokens"] for row in rows)
-    for column, across in enumerate(("prompt tokens", "methods")):
+    chosen = {
+        "prompt tokens": [row for row in rows if row["methods"] == TWO],
+        "methods": [row for row in rows if row["prompt tokens"] == shortest],
+    }
+    for column, across in enumerate(chosen):
         for line, what in enumerate(("a later token, ms", "peak, GB")):
             axes = panels[line, column]
             for record, colour, mark in ((True, TEAL, "o"), (False, RUST, "s")):
-                own = [
-                    (row[across], row[what])
-                    for row in rows
-                    if row["trace"] == record
-                    and (
-                        row["methods"] == TWO
-                        if across == "prompt tokens"
-                        else row["prompt tokens"] == shortest
-                    )
+                points = [
+                    (row[across], row[what]) for row in chosen[across] if row["trace"] == record
                 ]
                 label = "with a trace" if record else "without"
-                axes.plot(*zip(*sorted(own), strict=True), mark + "-", color=colour, label=label)
+                axes.plot(*zip(*sorted(points), strict=True), mark + "-", color=colour, label=label)
             axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
             axes.set_xlabel(across, fontsize=8)
             axes.set_ylabel(what, fontsize=8)
@@ -124,11 +106,13 @@ def main() -> None:
         [(tokens, TWO) for tokens in arguments.tokens]
         + [(min(arguments.tokens), methods) for methods in arguments.methods]
     )
-    rows = [
-        measure(arguments.model, tokens, methods, record, arguments.new_tokens)
-        for tokens, methods in tqdm(cells)
-        for record in (True, False)
-    ]
+    rows = []
+    for tokens, methods in tqdm(cells):
+        for record in (True, False):
+            found, peak = in_own_process(
+                measured, arguments.model, tokens, methods, record, arguments.new_tokens
+            )
+            rows.append(found | {"peak, GB": peak / 1e9})
     print("|", " | ".join(rows[0]), "|\n|" + "---|" * len(rows[0]))
     for row in rows:
         said = (

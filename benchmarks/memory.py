@@ -6,12 +6,11 @@ it took is its peak resident size above that of a plain run:
     python benchmarks/memory.py
 """
 
-import multiprocessing
-import resource
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from own_process import in_own_process
 from speed import random_model, random_prompt
 
 from sinktrack.core.architecture import set_decoder_attention
@@ -54,26 +53,16 @@ def eager(model: Any) -> int:
     return sum(layer.nbytes for step in output.attentions for layer in step)
 
 
-def _measured(run: Callable[[Any], int], answer: Any) -> None:
-    """Send the bytes kept and the process's peak resident size in bytes."""
-    kept = run(random_model(LAYERS, HIDDEN, HEADS))
-    answer.send((kept, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
-
-
-def measure(run: Callable[[Any], int]) -> tuple[int, int]:
-    """Return the bytes kept and the peak resident bytes of a run in a process of its own."""
-    ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_measured, args=(run, theirs))
-    process.start()
-    theirs.close()  # so that a run that fails ends the wait
-    kept: tuple[int, int] = ours.recv()
-    process.join()
-    return kept
+def on_random_weights(run: Callable[[Any], int]) -> int:
+    """Return what a run keeps of a model with random weights, in bytes."""
+    return run(random_model(LAYERS, HIDDEN, HEADS))
 
 
 def main() -> None:
     """Print the table."""
-    results = {run.__name__: measure(run) for run in (plain, recorded, eager)}
+    results = {
+        run.__name__: in_own_process(on_random_weights, run) for run in (plain, recorded, eager)
+    }
     base = results["plain"][1]
     extra = {name: peak - base for name, (_, peak) in results.items()}
     print(f"{PROMPT} prompt tokens, {NEW} new tokens, {LAYERS} layers, {HEADS} heads, float32\n")

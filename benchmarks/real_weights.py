@@ -26,14 +26,16 @@ PASSAGE = (
 QUESTION = "Why is the third floor closed?"
 NEW = 24
 HEADS = (
-    *("model", "asked", "loading, s", "both answers, s", "as plain generate"),
-    *(
-        "shares apart from 1",
-        "SinkTrack moved outputs by",
-        "report, kB",
-        "plain model",
-        "SinkTrack",
-    ),
+    "model",
+    "asked",
+    "loading, s",
+    "both answers, s",
+    "as plain generate",
+    "shares apart from 1",
+    "SinkTrack moved outputs by",
+    "report, kB",
+    "plain model",
+    "SinkTrack",
 )
 
 

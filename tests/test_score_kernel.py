@@ -5,7 +5,6 @@ import torch
 from asked import everything
 
 from sinktrack.core import last_query
-from sinktrack.core.parts import HIDDEN
 from sinktrack.core.scores import query_scores
 
 kernel = pytest.importorskip(
@@ -34,7 +33,7 @@ def test_scores_are_those_of_the_plain_version(name, softcap, size, close):
     query, key = states(size=size)
     mask = masks(len(key), key.shape[2])[name]
     own = None if mask is None else mask[:, 0, 0]
-    found = kernel.last_scores(query, key, own, 0.3, softcap, HIDDEN)
+    found = kernel.last_scores(query, key, own, 0.3, softcap)
     plain = query_scores(query[:, :, None], key, mask, 0.3, softcap)[:, :, 0]
     assert torch.equal(found.isneginf(), plain.isneginf())
     close(found.nan_to_num(neginf=0.0), plain.nan_to_num(neginf=0.0), 1e-5)
@@ -43,7 +42,7 @@ def test_scores_are_those_of_the_plain_version(name, softcap, size, close):
 @pytest.mark.parametrize("keys", [1, 64, 65])
 def test_bfloat16_keys_are_summed_in_float32(keys, close):
     query, key = states(keys=keys, dtype=torch.bfloat16, heads=4, key_heads=4)
-    found = kernel.last_scores(query, key, None, 1.0, None, HIDDEN)
+    found = kernel.last_scores(query, key, None, 1.0, None)
     close(found, query_scores(query[:, :, None], key, None, 1.0)[:, :, 0], 1e-5)
 
 

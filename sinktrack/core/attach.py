@@ -185,7 +185,7 @@ class Attachment:
 
         The last forward pass tells, so after the prompt it is False.
         """
-        return not (self.recorder.enabled or self._windowed or self._hooks.wanted)
+        return not (self.recorder.enabled or self._windowed or self._hooks.placed)
 
     def keep_rows(self, rows: torch.Tensor) -> None:
         """Forget the rows that the next step no longer reads.

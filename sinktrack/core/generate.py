@@ -255,7 +255,9 @@ class Generator:
             read_on = self._still_read(read_on, cache)
             new = _next_logits(model, input_ids=ids[main_of[read_on], -1:], **cached)
             # The rows that are left out have ended: what they are said to be is of no consequence.
-            logits = new if len(new) == len(logits) else logits.index_copy(0, read_on, new)
+            if len(new) < len(logits):
+                new = logits.index_copy(0, read_on.to(logits.device), new)
+            logits = new
 
     def _still_read(self, rows: torch.Tensor, cache: Any) -> torch.Tensor:
         """Take rows whose answers have ended out of the batch that the model reads, many at once.

@@ -12,7 +12,6 @@ from functools import cache
 import torch
 
 from sinktrack.core.columns import KeyParts
-from sinktrack.core.parts import HIDDEN
 from sinktrack.core.scores import query_scores
 
 _AT_ONCE = 2**21
@@ -179,7 +178,7 @@ def _by_kernel(
     """Return the scores of queries (B, H, d), float32 (B, H, K)."""
     from sinktrack.core.score_kernel import last_scores  # Triton comes with PyTorch for GPUs alone
 
-    return last_scores(query, key, mask, scaling, softcap, HIDDEN)
+    return last_scores(query, key, mask, scaling, softcap)
 
 
 def _as_heads(states: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -43,7 +43,6 @@ class LayerHooks:
         prefill: Whether the forward pass under way reads the prompt.
         in_forward: Whether one is under way.
         running: The methods at work.
-        wanted: Whether the last forward pass had hooks on its layers.
         keys: The parts of the keys of all rows.
         keys_given: Those of the rows that the model was given.
     """
@@ -65,7 +64,6 @@ class LayerHooks:
         self._rows_of, self._fork_layer, self._windowed = rows_of, fork_layer, windowed
         self.prefill = self.in_forward = False
         self.running: list[Running] = []
-        self.wanted = True
         self._placed: dict[tuple[str, int], Any] = {}
         self._lens = LensHooks(model)
         # SDPA drops a cap on scores; some releases refuse it to such families, others do not.
@@ -98,6 +96,11 @@ class LayerHooks:
         tapped = {layer for hook, layer in self._placed if hook == "attention"}
         return min(tapped - self._reported, default=None)
 
+    @property
+    def placed(self) -> bool:
+        """Whether the last forward pass had hooks on its layers."""
+        return bool(self._placed)
+
     def place(self) -> None:
         """Put hooks where this forward pass needs them, and take the others away."""
         unseen = self._windowed and len(self._turned) < len(self._layers)
@@ -113,7 +116,6 @@ class LayerHooks:
             for index in range(len(self._layers))
         }
         wanted = set(self._wanted(unseen))
-        self.wanted = bool(wanted)
         for place in [place for place in self._placed if place not in wanted]:
             self._placed.pop(place).remove()
         self._lens.asking = [run for run in self.running if run.hooks.lens]

@@ -45,14 +45,13 @@ def fast_products(model: Any) -> Iterator[None]:
     changed = []
     for module in model.modules():
         # What loads weights when they are needed has put a forward of its own here.
-        if type(module) is not nn.Linear or "forward" in vars(module):
-            continue
-        if module.weight.dtype != torch.bfloat16:
+        plain = type(module) is nn.Linear and "forward" not in vars(module)
+        if not plain or module.weight.dtype != torch.bfloat16:
             continue
         size = module.weight.numel() * module.weight.element_size()
         packs = size <= room
         room -= size * packs
-        module.forward = _LinearMap(module, packs)  # type: ignore[method-assign]
+        module.forward = _LinearMap(module, packs)
         changed.append(module)
     try:
         yield

@@ -9,6 +9,8 @@ import torch
 import triton
 import triton.language as tl
 
+from sinktrack.core.parts import HIDDEN
+
 _KEYS = 64
 """How many keys a program takes; there is one for so many keys of each key head."""
 
@@ -76,7 +78,6 @@ def last_scores(
     mask: torch.Tensor | None,
     scaling: float,
     softcap: float | None,
-    hidden: float,
 ) -> torch.Tensor:
     """Return the scores of one query a row, float32 (B, H, K), as `query_scores` does.
 
@@ -86,7 +87,6 @@ def last_scores(
         mask: (B or 1, K or more), bool or additive; None hides nothing.
         scaling: The factor on query-key products.
         softcap: c, where a score s becomes c * tanh(s / c); None for no cap.
-        hidden: What an additive mask holds at most where it hides a key.
     """
     rows, heads, size = query.shape
     key_heads, keys = key.shape[1], key.shape[2]
@@ -121,6 +121,6 @@ def last_scores(
         KEYS=_KEYS,
         CAPPED=softcap is not None,
         MASK=kind,
-        HIDDEN=hidden,
+        HIDDEN=HIDDEN,
     )
     return scores
