@@ -140,7 +140,11 @@ def test_a_float32_model_stays_as_it_is(fast):
 
 
 def test_the_dtype_is_what_the_device_is_fast_in(monkeypatch):
+    threads = torch.get_num_threads()
+    faster_wide.cache_clear()
+    fast_dtype.cache_clear()
     assert faster_wide() in (True, False)
+    assert torch.get_num_threads() == threads
     assert fast_dtype(torch.device("cpu")) in (torch.float32, torch.bfloat16)
     assert fast_dtype(torch.device("cuda")) == torch.bfloat16
     small, _ = sinktrack.load(CHECKPOINT, device="cpu")
