@@ -13,6 +13,7 @@ import torch
 from sinktrack.core.architecture import decoder_layers, input_device
 from sinktrack.core.batch import left_pad
 from sinktrack.core.lock import model_lock
+from sinktrack.core.pieces import in_pieces
 from sinktrack.core.products import fast_products
 from sinktrack.core.prompt import Prompt
 
@@ -39,6 +40,7 @@ def last_states(model: Any, prompts: Sequence[Sequence[Prompt]]) -> torch.Tensor
         model_lock(model),
         fresh_positions(model),
         fast_products(model),
+        in_pieces(model),
         after_each_layer(model, keep),
     ):
         given = {name: value.to(device) for name, value in inputs.items()}
