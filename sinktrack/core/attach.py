@@ -180,8 +180,10 @@ class Attachment:
         return logits
 
     @property
-    def rows_may_go(self) -> bool:
-        """Whether the steps of an answer are the plain model's, which knows no row by its number.
+    def steps_are_plain(self) -> bool:
+        """Whether the steps of an answer are the plain model's, into whose layers nobody looks.
+
+        It knows no row by its number, so rows may go.
 
         The last forward pass tells, so after the prompt it is False.
         """

@@ -20,12 +20,14 @@ from sinktrack.core.architecture import decoder_layers, input_device, unwrapped
 from sinktrack.core.attach import Attachment
 from sinktrack.core.batch import Methods, left_pad
 from sinktrack.core.cache import Cache, cache_as_json
+from sinktrack.core.captured import captured_steps
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.decoding import Decoding, Sampler
 from sinktrack.core.errors import DeviceMemoryError, MethodError, ModelError, PromptError
 from sinktrack.core.intervention import Intervention, fit
 from sinktrack.core.layout import Layout
 from sinktrack.core.models import model_name
+from sinktrack.core.pieces import in_pieces
 from sinktrack.core.products import fast_products
 from sinktrack.core.prompt import Prompt
 from sinktrack.core.reading import fresh_positions, last_states, with_positions
@@ -155,6 +157,7 @@ class Generator:
             self._attachment.active(),
             fresh_positions(model),
             fast_products(model),
+            captured_steps(model, lambda: self._attachment.steps_are_plain),
             self._memory_sentence(),
         ):
             ids, mask = (
@@ -231,7 +234,8 @@ class Generator:
         inputs = with_positions(self._inputs)
         cache: Any = roomy_cache(model.config.get_text_config())
         cached = {cache_argument(model): cache, "use_cache": True}
-        logits = _next_logits(model, **inputs, **cached)
+        with in_pieces(model):
+            logits = _next_logits(model, **inputs, **cached)
         rows_of = torch.tensor(layout.rows_of, device=ids.device)
         fork = self._attachment.fork_layer
         for layer in cache.layers[:fork]:  # up to here rows with the same prompt were one
@@ -269,7 +273,7 @@ class Generator:
         Returns:
             int64, those that it reads from now on.
         """
-        if not self._attachment.rows_may_go:
+        if not self._attachment.steps_are_plain:
             return rows
         goes_on = torch.tensor([row.finish is None for row in self._main_rows])
         kept = goes_on[self._layout.main_of][rows.cpu()].nonzero()[:, 0]
