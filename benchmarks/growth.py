@@ -4,7 +4,8 @@ r"""How time and memory grow with the context and with the number of methods, wi
         --json growth.json --figure growth.png
 
 Every measurement has a process of its own, whose peak resident size it is. Contexts are measured
-with two methods, with and without a trace; numbers of methods at the shortest context.
+with two methods, with and without a trace; numbers of methods at the shortest context. What the
+JSON file holds already is kept and not measured again.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from tqdm import tqdm
 
 SENTENCE = "The library of the town has three floors, and the roof of the third one leaks. "
 TWO = 2
+CONTEXTS = [1024, 2048, 4096, 8192, 16384, 32600]
 
 
 def measured(
@@ -96,7 +98,7 @@ def main() -> None:
     """Measure, print a table, and keep the numbers and the figure."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", required=True)
-    parser.add_argument("--tokens", nargs="+", type=int, default=[1024, 2048, 4096, 8192])
+    parser.add_argument("--tokens", nargs="+", type=int, default=CONTEXTS)
     parser.add_argument("--methods", nargs="+", type=int, default=[1, 2, 4, 8])
     parser.add_argument("--new-tokens", type=int, default=16)
     parser.add_argument("--json", type=Path)
@@ -106,21 +108,25 @@ def main() -> None:
         [(tokens, TWO) for tokens in arguments.tokens]
         + [(min(arguments.tokens), methods) for methods in arguments.methods]
     )
-    rows = []
+    kept = arguments.json is not None and arguments.json.exists()
+    rows = json.loads(arguments.json.read_text()) if kept else []
+    done = {(row["tokens"], row["methods"], row["trace"]) for row in rows}
     for tokens, methods in tqdm(cells):
         for record in (True, False):
+            if (tokens, methods, record) in done:
+                continue
             found, peak = in_own_process(
                 measured, arguments.model, tokens, methods, record, arguments.new_tokens
             )
-            rows.append(found | {"peak, GB": peak / 1e9})
+            rows.append({"tokens": tokens} | found | {"peak, GB": peak / 1e9})
+            if arguments.json:
+                arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
     print("|", " | ".join(rows[0]), "|\n|" + "---|" * len(rows[0]))
     for row in rows:
         said = (
             f"{value:.2f}" if isinstance(value, float) else str(value) for value in row.values()
         )
         print("|", " | ".join(said), "|")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
     if arguments.figure:
         draw(rows, arguments.figure)
 
