@@ -13,25 +13,19 @@ from typing import Any
 
 import torch
 
+from sinktrack.core.forwards import has_own_forward, other_forwards
 from sinktrack.core.roomy_cache import RoomyLayer
 from sinktrack.core.upstream import cache_of
-
-Capture = Callable[[Callable[[], torch.Tensor]], tuple[torch.Tensor, Callable[[], Any]]]
-"""Takes what makes a tensor; returns a tensor, and what makes it anew in the same place."""
 
 _AFTER = 8
 """After how many steps one is recorded, which takes as long as several."""
 _CLOSE = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 3e-2}
 """How far what is played may be from the plain step, as a share of its length."""
-_MADE_HERE = ("attention_mask", "position_ids")
-"""What the decoder is given in another form than it came."""
 
 
 @contextmanager
-def captured_steps(
-    model: Any, unobserved: Callable[[], bool], capture: Capture | None = None
-) -> Iterator[None]:
-    """Record a step of a model's decoder and play it, where that is possible.
+def captured_steps(model: Any, unobserved: Callable[[], bool]) -> Iterator[None]:
+    """Record a step of a model's decoder and play it, on a machine's own GPU.
 
     A recorded step is compared with the plain one when it is made, on this very generation, and is
     not used where they differ.
@@ -40,20 +34,12 @@ def captured_steps(
         model: The model that is called within, with a `roomy_cache`. Nobody may call it in another
             thread.
         unobserved: Asked at every step; False where something looks into the layers.
-        capture: How steps are recorded; by default as a CUDA graph on a machine's own GPU, and not
-            at all elsewhere.
     """
-    if capture is None and _has_own_gpu(model):
-        capture = _cuda_graph
     decoder = model.get_decoder()
-    if capture is None or "forward" in vars(decoder):
+    records = _has_own_gpu(model) and not has_own_forward(decoder)
+    forwards = [(decoder, _Decoder(decoder.forward, unobserved))] if records else []
+    with other_forwards(forwards):
         yield
-        return
-    decoder.forward = _Decoder(decoder.forward, unobserved, capture)
-    try:
-        yield
-    finally:
-        del decoder.forward
 
 
 def _has_own_gpu(model: Any) -> bool:
@@ -63,7 +49,11 @@ def _has_own_gpu(model: Any) -> bool:
 
 
 def _cuda_graph(run: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, Callable[[], Any]]:
-    """Record what `run` does on the current GPU."""
+    """Record what `run` does on the current GPU.
+
+    Returns:
+        What it made, and what makes it anew in the same place.
+    """
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):  # whatever is made at the first call is no part of a step
@@ -79,10 +69,8 @@ def _cuda_graph(run: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, Callable
 class _Decoder:
     """The forward of a decoder for the length of a generation."""
 
-    def __init__(
-        self, plain: Callable[..., Any], unobserved: Callable[[], bool], capture: Capture
-    ) -> None:
-        self._plain, self._unobserved, self._capture = plain, unobserved, capture
+    def __init__(self, plain: Callable[..., Any], unobserved: Callable[[], bool]) -> None:
+        self._plain, self._unobserved = plain, unobserved
         self._step: _Step | None = None
         self._steps = 0
         self._refused = False
@@ -104,7 +92,7 @@ class _Decoder:
     def _recorded(self, kwargs: dict[str, Any], output: Any) -> "_Step | None":
         """Return the step that was just made, recorded; None where it is not the same."""
         try:
-            step = _Step(self._plain, kwargs, output, self._capture)
+            step = _Step(self._plain, kwargs, output)
             again = step.again(kwargs)
         except RuntimeError:  # something in the decoder waits for the GPU, for example
             return None
@@ -120,22 +108,19 @@ class _Step:
         plain: The decoder's forward.
         kwargs: What it was just called with.
         output: What it returned.
-        capture: Records.
     """
 
-    def __init__(
-        self, plain: Callable[..., Any], kwargs: dict[str, Any], output: Any, capture: Capture
-    ) -> None:
+    def __init__(self, plain: Callable[..., Any], kwargs: dict[str, Any], output: Any) -> None:
         self._cache, self._output = cache_of(kwargs), output
         layers = _layers(kwargs)
         self._room = min([layer.empty_room() for layer in layers])
         rows, device = len(_entering(kwargs)), _entering(kwargs).device
         self._at = torch.zeros(1, dtype=torch.long, device=device)
         mask = torch.zeros(rows, 1, 1, self._room, dtype=torch.bool, device=device)
-        given = {name: each for name, each in kwargs.items() if name not in _MADE_HERE}
-        self._constant = {k: v for k, v in given.items() if not isinstance(v, torch.Tensor)}
-        self._given = {k: v.clone() for k, v in given.items() if isinstance(v, torch.Tensor)}
-        self._given |= {"attention_mask": mask, "position_ids": _positions(kwargs, -1).clone()}
+        given = _tensors(kwargs, self._length - 1)
+        self._given = {name: each.clone() for name, each in given.items()}
+        self._given["attention_mask"] = mask
+        self._constant = {name: kwargs[name] for name in kwargs.keys() - self._given.keys()}
         self._fill(kwargs, self._length - 1)
 
         def run() -> torch.Tensor:
@@ -145,7 +130,7 @@ class _Step:
                 made: torch.Tensor = plain(**self._constant, **self._given).last_hidden_state
             return made
 
-        self._made, self._play = capture(run)
+        self._made, self._play = _cuda_graph(run)
 
     @property
     def _length(self) -> int:
@@ -153,7 +138,7 @@ class _Step:
 
     def fits(self, kwargs: dict[str, Any]) -> bool:
         """Tell whether a step is like the one that was recorded."""
-        given = self._tensors(kwargs, 0)
+        given = _tensors(kwargs, self._length)
         return (
             cache_of(kwargs) is self._cache
             and self._cache.layers[0].has_room
@@ -180,17 +165,11 @@ class _Step:
 
     def _fill(self, kwargs: dict[str, Any], at: int) -> None:
         """Put what a step is given where the recorded one reads it; its keys go to column `at`."""
-        for name, each in self._tensors(kwargs, at - self._length).items():
+        for name, each in _tensors(kwargs, at).items():
             self._given[name].copy_(each)
         self._at.fill_(at)
         mask, seen = self._given["attention_mask"], kwargs.get("attention_mask")
         mask[..., : at + 1] = True if seen is None else seen.bool()[:, None, None]
-
-    def _tensors(self, kwargs: dict[str, Any], before: int) -> dict[str, torch.Tensor]:
-        """Return the tensors that change from step to step, the mask left out."""
-        given = {k: v for k, v in kwargs.items() if isinstance(v, torch.Tensor)}
-        given.pop("attention_mask", None)
-        return given | {"position_ids": _positions(kwargs, before)}
 
 
 def _entering(kwargs: dict[str, Any]) -> torch.Tensor:
@@ -205,19 +184,16 @@ def _layers(kwargs: dict[str, Any]) -> list[RoomyLayer]:
     return found
 
 
-def _positions(kwargs: dict[str, Any], before: int) -> torch.Tensor:
-    """Return the positions of a step; by default how many tokens were kept when it began.
+def _tensors(kwargs: dict[str, Any], at: int) -> dict[str, torch.Tensor]:
+    """Return the tensors that change from step to step, the mask left out.
 
     Args:
-        kwargs: What the decoder is called with.
-        before: Minus how many of those that are kept now came with the step.
+        kwargs: What the decoder is called with. Without positions a token stands where its keys do.
+        at: In which column.
     """
-    given = kwargs.get("position_ids")
-    if given is not None:
-        found: torch.Tensor = given
-        return found
-    kept = cache_of(kwargs).get_seq_length() + before
-    return torch.full((1, 1), kept, device=_entering(kwargs).device)
+    given = {k: v for k, v in kwargs.items() if isinstance(v, torch.Tensor)}
+    given.pop("attention_mask", None)
+    return {"position_ids": torch.full((1, 1), at, device=_entering(kwargs).device)} | given
 
 
 def _is_step(kwargs: dict[str, Any]) -> bool:

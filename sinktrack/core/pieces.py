@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from sinktrack.core.architecture import decoder_layers
+from sinktrack.core.forwards import has_own_forward, other_forwards
 
 AT_ONCE = 4096
 """How many tokens pass an MLP at once, of all rows together."""
@@ -26,18 +27,10 @@ def in_pieces(model: Any) -> Iterator[None]:
     Args:
         model: The model that reads prompts within. Nobody may call it in another thread.
     """
-    changed = []
-    for layer in decoder_layers(model):
-        module = getattr(layer, "mlp", None)
-        # What loads weights when they are needed has put a forward of its own here.
-        if module is not None and "forward" not in vars(module):
-            module.forward = _in_pieces(module.forward)
-            changed.append(module)
-    try:
+    found = (getattr(layer, "mlp", None) for layer in decoder_layers(model))
+    own = [each for each in found if each is not None and not has_own_forward(each)]
+    with other_forwards((each, _in_pieces(each.forward)) for each in own):
         yield
-    finally:
-        for module in changed:
-            del module.forward
 
 
 def _in_pieces(forward: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.nn.functional import linear
 
+from sinktrack.core.forwards import has_own_forward, other_forwards
 from sinktrack.machine import free_memory
 
 _ROWS = 128
@@ -41,23 +42,20 @@ def fast_products(model: Any) -> Iterator[None]:
     if model.device.type != "cpu" or model.dtype != torch.bfloat16:
         yield
         return
-    room = free_memory() // _OF_MEMORY if faster_packed() else 0
-    changed = []
-    for module in model.modules():
-        # What loads weights when they are needed has put a forward of its own here.
-        plain = type(module) is nn.Linear and "forward" not in vars(module)
-        if not plain or module.weight.dtype != torch.bfloat16:
-            continue
-        size = module.weight.numel() * module.weight.element_size()
-        packs = size <= room
-        room -= size * packs
-        module.forward = _LinearMap(module, packs)
-        changed.append(module)
-    try:
+    with other_forwards(_linear_maps(model)):
         yield
-    finally:
-        for module in changed:
-            del module.forward
+
+
+def _linear_maps(model: Any) -> Iterator[tuple[nn.Linear, "_LinearMap"]]:
+    """Yield a model's linear modules, and their forwards; as many pack as there is memory for."""
+    room = free_memory() // _OF_MEMORY if faster_packed() else 0
+    for module in model.modules():
+        plain = type(module) is nn.Linear and not has_own_forward(module)
+        if plain and module.weight.dtype == torch.bfloat16:
+            size = module.weight.numel() * module.weight.element_size()
+            packs = size <= room
+            room -= size * packs
+            yield module, _LinearMap(module, packs)
 
 
 class _LinearMap:
