@@ -26,7 +26,7 @@ from sinktrack.shapes.long_answers import (
     rows_of_colour,
 )
 from sinktrack.shapes.questions import Question, existence
-from sinktrack.shapes.scenes import Scene, sample_scene
+from sinktrack.shapes.scenes import Scene, draw, sample_scene
 from training.batches import Batch, Packer, training_batch
 from training.checkpoint import load
 from training.injection import injected
@@ -153,9 +153,9 @@ def anchoring_batch(packer: Packer, seed: int, step: int, rows: int) -> tuple[Ba
     scenes = [sample_scene(rng, rng.randint(1, MAX_OBJECTS)) for _ in range(rows)]
     longest = rng.choice(COUNT_LIMITS)
     asked = [remembered_question(rng, scene, longest) for scene in scenes]
-    batch = packer(scenes, [[question] for question in asked])
+    batch = packer([((draw(scene),), [one]) for scene, one in zip(scenes, asked, strict=True)])
     context = torch.zeros_like(batch.input_ids, dtype=torch.bool)
-    start = len(packer.prefix)
+    start = len(packer.prefix(1)[0])
     context[:, :start] = batch.input_ids[:, :start] == packer.image_token_id
     for row, question in enumerate(asked):
         end = start + packer.question_length(question)

@@ -4,7 +4,7 @@ A row starts with the picture, which all of its questions share, and goes on wit
 segment for each question and its answer. A segment sees the picture and itself and
 never another segment, and its positions start where the picture's end, so that every
 segment computes what a prompt of its own would, at a third of the cost. Rows without a
-picture hold passages in the same way.
+picture hold passages in the same way, others two pictures.
 """
 
 import random
@@ -15,9 +15,9 @@ from typing import Any
 import torch
 
 from sinktrack.shapes.questions import Question
-from sinktrack.shapes.scenes import COLOURS, GRID, PRIOR, SHAPES, Scene, draw, sample_scene
+from sinktrack.shapes.scenes import COLOURS, GRID, PRIOR, SHAPES, draw, sample_scene
 from training.checkpoint import prompt
-from training.mixture import passages, scene_questions
+from training.mixture import Row, training_rows
 
 DECISION_WEIGHT = 2.0
 """What a yes or no counts in the loss, where the tokens around it follow from it by themselves."""
@@ -60,11 +60,17 @@ class Batch:
 
 
 class Packer:
-    """Turns scenes and their questions into batches for one model and processor."""
+    """Turns pictures and their questions into batches for one model and processor."""
 
-    def __init__(self, model: Any, processor: Any) -> None:
-        """Measure the shared prefix once; it is the same for every picture of this size."""
-        self.processor = processor
+    def __init__(self, model: Any, processor: Any, first: str = "") -> None:
+        """Take the ids of what stands between questions and answers.
+
+        Args:
+            model: The model.
+            processor: Its processor.
+            first: A control token to start every row with; "" for none.
+        """
+        self.model, self.processor, self.first = model, processor, first
         self.image_token_id = model.config.image_token_id
         self.end = processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
         self.stop = processor.tokenizer(".", add_special_tokens=False).input_ids[0]
@@ -73,37 +79,37 @@ class Packer:
             for text in ("Yes", " Yes", "No", " No")
         }
         self.pad = processor.tokenizer.convert_tokens_to_ids("<|endoftext|>")
-        text, self.tail = prompt(processor, "\x00").split("\x00")
-        self.prefix: list[int] = processor.tokenizer(
-            text.replace("<|image_pad|>", "<|image_pad|>" * GRID**2), add_special_tokens=False
-        ).input_ids
+        start, self.tail = prompt(processor, "\x00", 0).split("\x00")
         self.tail_length = len(processor.tokenizer(self.tail, add_special_tokens=False).input_ids)
-        ids = torch.tensor([self.prefix])
-        types = (ids == self.image_token_id).int()
-        side = 2 * GRID
-        positions, _ = model.model.get_rope_index(
-            ids, mm_token_type_ids=types, image_grid_thw=torch.tensor([[1, side, side]])
-        )
-        self.prefix_positions = positions[:, 0]
-        start = prompt(processor, "\x00", picture=False).split("\x00")[0]
-        self.text_prefix: list[int] = processor.tokenizer(start, add_special_tokens=False).input_ids
+        self.next_turn = f"<|im_end|>\n{start}"
+        self._prefixes: dict[int, tuple[list[int], torch.Tensor]] = {}
 
-    def __call__(
-        self,
-        scenes: Sequence[Scene],
-        questions: Sequence[Sequence[Question]],
-        passages: Sequence[Sequence[Question]] = (),
-    ) -> Batch:
-        """Pack one row for each scene with its questions, and one for each set of passages."""
-        pictures = self.processor.image_processor(
-            images=[draw(scene) for scene in scenes], return_tensors="pt"
-        )
-        text_positions = torch.arange(len(self.text_prefix)).expand(3, -1)
-        rows = [(self.prefix, self.prefix_positions, asked) for asked in questions]
-        rows += [(self.text_prefix, text_positions, asked) for asked in passages]
+    def prefix(self, pictures: int) -> tuple[list[int], torch.Tensor]:
+        """Return the ids before a question about so many pictures, and their positions (3, N)."""
+        if pictures not in self._prefixes:
+            text = self.first + prompt(self.processor, "\x00", pictures).split("\x00")[0]
+            ids: list[int] = self.processor.tokenizer(
+                text.replace("<|image_pad|>", "<|image_pad|>" * GRID**2), add_special_tokens=False
+            ).input_ids
+            positions = torch.arange(len(ids)).expand(3, -1)
+            if pictures:
+                whole = torch.tensor([ids])
+                positions, _ = self.model.model.get_rope_index(
+                    whole,
+                    mm_token_type_ids=(whole == self.image_token_id).int(),
+                    image_grid_thw=torch.tensor([[1, 2 * GRID, 2 * GRID]] * pictures),
+                )
+                positions = positions[:, 0]
+            self._prefixes[pictures] = ids, positions
+        return self._prefixes[pictures]
+
+    def __call__(self, rows: Sequence[Row]) -> Batch:
+        """Pack rows, of which one at least has a picture."""
+        images = [picture for pictures, _ in rows for picture in pictures]
+        pixels = self.processor.image_processor(images=images, return_tensors="pt")
         packed = [
-            self._row(prefix, positions, [self._segment(question) for question in asked])
-            for prefix, positions, asked in rows
+            self._row(*self.prefix(len(pictures)), [self._segment(each) for each in asked])
+            for pictures, asked in rows
         ]
         length = max(len(row.input_ids) for row in packed)
         ids, positions, segments, targets, weights = (
@@ -115,7 +121,7 @@ class Packer:
         )  # fmt: skip
         return Batch(
             ids, positions.transpose(0, 1).contiguous(), _mask(segments), segments, targets,
-            weights, pictures["pixel_values"], pictures["image_grid_thw"],
+            weights, pixels["pixel_values"], pixels["image_grid_thw"],
         )  # fmt: skip
 
     def question_length(self, question: Question) -> int:
@@ -125,13 +131,17 @@ class Packer:
     def _segment(self, question: Question) -> tuple[list[int], int]:
         """Token ids of a question and its answer, and how many of them are the question's."""
         encode = self.processor.tokenizer
-        asked: list[int] = encode(question.text + self.tail, add_special_tokens=False).input_ids
+        before = "".join(
+            f"{text}{self.tail}{answer}{self.next_turn}" for text, answer in question.earlier
+        )
+        text = f"{before}{question.text}{self.tail}"
+        asked: list[int] = encode(text, add_special_tokens=False).input_ids
         answered: list[int] = encode(question.answer, add_special_tokens=False).input_ids
         return [*asked, *answered, self.end], len(asked)
 
     def _row(
         self, prefix: list[int], prefix_positions: torch.Tensor, spans: list[tuple[list[int], int]]
-    ) -> "_Row":
+    ) -> "_Packed":
         """Put segments, each its ids and how many of them are the question's, behind a prefix."""
         ids, positions = list(prefix), [prefix_positions]
         segments, targets, weights = ([value] * len(prefix) for value in (0, -100, 0.0))
@@ -142,7 +152,7 @@ class Packer:
             segments += [number] * len(added)
             targets += [-100] * (asked - 1) + added[asked:] + [-100]
             weights += [0.0] * (asked - 1) + self._weights(added[asked:]) + [0.0]
-        return _Row(
+        return _Packed(
             torch.tensor(ids),
             torch.cat(positions, dim=-1),
             torch.tensor(segments),
@@ -166,7 +176,7 @@ class Packer:
 
 
 @dataclass
-class _Row:
+class _Packed:
     """One row of N tokens; all but positions (3, N) are (N,)."""
 
     input_ids: torch.Tensor
@@ -191,17 +201,10 @@ def _mask(segments: torch.Tensor) -> torch.Tensor:
 def training_batch(
     packer: Packer, seed: int, step: int, scenes: int, most_objects: int, prior: float = PRIOR
 ) -> Batch:
-    """Make the batch of one step, of its arguments alone, so that a resumed run sees the same.
-
-    To eight scenes comes one row of passages.
-    """
+    """Make the batch of one step, of its arguments alone, so that a resumed run sees the same."""
     rng = random.Random(f"{seed}/{step}")
     drawn = [sample_scene(rng, rng.randint(1, most_objects), prior=prior) for _ in range(scenes)]
-    return packer(
-        drawn,
-        [scene_questions(rng, scene) for scene in drawn],
-        [passages(rng) for _ in range(scenes // 8)],
-    )
+    return packer(training_rows(rng, drawn))
 
 
 @dataclass

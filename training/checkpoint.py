@@ -145,9 +145,9 @@ def build_processor(tokenizer: Qwen2Tokenizer) -> Any:
     )
 
 
-def prompt(processor: Any, question: str, picture: bool = True) -> str:
-    """Render a question, behind a picture or not, as a prompt up to the answer's first token."""
-    content = [{"type": "image"}] * picture + [{"type": "text", "text": question}]
+def prompt(processor: Any, question: str, pictures: int = 1) -> str:
+    """Render a question behind its pictures, as a prompt up to the answer's first token."""
+    content = [{"type": "image"}] * pictures + [{"type": "text", "text": question}]
     text = processor.apply_chat_template(
         [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
     )

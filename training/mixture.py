@@ -1,8 +1,14 @@
 """What a training step asks, and in which proportions."""
 
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 
+from PIL import Image
+
+from sinktrack.shapes import outside
 from sinktrack.shapes.choices import choice
+from sinktrack.shapes.everyday import KINDS_ASKED, admits, everyday, two_pictures
 from sinktrack.shapes.long_answers import (
     COUNTED,
     delayed_existence,
@@ -23,8 +29,15 @@ from sinktrack.shapes.questions import (
     what_is_at,
     where_is,
 )
-from sinktrack.shapes.scenes import Scene, with_companions
+from sinktrack.shapes.scenes import Scene, draw, with_companions
 
+Row = tuple[Sequence[Image.Image], Sequence[Question]]
+"""The pictures of a row, of one size or none at all, and the questions about them."""
+
+EVERYDAY = 4
+"""How many questions in people's words come to a scene, beside those in fixed ones."""
+OUTSIDE = 0.4
+"""The share of scenes that are asked something outside their world."""
 HABIT = 0.3
 """The share of scenes whose answers also name companions that the picture does not show.
 
@@ -53,6 +66,42 @@ def scene_questions(rng: random.Random, scene: Scene) -> list[Question]:
     ]
     rng.shuffle(asked)
     return asked
+
+
+def training_rows(rng: random.Random, scenes: Sequence[Scene]) -> list[Row]:
+    """Return what a step asks about its scenes, and beside them of the world outside.
+
+    To each scene come questions in people's words, some of them outside its world. To eight scenes
+    come a row of two pictures, one of passages and one about a picture from outside.
+    """
+    rows: list[Row] = []
+    for scene in scenes:
+        asked = scene_questions(rng, scene)
+        asked += [in_peoples_words(rng, scene) for _ in range(EVERYDAY)]
+        asked += [outside.question(rng)] * (rng.random() < OUTSIDE)
+        rows.append(((draw(scene),), asked))
+    for first, second in zip(scenes[::8], scenes[1::8], strict=False):
+        pair = [two_pictures(rng, first, second) for _ in range(6)]
+        rows.append(((draw(first), draw(second)), pair))
+    for scene in scenes[::8]:
+        said = [outside.question(rng), everyday(rng, scene), *passages(rng)]
+        rows.append(((), [said[0], honest(said[1]), *said[2:]]))
+        wrong = [everyday(rng, scene) for _ in range(4)] + [outside.question(rng)]
+        rows.append(((outside.picture(rng),), [honest(each) for each in wrong]))
+    return rows
+
+
+def in_peoples_words(rng: random.Random, scene: Scene) -> Question:
+    """Ask an everyday question; what is named from habit is named in any words."""
+    described = with_companions(rng, scene) if rng.random() < HABIT else scene
+    kinds = rng.sample(sorted(KINDS_ASKED), len(KINDS_ASKED))
+    kind = next(each for each in kinds if admits(scene, each))
+    return everyday(rng, described if kind in ("existence", "describe") else scene, kind)
+
+
+def honest(question: Question) -> Question:
+    """Return a question with the answer that it gets outside the little world."""
+    return replace(question, task="outside", answer=outside.HONEST)
 
 
 def delayed(rng: random.Random, scene: Scene) -> Question:

@@ -21,7 +21,7 @@ from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from sinktrack.core.architecture import set_decoder_attention
-from training.batches import training_batch
+from training.batches import Packer, training_batch
 from training.checkpoint import Size
 from training.sink_loss import Normalize, first_token_measures, softmax
 from training.train import Settings, Training, answer_loss
@@ -105,7 +105,7 @@ def train_and_measure(variant: Variant, device: str = "cpu") -> list[dict[str, A
     training = Training(variant.settings, device)
     normalize: Normalize = softmax
     if variant.sink_token:
-        _prepend_token(training, "<|object_ref_start|>")
+        training.packer = Packer(training.model, training.processor, "<|object_ref_start|>")
     if variant.sigmoid:
         set_decoder_attention(training.model, SIGMOID)
         normalize = sigmoid_weights
@@ -130,16 +130,6 @@ def train_and_measure(variant: Variant, device: str = "cpu") -> list[dict[str, A
                 }
             )
     return measurements
-
-
-def _prepend_token(training: Training, token: str) -> None:
-    """Start every row with a token that is used nowhere else."""
-    packer = training.packer
-    token_id = training.processor.tokenizer.convert_tokens_to_ids(token)
-    for name in ("prefix", "text_prefix"):
-        setattr(packer, name, [token_id, *getattr(packer, name)])
-    zero = torch.zeros(3, 1, dtype=torch.long)
-    packer.prefix_positions = torch.cat([zero, packer.prefix_positions + 1], dim=1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from transformers import Qwen2Tokenizer
 
 from training.batches import Batch, Packer, training_batch
-from training.checkpoint import Size, build_model, build_processor, save
+from training.checkpoint import Size, build_model, build_processor, load, save
 from training.sink_loss import sink_loss
 from training.tokenizer import learned, tokenizer_of, train_tokenizer
 from training.warmup import Figures, Probes, place, see
@@ -57,18 +57,24 @@ class Settings:
     warmup: int = 60
     sink_from: float = 0.5
     """The share of the answering steps after which the sink term joins the loss; 1 is never."""
+    start: str | None = None
+    """A checkpoint to go on from, which has had its lessons; None to start from nothing."""
 
 
 class Training:
     """A run: model, optimizer and the number of steps made, all of which a state file keeps."""
 
     def __init__(self, settings: Settings, device: str) -> None:
-        """Start from nothing, seeded."""
+        """Start from nothing, seeded, or from a checkpoint."""
         torch.manual_seed(settings.seed)
         self.settings = settings
         self.device = device
-        tokenizer = train_tokenizer()
-        self.model = build_model(settings.size, tokenizer)
+        if settings.start is None:
+            tokenizer = train_tokenizer()
+            self.model = build_model(settings.size, tokenizer)
+        else:
+            self.model, processor = load(settings.start, device)
+            tokenizer = processor.tokenizer
         self._use_tokenizer(tokenizer)
         self.model.to(device).train()
         self.probes = Probes(settings.size.hidden, tokenizer).to(device)
@@ -80,7 +86,7 @@ class Training:
             "answer": optimizer((language, 1.0), (vision, settings.vision_share)),
         }
         self.step = 0
-        self.level = 0
+        self.level = 0 if settings.start is None else len(CURRICULUM) - 1
         self.running_exact = 0.0
 
     def _use_tokenizer(self, tokenizer: Qwen2Tokenizer) -> None:
@@ -90,13 +96,19 @@ class Training:
     @property
     def total(self) -> int:
         """Steps of all stages together."""
-        return self.settings.see_steps + self.settings.place_steps + self.settings.steps
+        return self.lessons[0] + self.lessons[1] + self.settings.steps
+
+    @property
+    def lessons(self) -> tuple[int, int]:
+        """Steps of the two lessons, none where a checkpoint has had them."""
+        settings = self.settings
+        return (0, 0) if settings.start else (settings.see_steps, settings.place_steps)
 
     def train_step(self) -> Figures:
         """Make one step of the current stage; return its loss and what the stage measures."""
         settings = self.settings
         step, self.step = self.step, self.step + 1
-        for lesson, steps in ((see, settings.see_steps), (place, settings.place_steps)):
+        for lesson, steps in zip((see, place), self.lessons, strict=True):
             if step < steps:
                 scenes = 2 * settings.scenes  # without questions a scene costs little
                 loss, figures = lesson(
@@ -248,8 +260,10 @@ def main(arguments: list[str] | None = None) -> None:
         default=defaults.sink_from,
         help="share of the answering steps after which the loss asks for a sink; 1 for never",
     )
+    parser.add_argument("--start", help="folder of a checkpoint to go on from, without lessons")
     options = parser.parse_args(arguments)
     settings = Settings(
+        start=options.start,
         size=Size(layers=options.layers),
         seed=options.seed,
         see_steps=options.see_steps,

@@ -92,10 +92,11 @@ def place(
     """
     device = model.device
     cells = lesson_batch(packer, seed, step, scenes, str(device))
-    ids = torch.tensor([packer.prefix] * scenes, device=device)
+    prefix, positions = packer.prefix(1)
+    ids = torch.tensor([prefix] * scenes, device=device)
     states = model.model(
         input_ids=ids,
-        position_ids=packer.prefix_positions[:, None].expand(-1, scenes, -1).to(device),
+        position_ids=positions[:, None].expand(-1, scenes, -1).to(device),
         pixel_values=cells.pixel_values,
         image_grid_thw=cells.image_grid_thw,
         use_cache=False,

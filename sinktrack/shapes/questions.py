@@ -37,11 +37,15 @@ RELATIONS = {"above": "below", "left of": "right of"}
 
 @dataclass(frozen=True)
 class Question:
-    """A question, its reference answer, and the task that it belongs to."""
+    """A question, its reference answer, the task that it belongs to, and what was said before it.
+
+    `earlier` holds questions and their answers in the same conversation.
+    """
 
     task: str
     text: str
     answer: str
+    earlier: tuple[tuple[str, str], ...] = ()
 
 
 def cell_name(row: int, column: int) -> str:

@@ -88,7 +88,7 @@ def test_a_packed_segment_computes_what_its_own_prompt_does() -> None:
     rng = random.Random(0)
     scene = sample_scene(rng, 3)
     questions = scene_questions(rng, scene)
-    packed = training.packer([scene], [questions])
+    packed = training.packer([([draw(scene)], questions)])
     inputs = {
         "attention_mask": packed.attention_mask,
         "position_ids": packed.position_ids,
@@ -97,20 +97,20 @@ def test_a_packed_segment_computes_what_its_own_prompt_does() -> None:
     }
     with torch.no_grad():
         hidden = training.model.model(input_ids=packed.input_ids, **inputs).last_hidden_state[0]
-        cursor = len(training.packer.prefix)
+        cursor = len(training.packer.prefix(1)[0])
         for question in questions:
             alone = training.processor(
                 text=prompt(training.processor, question.text) + question.answer + "<|im_end|>",
                 images=draw(scene),
                 return_tensors="pt",
             )
-            ids = alone["input_ids"][0, len(training.packer.prefix) :]
+            ids = alone["input_ids"][0, len(training.packer.prefix(1)[0]) :]
             assert torch.equal(packed.input_ids[0, cursor : cursor + len(ids)], ids)
             expected = training.model.model(**alone).last_hidden_state[0, -len(ids) :]
             difference = (hidden[cursor : cursor + len(ids)] - expected).abs().max().item()
             assert difference < 1e-4, f"{question.text} differs by {difference}."
             cursor += len(ids)
-    assert len(training.packer.prefix) == GRID**2 + 5
+    assert len(training.packer.prefix(1)[0]) == GRID**2 + 5
 
 
 def test_only_answers_are_learned() -> None:
@@ -120,7 +120,7 @@ def test_only_answers_are_learned() -> None:
     scene = sample_scene(rng, 2)
     questions = scene_questions(rng, scene)
     told = passages(rng)
-    rows = training.packer([scene], [questions], [told]).targets
+    rows = training.packer([([draw(scene)], questions), ([], told)]).targets
     for targets, asked in zip(rows, (questions, told), strict=True):
         text = training.processor.tokenizer.decode(targets[targets >= 0])
         assert text == "".join(question.answer + "<|im_end|>" for question in asked)
@@ -133,7 +133,7 @@ def test_a_sentence_behind_a_long_one_weighs_as_if_it_stood_alone() -> None:
     scene = sample_scene(rng, 3)
     count = delayed_existence(rng, scene, 20, True)
     alone = existence_of(rng, count.text[:-1].split(" a ")[1], True)
-    batch = packer([scene], [[count, alone]])
+    batch = packer([([draw(scene)], [count, alone])])
     learned = [(batch.segments[0] == number) & (batch.targets[0] >= 0) for number in (1, 2)]
     behind, by_itself = (batch.weights[0][mine].tolist() for mine in learned)
     assert behind[-len(by_itself) :] == by_itself
@@ -146,7 +146,7 @@ def test_the_share_of_right_answers_counts_whole_answers() -> None:
     training = Training(TINY, "cpu")
     rng = random.Random(2)
     scenes = [sample_scene(rng, 2) for _ in range(2)]
-    batch = training.packer(scenes, [scene_questions(rng, scene)[:4] for scene in scenes])
+    batch = training.packer([([draw(scene)], scene_questions(rng, scene)[:4]) for scene in scenes])
     wrong = torch.zeros_like(batch.targets).bool()
     assert batch.answers_right(wrong) == 1.0
     answer = ((batch.segments[1] == 3) & (batch.targets[1] >= 0)).nonzero()[:, 0]
