@@ -8,7 +8,7 @@ from PIL import Image
 
 from sinktrack.shapes import outside
 from sinktrack.shapes.choices import choice
-from sinktrack.shapes.everyday import KINDS_ASKED, admits, everyday, two_pictures
+from sinktrack.shapes.everyday import KINDS_ASKED, everyday, two_pictures
 from sinktrack.shapes.long_answers import (
     COUNTED,
     delayed_existence,
@@ -84,9 +84,9 @@ def training_rows(rng: random.Random, scenes: Sequence[Scene]) -> list[Row]:
         pair = [two_pictures(rng, first, second) for _ in range(6)]
         rows.append(((draw(first), draw(second)), pair))
     for scene in scenes[::8]:
-        said = [outside.question(rng), everyday(rng, scene), *passages(rng)]
+        said = [outside.question(rng), in_peoples_words(rng, scene), *passages(rng)]
         rows.append(((), [said[0], honest(said[1]), *said[2:]]))
-        wrong = [everyday(rng, scene) for _ in range(4)] + [outside.question(rng)]
+        wrong = [in_peoples_words(rng, scene) for _ in range(4)] + [outside.question(rng)]
         rows.append(((outside.picture(rng),), [honest(each) for each in wrong]))
     return rows
 
@@ -94,9 +94,12 @@ def training_rows(rng: random.Random, scenes: Sequence[Scene]) -> list[Row]:
 def in_peoples_words(rng: random.Random, scene: Scene) -> Question:
     """Ask an everyday question; what is named from habit is named in any words."""
     described = with_companions(rng, scene) if rng.random() < HABIT else scene
-    kinds = rng.sample(sorted(KINDS_ASKED), len(KINDS_ASKED))
-    kind = next(each for each in kinds if admits(scene, each))
-    return everyday(rng, described if kind in ("existence", "describe") else scene, kind)
+    for kind in rng.sample(sorted(KINDS_ASKED), len(KINDS_ASKED)):
+        shown = described if kind in ("existence", "describe") else scene
+        question = everyday(rng, shown, kind)
+        if question is not None:
+            return question
+    raise AssertionError("A scene can always be described.")
 
 
 def honest(question: Question) -> Question:

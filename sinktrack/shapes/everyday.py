@@ -7,6 +7,7 @@ questions that people ask besides.
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from sinktrack.shapes.long_answers import companions_last
 from sinktrack.shapes.phrasings import as_typed, phrasings
@@ -32,30 +33,24 @@ _THINGS = ("shape", "thing", "object")
 
 
 def everyday(
-    rng: random.Random, scene: Scene, kind: str | None = None, held_out: bool = False
-) -> Question:
+    rng: random.Random, scene: Scene, kind: str, held_out: bool = False
+) -> Question | None:
     """Ask a question of a kind in one of its phrasings.
 
     Args:
         rng: The random generator.
         scene: What is asked about.
-        kind: One of `KINDS_ASKED`; any that the scene admits by default.
+        kind: One of `KINDS_ASKED`.
         held_out: Whether the phrasing is one that is kept from training.
 
-    Raises:
-        ValueError: If the scene admits no question of the kind, such as a relation of one shape.
+    Returns:
+        The question, or None where the scene admits none of the kind, such as a relation of one
+        shape.
     """
-    for chosen in [kind] if kind else rng.sample(sorted(KINDS_ASKED), len(KINDS_ASKED)):
-        question = KINDS_ASKED[chosen](rng, scene, held_out)
-        if question is not None:
-            text = as_typed(rng, question.text, held_out)
-            return Question(question.task, text, question.answer, question.earlier)
-    raise ValueError(f"The scene admits no question of the kind {kind}: draw another one.")
-
-
-def admits(scene: Scene, kind: str) -> bool:
-    """Tell whether a scene admits a question of a kind."""
-    return KINDS_ASKED[kind](random.Random(0), scene, False) is not None
+    question = KINDS_ASKED[kind](rng, scene, held_out)
+    if question is None:
+        return None
+    return replace(question, text=as_typed(rng, question.text, held_out))
 
 
 Asks = Callable[[random.Random, Scene, bool], Question | None]
