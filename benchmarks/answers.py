@@ -1,4 +1,4 @@
-"""Does SinkTrack help: `python answers.py plain choose`, then `report`, `passages`, `window`.
+"""Does SinkTrack help: `python answers.py plain choose`, then the other stages.
 
 `choose` tries variants of the method on validation scenes. None was better there than the schedule
 of the checkpoint's family or config ("published"), so `report` measures that one beside the plain
@@ -16,12 +16,24 @@ import sinktrack
 from sinktrack.eval.results import table
 from sinktrack.eval.runner import Run, evaluate
 from sinktrack.eval.task import Task
-from sinktrack.eval.tasks.shapes import CHOICES, DESCRIPTIONS, MEMORY, PASSAGES, POPE
+from sinktrack.eval.tasks import find
+from sinktrack.eval.tasks.shapes import (
+    CHOICES,
+    DESCRIPTIONS,
+    MEMORY,
+    MEMORY_OF_PASSAGES,
+    PASSAGES,
+    POPE,
+)
 
 RESULTS = Path(__file__).parent / "results"
 ASSETS = Path(__file__).parent.parent / "assets"
 CHECKPOINTS = {"plain": "shapes-vl", "anchored": "shapes-vl-anchored"}
 
+STAGES = (
+    *("choose", "official", "report", "window", "passages", "passage-window"),
+    *("words", "inside", "outside"),
+)
 WINDOW = sinktrack.SinkWindow(sinks=1, window=24)
 MEASURES: tuple[Task, ...] = (POPE[0], POPE[2], DESCRIPTIONS[0], *CHOICES)
 
@@ -59,7 +71,7 @@ def main() -> None:
     """Measure and print one table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("checkpoint", choices=CHECKPOINTS)
-    parser.add_argument("stage", choices=("choose", "official", "report", "window", "passages"))
+    parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--limit", type=int, help="items a measure; default: the stage's own")
     parser.add_argument("--runs", type=Path, default=Path("runs/answers"), help="for the records")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads (torch's choice)")
@@ -69,6 +81,7 @@ def main() -> None:
     model, processor = sinktrack.load(ASSETS / CHECKPOINTS[options.checkpoint])
     tried = variants(model)
     reported = {"baseline": None, "published": tried["published"]}
+    passage = sinktrack.SinkTrack.for_model(model, context="passage+instruction")
     official = sinktrack.SinkTrack.for_model(model, causal="official")
     run = {
         "choose": Run(tasks=MEASURES, methods=tried, split="validation", limit=200, batch=200),
@@ -87,6 +100,24 @@ def main() -> None:
             batch=200,
         ),
         "window": Run(tasks=MEMORY, methods=reported, limit=2000, cache=WINDOW, batch=200),
+        "passage-window": Run(
+            tasks=MEMORY_OF_PASSAGES,
+            methods={"baseline": None, "passage": passage},
+            limit=2000,
+            cache=WINDOW,
+            batch=200,
+        ),
+        # of the plain model alone: what it knows, and what it knows that it does not
+        "words": Run(
+            tasks=(*find("shapes-words"), *find("shapes-words-trained")),
+            methods={"baseline": None},
+            limit=200,
+            batch=200,
+        ),
+        "outside": Run(tasks=find("shapes-outside"), methods={"baseline": None}, limit=500),
+        "inside": Run(
+            tasks=find("shapes-inside"), methods={"baseline": None}, limit=2000, batch=200
+        ),
     }[options.stage]
     if options.limit:
         run = Run(**(vars(run) | {"limit": options.limit}))

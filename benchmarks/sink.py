@@ -42,11 +42,11 @@ def main() -> None:
     sums: dict[str, torch.Tensor] = {}
     tokens = 0
     for item in tqdm(DESCRIPTIONS[0].items("test", options.limit), total=options.limit):
-        assert item.image is not None
-        prompt = build_prompt(model, processor, item.question, [load_picture(item.image())])
+        [image] = item.images
+        prompt = build_prompt(model, processor, item.question, [load_picture(image())])
         sums["norms"] = sums.get("norms", 0) + norms(model, prompt.inputs)
         both = sinktrack.compare(
-            model, processor, image=item.image(), question=item.question, methods=methods
+            model, processor, image=image(), question=item.question, methods=methods
         )
         for name, answer in both.items():
             for kind in ("sink", "delivered"):

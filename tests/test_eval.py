@@ -275,7 +275,7 @@ def counting_task(asked):
                 id=f"{split}/{number}",
                 question=f"Is there a red circle? {number}",
                 answer="No",
-                image=lambda: Image.new("RGB", (140, 140), "white"),
+                images=[lambda: Image.new("RGB", (140, 140), "white")],
             )
 
     def score(item, answer):

@@ -25,6 +25,7 @@ from sinktrack.shapes.long_answers import (
     describe,
     rows_of_colour,
 )
+from sinktrack.shapes.passages import delayed_fact
 from sinktrack.shapes.questions import Question, existence
 from sinktrack.shapes.scenes import Scene, draw, sample_scene
 from training.batches import Batch, Packer, training_batch
@@ -59,6 +60,9 @@ METHOD = SinkTrack(
 
 COUNT_LIMITS = (4, 8, 16, len(COUNTED))
 """Each step draws the most numbers that its questions count: its longest answer sets its time."""
+
+TEXTS = ("delayed fact",)
+"""The tasks that ask about a passage, and show no picture."""
 
 HIDDEN = ("prompt", "question", "window", "nothing")
 """What a row hides from its answer."""
@@ -110,7 +114,7 @@ class Anchoring:
                 self.packer, settings.seed, step, settings.scenes, MAX_OBJECTS, COMPANION_PRIOR
             ).to(self.device)
             loss, exact, states = answer_loss(self.model, batch)
-            term, shares = sink_loss(self.model, states, batch, norm=0.0)
+            term, shares = sink_loss(self.model, states, batch, large=False)
             figures = {"plain": loss.item(), "exact": exact, "sink": shares.mean().item()}
             loss = loss + term
         else:
@@ -147,17 +151,20 @@ def anchoring_batch(packer: Packer, seed: int, step: int, rows: int) -> tuple[Ba
 
     Returns:
         The batch, one question a row, in whose mask answers do not see what is hidden from them;
-        and bool (B, T), the picture and the question of every row.
+        and bool (B, T), the picture, the passage and the question of every row.
     """
     rng = random.Random(f"{seed}/anchor/{step}")
     scenes = [sample_scene(rng, rng.randint(1, MAX_OBJECTS)) for _ in range(rows)]
     longest = rng.choice(COUNT_LIMITS)
     asked = [remembered_question(rng, scene, longest) for scene in scenes]
-    batch = packer([((draw(scene),), [one]) for scene, one in zip(scenes, asked, strict=True)])
-    context = torch.zeros_like(batch.input_ids, dtype=torch.bool)
-    start = len(packer.prefix(1)[0])
-    context[:, :start] = batch.input_ids[:, :start] == packer.image_token_id
+    pictures = [
+        () if one.task in TEXTS else (draw(scene),)
+        for scene, one in zip(scenes, asked, strict=True)
+    ]
+    batch = packer([(shown, [one]) for shown, one in zip(pictures, asked, strict=True)])
+    context = batch.input_ids == packer.image_token_id
     for row, question in enumerate(asked):
+        start = len(packer.prefix(len(pictures[row]))[0])
         end = start + packer.question_length(question)
         context[row, start:end] = True
         what = (
@@ -188,10 +195,12 @@ def remembered_question(rng: random.Random, scene: Scene, longest: int) -> Quest
     draw = rng.random()
     if draw < 0.2 and longest >= COUNT_LIMITS[-2]:
         return rows_of_colour(rng, scene) if draw < 0.1 else describe(rng, scene)
-    if draw < 0.5:
+    if draw < 0.4:
         return existence(rng, scene, present, negative)
-    if draw < 0.8:
+    if draw < 0.65:
         return delayed_existence(rng, scene, numbers, present, negative)
+    if draw < 0.85:
+        return delayed_fact(rng, numbers)
     return delayed_phrase(rng, numbers)
 
 

@@ -18,7 +18,7 @@ from sinktrack.shapes.long_answers import (
     rows,
     rows_of_colour,
 )
-from sinktrack.shapes.passages import passage
+from sinktrack.shapes.passages import delayed_fact, passage
 from sinktrack.shapes.questions import (
     Question,
     count,
@@ -118,5 +118,7 @@ def delayed(rng: random.Random, scene: Scene) -> Question:
 
 
 def passages(rng: random.Random) -> list[Question]:
-    """Ask four questions without a picture."""
-    return [passage(rng) for _ in range(4)]
+    """Ask four questions without a picture, the last of them now and then after some counting."""
+    delayed = rng.random() < 0.4
+    asked = [passage(rng) for _ in range(3 if delayed else 4)]
+    return asked + [delayed_fact(rng, rng.randint(1, len(COUNTED)))] * delayed

@@ -23,7 +23,7 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from sinktrack.core.architecture import set_decoder_attention
 from training.batches import Packer, training_batch
 from training.checkpoint import Size
-from training.sink_loss import Normalize, first_token_measures, softmax
+from training.sink_loss import Normalize, sink_measures, softmax
 from training.train import Settings, Training, answer_loss
 
 SETTINGS = Settings(
@@ -118,13 +118,11 @@ def train_and_measure(variant: Variant, device: str = "cpu") -> list[dict[str, A
         if step >= 0 and step % MEASURE_EVERY == 0:
             with torch.no_grad():
                 loss, exact, states = answer_loss(training.model, batch)
-                shares, *_ = first_token_measures(
-                    training.model, states, batch, rows=8, normalize=normalize
-                )
+                found = sink_measures(training.model, states, batch, rows=8, normalize=normalize)
             measurements.append(
                 {
                     "step": step,
-                    "shares": shares.tolist(),
+                    "shares": found.share[:, 0].tolist(),
                     "loss": loss.item(),
                     "exact": exact,
                 }

@@ -167,7 +167,7 @@ def example_prompts(
 
 def _make_ups(items: Iterable[Item]) -> list[Item]:
     """Return one item of each make-up."""
-    return list({(item.image is None, not item.passage): item for item in items}.values())
+    return list({(len(item.images), not item.passage): item for item in items}.values())
 
 
 def _check_needs(model: Any, processor: Any, run: Run, items: Mapping[str, Sequence[Item]]) -> None:
@@ -187,12 +187,20 @@ def _check_needs(model: Any, processor: Any, run: Run, items: Mapping[str, Seque
 
 
 def _prompt(model: Any, processor: Any, item: Item) -> Prompt:
+    pictures = [image() for image in item.images]
+    messages: list[dict[str, Any]] = []
+    for question, answer in item.earlier:
+        shown = [{"type": "image", "image": each} for each in pictures]
+        pictures = []
+        messages.append({"role": "user", "content": [*shown, {"type": "text", "text": question}]})
+        messages.append({"role": "assistant", "content": answer})
     return build_prompt(
         model,
         processor,
         item.question,
-        [item.image()] if item.image else [],
+        pictures,
         passage=item.passage or None,
+        messages=messages or None,
         needs_picture=False,
     )
 
@@ -286,9 +294,10 @@ def _batches(
             ]
 
 
-def _length(item: Item) -> tuple[bool, int]:
+def _length(item: Item) -> tuple[int, int]:
     """Return what tells roughly how long an item's prompt is, before it is built."""
-    return item.image is not None, len(item.question) + len(item.passage)
+    earlier = sum(len(text) for turn in item.earlier for text in turn)
+    return len(item.images), earlier + len(item.question) + len(item.passage)
 
 
 def _record(task: Task, item: Item, seed: int | None, row: Row) -> dict[str, Any]:

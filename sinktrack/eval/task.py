@@ -1,6 +1,6 @@
 """What a task is: items to ask and a way to score an answer. Knows nothing about models."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,16 +19,18 @@ class Item:
         id: Unique within its task, and the same whenever the set is built anew.
         question: What is asked.
         answer: The reference answer.
-        image: The picture, drawn or read when it is needed; None for a question without one.
+        images: The pictures in order, drawn or read when they are needed.
         passage: The text that the question is about; empty for none.
+        earlier: Questions and answers of the same conversation; pictures stand before the first.
         facts: What the scorer needs besides.
     """
 
     id: str
     question: str
     answer: str
-    image: Callable[[], Image.Image] | None = None
+    images: Sequence[Callable[[], Image.Image]] = ()
     passage: str = ""
+    earlier: Sequence[tuple[str, str]] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 
 

@@ -193,7 +193,7 @@ class SinkTrack(Intervention):
         """Return the published schedule with a context that every prompt has.
 
         A vision-language model's published context is the picture. Where there is none, SinkTrack
-        writes the passage, or else the whole prompt as it does in text models.
+        writes the passage in its place, or else the whole prompt as it does in text models.
         """
 
         def has(kind: str) -> bool:
@@ -201,7 +201,8 @@ class SinkTrack(Intervention):
 
         method = cls.for_model(model)
         if "image" in method.context and not has("image"):
-            return cls.for_model(model, context="passage" if has("passage") else "prompt")
+            kinds = method.context.replace("image", "passage").split("+")
+            return cls.for_model(model, context="+".join(filter(has, kinds)) or "prompt")
         return method
 
     def start(self, prompts: PromptParts, rows: torch.Tensor, model: Any) -> Hooks:

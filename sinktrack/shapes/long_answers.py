@@ -91,21 +91,23 @@ def delayed_existence(
 ) -> Question:
     """Ask to count the last `numbers` numbers up to forty, then whether a kind is there."""
     noun = str(kind_to_ask_for(rng, scene, present, negative))
-    text = f"{_count(numbers)} Then tell: is there a {noun}?"
-    answer = f"{_counted(numbers)} {existence_answer(noun, present)}"
+    text = f"{count_up(numbers)} Then tell: is there a {noun}?"
+    answer = f"{counted(numbers)} {existence_answer(noun, present)}"
     return Question("delayed existence", text, answer)
 
 
 def delayed_phrase(rng: random.Random, numbers: int, kind: Kind | None = None) -> Question:
     """Ask to count in the same way, then to say a kind's name, whatever the picture shows."""
     kind = kind or rng.choice(KINDS)
-    text = f"{_count(numbers)} Then say: {kind}."
-    return Question("delayed phrase", text, f"{_counted(numbers)} {str(kind).capitalize()}.")
+    text = f"{count_up(numbers)} Then say: {kind}."
+    return Question("delayed phrase", text, f"{counted(numbers)} {str(kind).capitalize()}.")
 
 
-def _count(numbers: int) -> str:
+def count_up(numbers: int) -> str:
+    """Ask to count the last `numbers` numbers up to forty."""
     return f"Count from {COUNTED[-numbers]} to {COUNTED[-1]}."
 
 
-def _counted(numbers: int) -> str:
+def counted(numbers: int) -> str:
+    """Count as `count_up` asks."""
     return " ".join(COUNTED[-numbers:]).capitalize() + "."

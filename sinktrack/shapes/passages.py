@@ -6,6 +6,7 @@ SQuAD", https://arxiv.org/abs/1806.03822.
 
 import random
 
+from sinktrack.shapes.long_answers import count_up, counted
 from sinktrack.shapes.questions import Question
 from sinktrack.shapes.scenes import SHAPES, Kind, sample_scene
 
@@ -24,11 +25,8 @@ def passage(
         answerable: whether the passage tells; by default in two cases of three.
         prior: as of `sample_scene`.
     """
-    scene = sample_scene(rng, rng.randint(2, 5), split, prior)
-    kinds = sorted(scene.kinds)
-    rng.shuffle(kinds)
-    rooms = dict(zip(kinds, (rng.choice(ROOMS) for _ in kinds), strict=True))
-    sentences = [f"The {kind} is in the {room}." for kind, room in rooms.items()]
+    told, rooms = _told(rng, split, prior)
+    kinds = list(rooms)
     if answerable is None:
         answerable = rng.random() < 2 / 3
     if answerable:
@@ -38,7 +36,24 @@ def passage(
         colour = rng.choice(kinds).colour
         absent = [Kind(colour, shape) for shape in SHAPES if Kind(colour, shape) not in rooms]
         asked = rng.choice(absent)
-    text = (
-        f"{' '.join(sentences)}\nWhere is the {asked}? Answer from the text or say {UNANSWERABLE}."
-    )
+    text = f"{told}\nWhere is the {asked}? Answer from the text or say {UNANSWERABLE}."
     return Question("passage", text, rooms[asked] if answerable else UNANSWERABLE)
+
+
+def delayed_fact(
+    rng: random.Random, numbers: int, split: str = "train", prior: float = 0.9
+) -> Question:
+    """Tell where things are, and ask to count the last `numbers` up to forty, then where one is."""
+    told, rooms = _told(rng, split, prior)
+    asked = rng.choice(list(rooms))
+    text = f"{told}\n{count_up(numbers)} Then tell: where is the {asked}?"
+    return Question("delayed fact", text, f"{counted(numbers)} In the {rooms[asked]}.")
+
+
+def _told(rng: random.Random, split: str, prior: float) -> tuple[str, dict[Kind, str]]:
+    """Return a text that tells where two to five things are, and the rooms that it tells."""
+    scene = sample_scene(rng, rng.randint(2, 5), split, prior)
+    kinds = sorted(scene.kinds)
+    rng.shuffle(kinds)
+    rooms = dict(zip(kinds, (rng.choice(ROOMS) for _ in kinds), strict=True))
+    return " ".join(f"The {kind} is in the {room}." for kind, room in rooms.items()), rooms

@@ -9,11 +9,13 @@ import pytest
 import torch
 
 import sinktrack
+from sinktrack.core.sinks import normed
 from sinktrack.methods.sinktrack import SinkTrack
 from sinktrack.shapes.scenes import sample_scene
 from training.anchor import (
     COUNT_LIMITS,
     METHOD,
+    TEXTS,
     Anchoring,
     Settings,
     _hide_from_answer,
@@ -23,7 +25,7 @@ from training.anchor import (
 from training.batches import Packer
 from training.checkpoint import Size, build_model, build_processor
 from training.injection import injected
-from training.sink_loss import TARGET_SHARE, first_token_measures, sink_loss
+from training.sink_loss import MASSIVE, SINKS, TARGET_SHARE, sink_loss, sink_measures
 from training.tokenizer import train_tokenizer
 from training.train import answer_loss
 
@@ -70,15 +72,19 @@ def test_the_injection_is_that_of_inference(
                 **inputs, attention_mask=causal.expand(4, 1, -1, -1), use_cache=False
             ).last_hidden_state
         instruction = context & (batch.input_ids != packer.image_token_id)
-        patches = batch.pixel_values.chunk(4)
+        pictured = (batch.input_ids == packer.image_token_id).any(1).tolist()
+        assert len(set(pictured)) == 2  # the others are about a text
+        pixels = {"pixel_values": batch.pixel_values, "image_grid_thw": batch.image_grid_thw}
+        pictures = zip(*(each.chunk(sum(pictured)) for each in pixels.values()), strict=True)
         for row in range(4):
-            with sinktrack.attach(model, method, context_mask=instruction[row : row + 1]):
+            shown = dict(zip(pixels, next(pictures), strict=True)) if pictured[row] else {}
+            what = method if pictured[row] else replace(method, context="instruction")
+            with sinktrack.attach(model, what, context_mask=instruction[row : row + 1]):
                 alone = model(
                     input_ids=batch.input_ids[row : row + 1],
                     position_ids=batch.position_ids[:, row : row + 1],
-                    pixel_values=patches[row],
-                    image_grid_thw=batch.image_grid_thw[row : row + 1],
                     output_hidden_states=True,
+                    **shown,
                 ).hidden_states[-1]
             assert (alone[0] - trained[row]).abs().max() < 1e-4
         assert (trained - plain).abs().max() > 1e-2
@@ -107,11 +113,15 @@ def test_the_context_is_the_picture_and_the_question(packer: Packer) -> None:
     rng = random.Random("0/anchor/2")
     scenes = [sample_scene(rng, rng.randint(1, 5)) for _ in range(6)]
     longest = rng.choice(COUNT_LIMITS)
+    texts = 0
     for row, scene in enumerate(scenes):
         ids = batch.input_ids[row][context[row]]
-        assert int((ids == packer.image_token_id).sum()) == 25
         question = remembered_question(rng, scene, longest)
-        assert packer.processor.tokenizer.decode(ids[25:]) == question.text
+        pictured = 0 if question.task in TEXTS else 25
+        assert int((ids == packer.image_token_id).sum()) == pictured
+        assert packer.processor.tokenizer.decode(ids[pictured:]) == question.text
+        texts += pictured == 0
+    assert 0 < texts < 6
     again, _ = anchoring_batch(packer, 0, 2, rows=6)
     assert torch.equal(batch.attention_mask, again.attention_mask)
 
@@ -123,11 +133,9 @@ def test_the_sink_loss_measures_what_is_recorded(model: Any, packer: Packer) -> 
     with torch.no_grad():
         states = answer_loss(model, batch)[2]
         answering = (batch.targets[0] >= 0).nonzero()[:, 0]
-        shares, value_norms, norms = first_token_measures(
-            model, states, batch, rows=1, queries=len(answering)
-        )
+        found = sink_measures(model, states, batch, rows=1, queries=len(answering))
         term, same = sink_loss(model, states, batch)
-        larger, _ = sink_loss(model, states, batch, norm=100.0)
+        smaller, _ = sink_loss(model, states, batch, large=False)
         recorded = []
         for end in answering.tolist():
             with sinktrack.attach(model) as recorder:
@@ -138,13 +146,15 @@ def test_the_sink_loss_measures_what_is_recorded(model: Any, packer: Packer) -> 
                     image_grid_thw=batch.image_grid_thw,
                 )
             recorded.append(recorder.trace().sink[0].mean(-1))
-    assert (torch.stack(recorded).mean(0) - shares).abs().max() < 1e-4
-    assert (same - shares).abs().max() < 0.02  # of 64 tokens, not of all
-    assert term > ((TARGET_SHARE - same[2:]).relu() ** 2).sum()
+    assert (torch.stack(recorded).mean(0) - found.share[:, 0]).abs().max() < 1e-4
+    assert (same - found.share[:, 0]).abs().max() < 0.02  # of 64 tokens, not of all
+    assert smaller > ((TARGET_SHARE[0] - same[2:]).relu() ** 2).sum()
     sizes = torch.stack([state.norm(dim=-1)[0] for state in states[:-1]])
-    assert (sizes[:, 0] / sizes.mean(1) - norms).abs().max() < 1e-4
-    assert (value_norms > 0).all()
-    assert larger > term  # no layer's first token is a hundred times as large as the others
+    assert (sizes[:, list(SINKS)] / sizes.mean(1, keepdim=True) - found.norm).abs().max() < 1e-4
+    massive = torch.stack([normed(state)[0, list(SINKS), MASSIVE] for state in states[:-1]])
+    assert (massive - found.massive).abs().max() < 1e-3
+    assert (found.value > 0).all()
+    assert term >= smaller
     assert METHOD.layers[-1] < 12
 
 

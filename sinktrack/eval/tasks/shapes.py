@@ -21,7 +21,7 @@ from sinktrack.shapes.long_answers import (
     rows,
     rows_of_colour,
 )
-from sinktrack.shapes.passages import UNANSWERABLE, passage
+from sinktrack.shapes.passages import UNANSWERABLE, delayed_fact, passage
 from sinktrack.shapes.questions import (
     Question,
     count,
@@ -54,7 +54,7 @@ def _items(name: str, ask: Ask, split: str, limit: int) -> Iterator[Item]:
             id=f"{split}/{number}",
             question=question.text,
             answer=question.answer,
-            image=partial(draw, scene),
+            images=[partial(draw, scene)],
             facts={"scene": scene, "kinds": sorted(map(str, scene.kinds)), "present": present},
         )
 
@@ -65,6 +65,14 @@ def _passages(parted: bool, split: str, limit: int) -> Iterator[Item]:
         question = passage(rng, split, answerable=number % 2 == 0, prior=0.0)
         text, asked = question.text.split("\n") if parted else ("", question.text)
         yield Item(f"{split}/{number}", question=asked, answer=question.answer, passage=text)
+
+
+def _delayed_facts(split: str, limit: int) -> Iterator[Item]:
+    rng = random.Random(f"{SEED}/{split}/delayed fact")
+    for number in range(limit):
+        question = delayed_fact(rng, len(COUNTED), split, prior=0.0)
+        passage, asked = question.text.split("\n")
+        yield Item(f"{split}/{number}", question=asked, answer=question.answer, passage=passage)
 
 
 def _of_scene(ask: Callable[[random.Random, Scene], Question]) -> Ask:
@@ -138,6 +146,8 @@ MEMORY = (
     ),
 )
 """Answers that come after counting to forty: what a window of the last tokens has forgotten."""
+MEMORY_OF_PASSAGES = (Task("delayed fact", _delayed_facts, _score_exact),)
+"""The same of a passage, without a picture."""
 
 SUITES = {
     "shapes": (*POPE, *DESCRIPTIONS, *CHOICES, *WORD_FOR_WORD, *MEMORY),
@@ -147,5 +157,6 @@ SUITES = {
     "shapes-passages": PASSAGES,
     "shapes-passage-parts": PASSAGE_PARTS,
     "shapes-memory": MEMORY,
+    "shapes-passage-memory": MEMORY_OF_PASSAGES,
 }
 """What can be asked for by name. The passages have no picture, so they stand by themselves."""
