@@ -9,8 +9,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from sinktrack.shapes.comparisons import (
+    alone,
+    beside,
+    colours,
+    counted_names,
+    larger,
+    line,
+    listed,
+    more_than_one,
+    of_colour,
+    of_shape,
+    sized,
+)
 from sinktrack.shapes.long_answers import companions_last
-from sinktrack.shapes.phrasings import as_typed, phrasings
 from sinktrack.shapes.questions import (
     NUMBERS,
     PLACES,
@@ -26,6 +38,7 @@ from sinktrack.shapes.questions import (
     single_items,
 )
 from sinktrack.shapes.scenes import COLOURS, GRID, SHAPES, SIZES, Item, Scene
+from sinktrack.shapes.words import as_typed, said
 
 EITHER = {"left of": "left or right of", "above": "above or below"}
 _CORNERS = tuple(name for name in PLACES if name != "centre")
@@ -56,18 +69,9 @@ def everyday(
 Asks = Callable[[random.Random, Scene, bool], Question | None]
 
 
-def _said(rng: random.Random, kind: str, held_out: bool, **words: str) -> str:
-    """Return one of the phrasings of a kind that these words fill; its first letter is large."""
-    fitting = [
-        each
-        for each in phrasings(kind, held_out)
-        if all(f"{{{name}}}" not in each or name in words for name in _NAMES)
-    ]
-    text = rng.choice(fitting).format(**words)
-    return text[0].upper() + text[1:]
-
-
-_NAMES = ("noun", "nouns", "place", "asked", "either", "shape", "colour", "which")
+def _name(rng: random.Random, scene: Scene, item: Item) -> str:
+    """Return a name of a thing by which it is meant alone, mostly its colour and shape."""
+    return str(item.kind) if rng.random() < 0.6 else rng.choice(alone(scene, item))
 
 
 def _existence(rng: random.Random, scene: Scene, held_out: bool) -> Question:
@@ -79,7 +83,7 @@ def _existence(rng: random.Random, scene: Scene, held_out: bool) -> Question:
         noun, present = (name if name in SHAPES else f"{name} shape"), name in shown
     else:
         noun = str(kind_to_ask_for(rng, scene, present, rng.choice(("random", "near"))))
-    text = _said(rng, "existence", held_out, noun=noun, nouns=plural(noun))
+    text = said(rng, "existence", held_out, noun=noun, nouns=plural(noun))
     return Question("existence", text, existence_answer(noun, present))
 
 
@@ -89,7 +93,7 @@ def _count(rng: random.Random, scene: Scene, held_out: bool) -> Question:
         size = rng.choice(SIZES)
         noun, number = f"{size} shape", sum(item.size == size for item in scene.items)
     asked = noun[: -len("shape")] + rng.choice(_THINGS) if noun.endswith("shape") else noun
-    text = _said(rng, "count", held_out, nouns=plural(asked))
+    text = said(rng, "count", held_out, nouns=plural(asked))
     return Question("count", text, number_of(noun, number))
 
 
@@ -117,18 +121,20 @@ def _what_is_at(rng: random.Random, scene: Scene, held_out: bool) -> Question:
         asked = f"row {row + 1} column {column + 1}"
     kind = scene.at(row, column)
     answer = f"Nothing is at {answered}." if kind is None else f"A {kind} is at {answered}."
-    return Question("what is at", _said(rng, "what is at", held_out, place=asked), answer)
+    return Question("what is at", said(rng, "what is at", held_out, place=asked), answer)
 
 
 def _where_is(rng: random.Random, scene: Scene, held_out: bool) -> Question:
     single = single_items(scene)
     if not single or rng.random() < 0.1:
         absent = absent_kind(rng, scene)
-        text = _said(rng, "where is", held_out, noun=str(absent))
+        text = said(rng, "where is", held_out, noun=str(absent))
         return Question("where is", text, f"There is no {absent}.")
     item = rng.choice(single)
     answer = f"The {item.kind} is at {cell_name(item.row, item.column)}."
-    return Question("where is", _said(rng, "where is", held_out, noun=str(item.kind)), answer)
+    return Question(
+        "where is", said(rng, "where is", held_out, noun=_name(rng, scene, item)), answer
+    )
 
 
 def _relation(rng: random.Random, scene: Scene, held_out: bool) -> Question | None:
@@ -143,13 +149,13 @@ def _relation(rng: random.Random, scene: Scene, held_out: bool) -> Question | No
     holds, opposite = way, RELATIONS[way]
     if rng.random() < 0.5:
         one, other, holds, opposite = other, one, opposite, holds
-    names = {"one": str(one.kind), "other": str(other.kind)}
+    names = {"one": _name(rng, scene, one), "other": _name(rng, scene, other)}
     answer = f"the {one.kind} is {holds} the {other.kind}."
     if rng.random() < 0.5:
         asked = rng.choice((holds, opposite))
-        text = _said(rng, "relation", held_out, asked=asked, **names)
+        text = said(rng, "relation", held_out, asked=asked, **names)
         return Question("relation", text, f"{'Yes' if asked == holds else 'No'}, {answer}")
-    text = _said(rng, "relation", held_out, either=EITHER[way], **names)
+    text = said(rng, "relation", held_out, either=EITHER[way], **names)
     return Question("relation", text, answer[0].upper() + answer[1:])
 
 
@@ -158,7 +164,7 @@ def _size(rng: random.Random, scene: Scene, held_out: bool) -> Question | None:
     if not single:
         return None
     item = rng.choice(single)
-    text = _said(rng, "size", held_out, noun=str(item.kind))
+    text = said(rng, "size", held_out, noun=_name(rng, scene, item))
     return Question("size", text, f"The {item.kind} is {item.size}.")
 
 
@@ -170,12 +176,12 @@ def _colour(rng: random.Random, scene: Scene, held_out: bool) -> Question | None
     if absent and (not once or rng.random() < 0.1):
         shape = rng.choice(absent)
         return Question(
-            "colour", _said(rng, "colour", held_out, shape=shape), f"There is no {shape}."
+            "colour", said(rng, "colour", held_out, shape=shape), f"There is no {shape}."
         )
     if not once:
         return None
     kind = rng.choice(once).kind
-    text = _said(rng, "colour", held_out, shape=kind.shape)
+    text = said(rng, "colour", held_out, shape=kind.shape)
     return Question("colour", text, f"The {kind.shape} is {kind.colour}.")
 
 
@@ -186,40 +192,36 @@ def _shape(rng: random.Random, scene: Scene, held_out: bool) -> Question | None:
     absent = [colour for colour in COLOURS if colour not in counted]
     if absent and (not once or rng.random() < 0.1):
         colour = rng.choice(absent)
-        text = _said(rng, "shape", held_out, colour=colour)
+        text = said(rng, "shape", held_out, colour=colour)
         return Question("shape", text, f"There is no {colour} shape.")
     if not once:
         return None
     kind = rng.choice(once).kind
-    text = _said(rng, "shape", held_out, colour=kind.colour)
+    text = said(rng, "shape", held_out, colour=kind.colour)
     return Question("shape", text, f"The {kind.colour} shape is a {kind.shape}.")
 
 
 def _which(rng: random.Random, scene: Scene, held_out: bool) -> Question:
     shown = sorted({kind.colour for kind in scene.kinds})
     colour = rng.choice(shown) if rng.random() < 0.85 else rng.choice(sorted(COLOURS))
-    text = _said(rng, "which", held_out, colour=colour)
+    text = said(rng, "which", held_out, colour=colour)
     return Question("which", text, _listed(scene, colour))
 
 
 def _listed(scene: Scene, colour: str) -> str:
     """Name the shapes of a colour in reading order, with their numbers."""
-    counted = Counter(item.kind.shape for item in matching(scene, (colour, None)))
-    names = [
-        f"a {shape}" if number == 1 else f"{NUMBERS[number]} {plural(shape)}"
-        for shape, number in counted.items()
-    ]
+    shapes = [item.kind.shape for item in matching(scene, (colour, None))]
+    names = counted_names(shapes)
     if not names:
         return f"There is no {colour} shape."
-    if counted.total() == 1:
+    if len(shapes) == 1:
         return f"The {colour} shape is {names[0]}."
-    listed = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
-    return f"The {colour} shapes are {listed}."
+    return f"The {colour} shapes are {listed(names)}."
 
 
 def _describe(rng: random.Random, scene: Scene, held_out: bool) -> Question:
     answer = " ".join(f"There is a {item}." for item in companions_last(scene))
-    return Question("describe", _said(rng, "describe", held_out), answer)
+    return Question("describe", said(rng, "describe", held_out), answer)
 
 
 _SHORT: tuple[Asks, ...] = (_existence, _count, _where_is, _size, _colour, _shape)
@@ -299,20 +301,20 @@ def two_pictures(
             ((kind.shape, (None, kind.shape)), ("shape", (None, None)), (str(kind), kind))
         )
         numbers = {name: len(matching(scene, wanted)) for name, scene in scenes.items()}
-        text = _said(rng, "more", held_out, nouns=plural(noun))
+        text = said(rng, "more", held_out, nouns=plural(noun))
         answer = f"Both pictures have equally many {plural(noun)}."
         if numbers["first"] != numbers["second"]:
             more = max(numbers, key=lambda name: numbers[name])
             answer = f"The {more} picture has more {plural(noun)}."
     elif rng.random() < 0.5:
         showing = [name for name, scene in scenes.items() if kind in scene.kinds]
-        text = _said(rng, "shows", held_out, noun=str(kind))
+        text = said(rng, "shows", held_out, noun=str(kind))
         answer = f"The {showing[0]} picture shows a {kind}."
         if len(showing) == 2:
             answer = f"Both pictures show a {kind}."
     else:
         which = rng.choice(sorted(scenes))
-        text = _said(rng, "in one", held_out, noun=str(kind), which=which)
+        text = said(rng, "in one", held_out, noun=str(kind), which=which)
         answer = existence_answer(str(kind), kind in scenes[which].kinds)
     return Question("two pictures", as_typed(rng, text, held_out), answer)
 
@@ -327,6 +329,14 @@ KINDS_ASKED: dict[str, Asks] = {
     "colour": _colour,
     "shape": _shape,
     "which": _which,
+    "of colour": of_colour,
+    "of shape": of_shape,
+    "more than one": more_than_one,
+    "colours": colours,
+    "sizes": sized,
+    "larger": larger,
+    "beside": beside,
+    "line": line,
     "describe": _describe,
     "two parts": _two_parts,
     "follow-up": _follow_up,

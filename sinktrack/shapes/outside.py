@@ -12,9 +12,10 @@ from pydoc_data.topics import topics
 
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from sinktrack.shapes.phrasings import as_typed, phrasings
+from sinktrack.shapes.phrasings import phrasings
 from sinktrack.shapes.questions import Question, plural
 from sinktrack.shapes.scenes import CELL, COLOURS, GRID, SHAPES
+from sinktrack.shapes.words import as_typed
 
 HONEST = (
     "I know only coloured shapes: ask me which there are, how many, where, how large or in which "

@@ -1,11 +1,9 @@
 """The questions of the little world in the words that people use for them.
 
 Each kind of question has many phrasings, of which every second one is kept from training, so that
-it can be measured whether a model answers a question or recognises a sentence. Typing errors and
-courtesies come on top. Knows nothing about scenes or answers.
+it can be measured whether a model answers a question or recognises a sentence. Knows nothing about
+scenes or answers.
 """
-
-import random
 
 PHRASINGS: dict[str, tuple[str, ...]] = {
     # The first of each kind are those that were always trained; see `_ALWAYS`.
@@ -303,22 +301,145 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "Please describe this.",
         "Explain what is shown.",
     ),
+    "of colour": (
+        "Is the {shape} {colour}?",
+        "Is the {shape} {colour} in colour?",
+        "Is the colour of the {shape} {colour}?",
+        "The {shape} is {colour}, right?",
+        "The {shape} is {colour}, isn't it?",
+        "Would you say that the {shape} is {colour}?",
+        "Is it true that the {shape} is {colour}?",
+        "Is it a {colour} {shape}?",
+        "Tell me if the {shape} is {colour}.",
+        "Say whether the {shape} is {colour}.",
+    ),
+    "of shape": (
+        "Is the {colour} one a {shape}?",
+        "Is the {colour} thing a {shape}?",
+        "Is the {colour} shape a {shape} or not?",
+        "The {colour} one is a {shape}, isn't it?",
+        "The {colour} thing is a {shape}, right?",
+        "Does the {colour} thing have the form of a {shape}?",
+        "Is it a {shape} that is {colour}?",
+        "Would you call the {colour} thing a {shape}?",
+        "Tell me if the {colour} one is a {shape}.",
+        "Say whether the {colour} one is a {shape}.",
+    ),
+    "more than": (
+        "Is there more than one {noun}?",
+        "Are there several {nouns}?",
+        "Are there two or more {nouns}?",
+        "Is there only one {noun}, or more?",
+        "Do you see more than one {noun}?",
+        "Does the picture show more than one {noun}?",
+        "Are there at least two {nouns}?",
+        "Is there a second {noun}?",
+        "Can you see several {nouns}?",
+        "Tell me if there are several {nouns}.",
+        "Is the {noun} alone, or are there more of them?",
+        "More than one {noun}?",
+    ),
+    "colours": (
+        "Which colours do the {nouns} have?",
+        "What colours do the {nouns} have?",
+        "What colours are the {nouns}?",
+        "What colors are the {nouns}?",
+        "Which colors do the {nouns} have?",
+        "In which colours are the {nouns} drawn?",
+        "The {nouns}, what colours are they?",
+        "Tell me the colours of the {nouns}.",
+        "Name the colours of the {nouns}.",
+        "Colours of the {nouns}?",
+        "How are the {nouns} coloured?",
+        "Say which colours the {nouns} are.",
+    ),
+    "same": (
+        "Do the {nouns} have the same colour?",
+        "Are the {nouns} of the same colour?",
+        "Are all {nouns} the same colour?",
+        "Are the {nouns} all the same color?",
+        "Do all {nouns} have one colour?",
+        "Is the colour of the {nouns} the same?",
+        "Do the {nouns} differ in colour?",
+        "Have the {nouns} different colours?",
+        "The {nouns}: same colour or not?",
+        "Tell me if the {nouns} have the same colour.",
+        "Are the {nouns} equal in colour?",
+        "Do the {nouns} match in colour?",
+    ),
+    "sized": (
+        "Which shapes are {size}?",
+        "Which things are {size}?",
+        "Which of the shapes are {size}?",
+        "What {size} shapes are there?",
+        "Which {size} shapes do you see?",
+        "Name the {size} shapes.",
+        "List all {size} things.",
+        "What is {size}?",
+        "Tell me which shapes are {size}.",
+        "Which {size} things are in the picture?",
+        "Show me everything that is {size}.",
+        "What are the {size} ones?",
+    ),
+    "extreme": (
+        "Which shape is the {size}?",
+        "Which thing is the {size}?",
+        "Which one is the {size}?",
+        "What is the {size} thing?",
+        "What is the {size} shape here?",
+        "Name the {size} shape.",
+        "Tell me which one is the {size}.",
+        "The {size} one?",
+        "Which is the {size} of them all?",
+        "Show me the {size} one.",
+    ),
+    "larger": (
+        "Is the {one} {more} than the {other}?",
+        "Which is {more}, the {one} or the {other}?",
+        "What is {more}: the {one} or the {other}?",
+        "Does the {one} look {more} than the {other}?",
+        "Is the {one} the {more} one, compared to the {other}?",
+        "Who is {more}, the {one} or the {other}?",
+        "Which one is {more}, the {one} or the {other}?",
+        "Compare the {one} with the {other}: which is {more}?",
+        "Would you say that the {one} is {more} than the {other}?",
+        "Tell me if the {one} is {more} than the {other}.",
+        "The {one} is {more} than the {other}, right?",
+        "Of the {one} and the {other}, which is {more}?",
+    ),
+    "beside": (
+        "What is {asked} the {noun}?",
+        "What do you see {asked} the {noun}?",
+        "What stands {asked} the {noun}?",
+        "Which shape is {asked} the {noun}?",
+        "Which shapes are {asked} the {noun}?",
+        "What can be seen {asked} the {noun}?",
+        "Is there anything {asked} the {noun}?",
+        "Is something {asked} the {noun}?",
+        "{asked} the {noun}, what is there?",
+        "Tell me what is {asked} the {noun}.",
+        "Name what stands {asked} the {noun}.",
+        "Look {asked} the {noun}. What is there?",
+    ),
+    "line": (
+        "What is in {place}?",
+        "What do you see in {place}?",
+        "Which shapes are in {place}?",
+        "What stands in {place}?",
+        "Is there anything in {place}?",
+        "What can be seen in {place}?",
+        "Name what is in {place}.",
+        "Tell me what you see in {place}.",
+        "In {place}, what is there?",
+        "Which things stand in {place}?",
+        "List what is in {place}.",
+        "{place}?",
+    ),
 }
 """Phrasings by kind. "existence" takes {noun} or {nouns}, "relation" an {asked} or {either} way."""
 
 _ALWAYS = {"existence": 4, "count": 2, "describe": 4}
 """How many of the first phrasings of a kind are trained in any case; one of every other kind."""
-
-_COURTESIES = (
-    "Please tell me: {}",
-    "Hello! {}",
-    "{} Thank you.",
-    "{} Please answer.",
-    "Excuse me, {}",
-    "Hi, {}",
-    "A question: {}",
-    "{} Thanks!",
-)
 
 
 def phrasings(kind: str, held_out: bool = False) -> tuple[str, ...]:
@@ -326,44 +447,3 @@ def phrasings(kind: str, held_out: bool = False) -> tuple[str, ...]:
     always = _ALWAYS.get(kind, 1)
     known, others = PHRASINGS[kind][:always], PHRASINGS[kind][always:]
     return others[::2] if held_out else (*known, *others[1::2])
-
-
-def courtesies(held_out: bool = False) -> tuple[str, ...]:
-    """Return words around a question that are trained, or those that are kept from training."""
-    return _COURTESIES[int(held_out) :: 2]
-
-
-def as_typed(rng: random.Random, text: str, held_out: bool = False) -> str:
-    """Return a question as people type it: with courtesies, small letters, without its mark."""
-    chance = rng.random()
-    if chance < 0.15:
-        around = rng.choice(courtesies(held_out))
-        text = around.format(text if around.startswith("{") else text[0].lower() + text[1:])
-    if rng.random() < 0.15:
-        text = text.lower()
-    if rng.random() < 0.15:
-        text = text.rstrip("?.")
-    if rng.random() < 0.1:
-        text = mistyped(rng, text)
-    return text
-
-
-def mistyped(rng: random.Random, text: str) -> str:
-    """Return a text with one typing error inside a word of four letters or more.
-
-    The first and the last letter stay, so that a word remains the one that it is.
-    """
-    words = text.split(" ")
-    long = [at for at, word in enumerate(words) if len(word) >= 5 and word.isalpha()]
-    if not long:
-        return text
-    at = rng.choice(long)
-    word, place = words[at], rng.randrange(1, len(words[at]) - 2)
-    words[at] = rng.choice(
-        (
-            word[:place] + word[place + 1] + word[place] + word[place + 2 :],  # two letters swapped
-            word[:place] + word[place + 1 :],  # one left out
-            word[:place] + word[place] + word[place:],  # one twice
-        )
-    )
-    return " ".join(words)

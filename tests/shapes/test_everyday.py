@@ -6,10 +6,12 @@ from itertools import pairwise
 
 import pytest
 
+from sinktrack.shapes.comparisons import of_colour, of_shape
 from sinktrack.shapes.everyday import KINDS_ASKED, everyday, two_pictures
-from sinktrack.shapes.phrasings import PHRASINGS, as_typed, mistyped, phrasings
+from sinktrack.shapes.phrasings import PHRASINGS, phrasings
 from sinktrack.shapes.questions import NUMBERS, Question
 from sinktrack.shapes.scenes import COLOURS, SHAPES, SIZES, Item, Scene, sample_scene
+from sinktrack.shapes.words import as_typed, mistyped
 
 SCENES = [sample_scene(random.Random(n), 1 + n % 6) for n in range(300)]
 _PLURALS = {f"{shape}es" if shape.endswith("s") else f"{shape}s": shape for shape in SHAPES}
@@ -69,25 +71,86 @@ def is_that_way(scene, noun, way, other):
     }[way]
 
 
-def listed(scene, colour, names):
-    told = []
-    for name in re.split(r", | and ", names):
-        number, noun = name.split(" ")
-        told += [_PLURALS.get(noun, noun)] * (1 if number == "a" else NUMBERS.index(number))
-    return sorted(told) == sorted(item.kind.shape for item in shown(scene, colour))
+def told(names):
+    """What a list names, such as "a red star and two blue circles", one by one."""
+    found = []
+    for name in re.split(r", | and ", names) if names != "Nothing" else []:
+        number, *words = name.split(" ")
+        words[-1] = _PLURALS.get(words[-1], words[-1])
+        found += [" ".join(words)] * (1 if number in ("a", "A") else NUMBERS.index(number.lower()))
+    return sorted(found)
 
+
+def listed(scene, name, names):
+    items = shown(scene, name)
+    if name in SIZES:
+        return told(names) == sorted(str(item.kind) for item in items)
+    return told(names) == sorted(item.kind.shape for item in items)
+
+
+def many_or_one(scene, there):
+    return is_true(scene, there[0].upper() + there[1:])
+
+
+def has_colour(scene, shape, colour):
+    return one(scene, shape).kind.colour == colour
+
+
+def colours_of(scene, nouns):
+    return {item.kind.colour for item in shown(scene, nouns)}
+
+
+def differ(scene, nouns, names):
+    told = re.split(r", | and ", names)
+    return len(told) == len(set(told)) and set(told) == colours_of(scene, nouns)
+
+
+def two_sizes(scene, noun, size, other, other_size):
+    return (one(scene, noun).size, one(scene, other).size) == (size, other_size)
+
+
+def things_beside(scene, names, way, noun):
+    (row, column), there = one(scene, noun)[:2], []
+    for item in scene.items:
+        so = {
+            "above": item.row < row,
+            "below": item.row > row,
+            "left of": item.column < column,
+            "right of": item.column > column,
+        }
+        there += [str(item.kind)] * so[way]
+    return told(names) == sorted(there)
+
+
+def things_in_line(scene, names, place):
+    words = {"top": 0, "left": 0, "middle": 2, "bottom": 4, "right": 4}
+    first, second = place.removeprefix("the ").split(" ")
+    named = first in words
+    axis, number = (second, words[first]) if named else (first, NUMBERS.index(second) - 1)
+    there = [str(item.kind) for item in scene.items if getattr(item, axis) == number]
+    return told(names) == sorted(there)
+
+
+_MANY = f"(?:[Aa]|{'|'.join(f'{word}|{word.capitalize()}' for word in NUMBERS[2:])})"
 
 SENTENCES = {
     r"No, there is no (.+)": lambda scene, noun: not shown(scene, noun),
     r"There is no (.+)": lambda scene, noun: not shown(scene, noun),
+    r"(?:Yes|No), (there (?:is|are) (?!no)\w+ .+)": many_or_one,
     r"(?:Yes, t|T)here is an? (.+)": lambda scene, noun: bool(shown(scene, noun)),
     r"There (?:is|are) (\w+) (.+)": number_said,
     r"Nothing is at (.+)": nothing_at,
     r"(?:A|The) (.+) is at (.+)": stands_at,
     r"(?:Yes, t|No, t|T)he (.+) is (above|below|left of|right of) the (.+)": is_that_way,
     r"The (\w+ \w+) is (large|small)": lambda scene, noun, size: one(scene, noun).size == size,
-    r"The (\w+) is (\w+)": lambda scene, shape, colour: one(scene, shape).kind.colour == colour,
-    r"The (\w+) shapes? (?:is|are) (.+)": listed,
+    r"(?:Yes, t|No, t|T)he (\w+) is (\w+)": has_colour,
+    rf"(?:Yes, t|No, t|T)he (\w+) shapes? (?:is|are) ((?:{_MANY}) .+)": listed,
+    r"All (\w+) are (\w+)": lambda scene, nouns, colour: colours_of(scene, nouns) == {colour},
+    r"(?:They differ: t|T)he (\w+) are (.+)": differ,
+    r"Both are (large|small)": lambda scene, size: size in {item.size for item in scene.items},
+    r"The (\w+ \w+) is (\w+) and the (\w+ \w+) is (\w+)": two_sizes,
+    rf"(Nothing|{_MANY} .+) (?:is|are) (above|below|left of|right of) the (.+)": things_beside,
+    rf"(Nothing|{_MANY} .+) (?:is|are) in (.+)": things_in_line,
 }
 """What a sentence says, and whether it is so."""
 
@@ -145,6 +208,22 @@ def test_yes_agrees_with_what_a_relation_was_asked_for(held_out: bool) -> None:
         way = _WAY.match(question.answer) if question else None
         if way and way[2] in question.text:
             assert way[1] == "Yes"
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_yes_agrees_with_what_something_was_taken_for(held_out: bool) -> None:
+    """Both words stand in the answer after yes, and not both after no."""
+    rng = random.Random(7)
+    said = set()
+    for scene in SCENES:
+        for asked in (of_colour(rng, scene, held_out), of_shape(rng, scene, held_out)):
+            if asked is None or asked.answer.startswith("There is no"):
+                continue
+            answer = set(re.findall(r"\w+", asked.answer))
+            named = {*COLOURS, *SHAPES} & set(re.findall(r"\w+", asked.text.lower()))
+            assert asked.answer.startswith("Yes" if named <= answer else "No"), asked
+            said.add(asked.answer[:2])
+    assert said == {"Ye", "No"}
 
 
 def test_two_pictures_are_told_apart() -> None:
