@@ -34,7 +34,7 @@ from sinktrack.shapes.scenes import Scene, draw, with_companions
 Row = tuple[Sequence[Image.Image], Sequence[Question]]
 """The pictures of a row, of one size or none at all, and the questions about them."""
 
-EVERYDAY = 4
+EVERYDAY = 6
 """How many questions in people's words come to a scene, beside those in fixed ones."""
 OUTSIDE = 0.4
 """The share of scenes that are asked something outside their world."""
