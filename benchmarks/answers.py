@@ -7,6 +7,7 @@ it stopped, and leaves its table in results/.
 """
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from sinktrack.eval.tasks.shapes import (
     PASSAGES,
     POPE,
 )
+from sinktrack.eval.tasks.words import ANY, TWO_PICTURES
+from sinktrack.shapes.everyday import KINDS_ASKED
 
 RESULTS = Path(__file__).parent / "results"
 ASSETS = Path(__file__).parent.parent / "assets"
@@ -32,8 +35,9 @@ CHECKPOINTS = {"plain": "shapes-vl", "anchored": "shapes-vl-anchored"}
 
 STAGES = (
     *("choose", "official", "report", "window", "passages", "passage-window"),
-    *("words", "inside", "outside"),
+    *("words", "inside", "outside", "card"),
 )
+TOLD = ("trained", "held out")
 WINDOW = sinktrack.SinkWindow(sinks=1, window=24)
 MEASURES: tuple[Task, ...] = (POPE[0], POPE[2], DESCRIPTIONS[0], *CHOICES)
 
@@ -67,6 +71,43 @@ def variants(model: Any) -> dict[str, sinktrack.SinkTrack | None]:
     }
 
 
+def card(checkpoint: str) -> dict[str, Any]:
+    """Return what the page tells of a checkpoint, from what the other stages have measured.
+
+    Each figure is a share from 0 to 1; of two, the plain model's and SinkTrack's.
+    """
+
+    def tasks(stage: str) -> dict[str, dict[str, dict[str, Any]]]:
+        found = json.loads((RESULTS / f"{checkpoint}-{stage}.json").read_text("utf-8"))
+        measured: dict[str, dict[str, dict[str, Any]]] = found["tasks"]
+        return measured
+
+    def value(stage: str, task: str, measure: str, method: str = "baseline") -> float:
+        return round(float(tasks(stage)[task][method][measure]["value"]), 3)
+
+    words = {
+        kind: {told: value("words", f"{kind}, {told} words", "exact") for told in TOLD}
+        for kind in (*KINDS_ASKED, TWO_PICTURES)
+    }
+    remembered = {
+        "the phrase, word for word": ("window", "delayed phrase", "exact", "published"),
+        "whether a shape is there": ("window", "delayed existence", "accuracy", "published"),
+        "a passage's fact": ("passage-window", "delayed fact", "exact", "passage"),
+    }
+    return {
+        "words": words,
+        "outside": value("outside", "outside, held out", "honest"),
+        "refused": value("inside", f"{ANY}, held out words", "refused"),
+        "existence": {
+            each: value("report", f"existence, {each}", "accuracy")
+            for each in ("random", "adversarial")
+        },
+        "remembered": {
+            what: [value(*where[:3]), value(*where)] for what, where in remembered.items()
+        },
+    }
+
+
 def main() -> None:
     """Measure and print one table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -76,6 +117,11 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/answers"), help="for the records")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads (torch's choice)")
     options = parser.parse_args()
+    if options.stage == "card":
+        (ASSETS / CHECKPOINTS[options.checkpoint] / "card.json").write_text(
+            json.dumps(card(options.checkpoint), indent=1) + "\n", encoding="utf-8"
+        )
+        return
     if options.threads:
         torch.set_num_threads(options.threads)
     model, processor = sinktrack.load(ASSETS / CHECKPOINTS[options.checkpoint])
@@ -122,9 +168,11 @@ def main() -> None:
     if options.limit:
         run = Run(**(vars(run) | {"limit": options.limit}))
     name = f"{options.checkpoint}-{options.stage}"
-    shown = table(evaluate(model, processor, run, options.runs / name))
+    found = evaluate(model, processor, run, options.runs / name)
+    shown = table(found)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text(shown, encoding="utf-8")
+    (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(shown)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.compare.card import model_card
 from app.compare.controls import EMPTY, Controls
 from app.compare.handlers import NUM_DOWNLOADS, CompareHandlers
 from app.compare.inputs import Inputs
@@ -88,17 +89,13 @@ def _header(engine: Engine, state: str = "") -> str:
     """Return the page's head as HTML; all text from elsewhere is escaped."""
     banner = ""
     if engine.bundled:
-        learned = (
-            " It was trained to read what SinkTrack writes into its first token. Large models were"
-            " not, so it shows how the method works, and not how much it helps them. SinkTrack made"
-            " no clear difference on its sibling without that training."
-        )
         banner = (
             '<aside class="st-banner"><p><strong>This is the small bundled model.</strong> It has'
             " only seen coloured shapes on a grid: ask it about pictures like the examples."
-            f"{learned if engine.anchored else ''} {html.escape(engine.notice)}</p>"
+            f" {html.escape(engine.notice)}</p>"
             "<p>For real pictures, on a GPU of 8 GB or more:"
-            " <code>python app.py --model Qwen/Qwen2.5-VL-3B-Instruct</code></p></aside>"
+            " <code>python app.py --model Qwen/Qwen2.5-VL-3B-Instruct</code></p>"
+            f"{model_card(engine.folder, engine.anchored)}</aside>"
         )
     elif engine.notice:
         banner = f'<aside class="st-banner"><p>{html.escape(engine.notice)}</p></aside>'

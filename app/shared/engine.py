@@ -174,6 +174,13 @@ class Engine:
         return self.ready and getattr(self._model.config, "sinktrack", None) is not None
 
     @property
+    def folder(self) -> Path | None:
+        """The bundled checkpoint's folder; None for another model."""
+        if not self.bundled:
+            return None
+        return Path(self._chosen) if Path(self._chosen).is_dir() else BUNDLED
+
+    @property
     def reads_pictures(self) -> bool:
         """Whether the model reads pictures; True while it loads."""
         return not self.ready or reads_pictures(self._model.config)
