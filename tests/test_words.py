@@ -36,7 +36,7 @@ def test_what_lies_outside_is_asked_about_scenes_pictures_and_nothing():
         }  # fmt: skip
         for item in items:
             assert len(item.images) == (item.facts["about"] != "nothing")
-            assert all(image().size == (outside.SIDE, outside.SIDE) for image in item.images)
+            assert all(min(image().size) >= outside.SIDE for image in item.images)
             assert task.score(item, f" {outside.HONEST}")["honest"] == (1.0, 1.0)
             assert task.score(item, "There is a red circle.")["honest"] == (0.0, 1.0)
 

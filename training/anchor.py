@@ -28,7 +28,7 @@ from sinktrack.shapes.long_answers import (
 from sinktrack.shapes.passages import delayed_fact
 from sinktrack.shapes.questions import Question, existence
 from sinktrack.shapes.scenes import Scene, draw, sample_scene
-from training.batches import Batch, Packer, training_batch
+from training.batches import SQUARE, Batch, Packer, training_batch
 from training.checkpoint import load
 from training.injection import injected
 from training.sink_loss import sink_loss
@@ -164,7 +164,7 @@ def anchoring_batch(packer: Packer, seed: int, step: int, rows: int) -> tuple[Ba
     batch = packer([(shown, [one]) for shown, one in zip(pictures, asked, strict=True)])
     context = batch.input_ids == packer.image_token_id
     for row, question in enumerate(asked):
-        start = len(packer.prefix(len(pictures[row]))[0])
+        start = len(packer.prefix(*[SQUARE] * len(pictures[row]))[0])
         end = start + packer.question_length(question)
         context[row, start:end] = True
         what = (

@@ -19,6 +19,9 @@ from sinktrack.shapes.scenes import COLOURS, GRID, PRIOR, SHAPES, draw, sample_s
 from training.checkpoint import prompt
 from training.mixture import Row, training_rows
 
+SQUARE = GRID, GRID
+"""How many rows and columns of image tokens a scene's picture has."""
+
 DECISION_WEIGHT = 2.0
 """What a yes or no counts in the loss, where the tokens around it follow from it by themselves."""
 
@@ -82,33 +85,44 @@ class Packer:
         start, self.tail = prompt(processor, "\x00", 0).split("\x00")
         self.tail_length = len(processor.tokenizer(self.tail, add_special_tokens=False).input_ids)
         self.next_turn = f"<|im_end|>\n{start}"
-        self._prefixes: dict[int, tuple[list[int], torch.Tensor]] = {}
+        self._prefixes: dict[tuple[tuple[int, int], ...], tuple[list[int], torch.Tensor]] = {}
 
-    def prefix(self, pictures: int) -> tuple[list[int], torch.Tensor]:
-        """Return the ids before a question about so many pictures, and their positions (3, N)."""
-        if pictures not in self._prefixes:
-            text = self.first + prompt(self.processor, "\x00", pictures).split("\x00")[0]
-            ids: list[int] = self.processor.tokenizer(
-                text.replace("<|image_pad|>", "<|image_pad|>" * GRID**2), add_special_tokens=False
-            ).input_ids
+    def prefix(self, *grids: tuple[int, int]) -> tuple[list[int], torch.Tensor]:
+        """Return the ids before a question about pictures, and their positions (3, N).
+
+        Args:
+            *grids: How many rows and columns of image tokens each picture has.
+        """
+        if grids not in self._prefixes:
+            text = self.first + prompt(self.processor, "\x00", len(grids)).split("\x00")[0]
+            around = text.split("<|image_pad|>")
+            pads = ["<|image_pad|>" * (rows * columns) for rows, columns in grids]
+            text = "".join(map("".join, zip(around, [*pads, ""], strict=True)))
+            ids: list[int] = self.processor.tokenizer(text, add_special_tokens=False).input_ids
             positions = torch.arange(len(ids)).expand(3, -1)
-            if pictures:
+            if grids:
                 whole = torch.tensor([ids])
                 positions, _ = self.model.model.get_rope_index(
                     whole,
                     mm_token_type_ids=(whole == self.image_token_id).int(),
-                    image_grid_thw=torch.tensor([[1, 2 * GRID, 2 * GRID]] * pictures),
+                    image_grid_thw=torch.tensor(
+                        [[1, 2 * rows, 2 * columns] for rows, columns in grids]
+                    ),
                 )
                 positions = positions[:, 0]
-            self._prefixes[pictures] = ids, positions
-        return self._prefixes[pictures]
+            self._prefixes[grids] = ids, positions
+        return self._prefixes[grids]
 
     def __call__(self, rows: Sequence[Row]) -> Batch:
         """Pack rows, of which one at least has a picture."""
         images = [picture for pictures, _ in rows for picture in pictures]
         pixels = self.processor.image_processor(images=images, return_tensors="pt")
+        grids = ((high // 2, wide // 2) for _, high, wide in pixels["image_grid_thw"].tolist())
         packed = [
-            self._row(*self.prefix(len(pictures)), [self._segment(each) for each in asked])
+            self._row(
+                *self.prefix(*(next(grids) for _ in pictures)),
+                [self._segment(each) for each in asked],
+            )
             for pictures, asked in rows
         ]
         length = max(len(row.input_ids) for row in packed)

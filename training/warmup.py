@@ -13,7 +13,7 @@ from torch import nn
 
 from sinktrack.shapes.questions import NUMBERS
 from sinktrack.shapes.scenes import COLOURS, GRID, SHAPES
-from training.batches import Packer, lesson_batch
+from training.batches import SQUARE, Packer, lesson_batch
 
 Figures = dict[str, float]
 
@@ -92,7 +92,7 @@ def place(
     """
     device = model.device
     cells = lesson_batch(packer, seed, step, scenes, str(device))
-    prefix, positions = packer.prefix(1)
+    prefix, positions = packer.prefix(SQUARE)
     ids = torch.tensor([prefix] * scenes, device=device)
     states = model.model(
         input_ids=ids,

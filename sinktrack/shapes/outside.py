@@ -27,6 +27,10 @@ SIDE = GRID * CELL
 """Pixels along a picture's side."""
 
 
+_FORMATS = ((SIDE, SIDE), (SIDE, SIDE), (400, 300), (450, 300), (480, 270))
+"""Widths and heights; half of the pictures lie, and half stand."""
+
+
 def _words(text: str) -> list[str]:
     return text.split()
 
@@ -276,10 +280,12 @@ def _of_a_text(rng: random.Random, held_out: bool) -> str:
 
 
 def picture(rng: random.Random, held_out: bool = False) -> Image.Image:
-    """Make a picture that is none of the little world, RGB of `SIDE` pixels a side."""
+    """Make a picture that is none of the little world, RGB, square or as cameras make them."""
     kinds = [kind for name, kind in PICTURES.items() if (name in HELD_OUT_PICTURES) == held_out]
     made = rng.choice(kinds)(rng).convert("RGB")
-    return made.resize((SIDE, SIDE)) if made.size != (SIDE, SIDE) else made
+    wide, high = rng.choice(_FORMATS)
+    size = (wide, high) if rng.random() < 0.5 else (high, wide)
+    return made if made.size == size else made.resize(size)
 
 
 def _colour(rng: random.Random) -> tuple[int, int, int]:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from training import sink_ablation
-from training.batches import Packer
+from training.batches import SQUARE, Packer
 from training.checkpoint import Size
 from training.sink_ablation import (
     SETTINGS,
@@ -43,8 +43,8 @@ def test_a_variant_trains_and_is_measured(
 def test_the_sink_token_comes_first_and_moves_the_rest() -> None:
     """The same rows, one token and one position later."""
     training = Training(TINY, "cpu")
-    before, positions = training.packer.prefix(1)
-    ids, later = Packer(training.model, training.processor, "<|object_ref_start|>").prefix(1)
+    before, positions = training.packer.prefix(SQUARE)
+    ids, later = Packer(training.model, training.processor, "<|object_ref_start|>").prefix(SQUARE)
     assert ids[1:] == before and ids[0] not in before
     assert torch.equal(later[:, 1:], positions + 1)
 

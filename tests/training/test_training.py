@@ -11,7 +11,7 @@ from transformers import AutoModelForImageTextToText
 from sinktrack.shapes.long_answers import delayed_existence
 from sinktrack.shapes.questions import existence_of
 from sinktrack.shapes.scenes import GRID, draw, sample_scene
-from training.batches import DECISION_WEIGHT, training_batch
+from training.batches import DECISION_WEIGHT, SQUARE, training_batch
 from training.checkpoint import Size, prompt
 from training.mixture import passages, scene_questions
 from training.train import Settings, Training, answer_loss, main
@@ -97,20 +97,20 @@ def test_a_packed_segment_computes_what_its_own_prompt_does() -> None:
     }
     with torch.no_grad():
         hidden = training.model.model(input_ids=packed.input_ids, **inputs).last_hidden_state[0]
-        cursor = len(training.packer.prefix(1)[0])
+        cursor = len(training.packer.prefix(SQUARE)[0])
         for question in questions:
             alone = training.processor(
                 text=prompt(training.processor, question.text) + question.answer + "<|im_end|>",
                 images=draw(scene),
                 return_tensors="pt",
             )
-            ids = alone["input_ids"][0, len(training.packer.prefix(1)[0]) :]
+            ids = alone["input_ids"][0, len(training.packer.prefix(SQUARE)[0]) :]
             assert torch.equal(packed.input_ids[0, cursor : cursor + len(ids)], ids)
             expected = training.model.model(**alone).last_hidden_state[0, -len(ids) :]
             difference = (hidden[cursor : cursor + len(ids)] - expected).abs().max().item()
             assert difference < 1e-4, f"{question.text} differs by {difference}."
             cursor += len(ids)
-    assert len(training.packer.prefix(1)[0]) == GRID**2 + 5
+    assert len(training.packer.prefix(SQUARE)[0]) == GRID**2 + 5
 
 
 def test_only_answers_are_learned() -> None:
