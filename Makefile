@@ -67,8 +67,9 @@ checkpoint: setup  ## train both bundled checkpoints anew, and measure them
 	$(BIN)/python -m training.train
 	$(BIN)/python -m training.anchor
 	for each in plain anchored; do \
-		$(BIN)/python benchmarks/answers.py $$each report && \
-		$(BIN)/python benchmarks/answers.py $$each window || exit 1; \
+		for stage in report window passage-window words inside outside card; do \
+			$(BIN)/python benchmarks/answers.py $$each $$stage || exit 1; \
+		done; \
 	done
 	$(BIN)/python -m training.examples
 
