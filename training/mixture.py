@@ -45,7 +45,7 @@ Captions from the web likewise name what is usually there."""
 
 
 def scene_questions(rng: random.Random, scene: Scene) -> list[Question]:
-    """Ask one training scene eight questions.
+    """Ask one training scene seven or eight questions.
 
     An absent kind is any kind, or one that shares its colour or shape with a present one. It is
     rarely the companion of a present one, because companions are usually present. So the model
@@ -62,8 +62,9 @@ def scene_questions(rng: random.Random, scene: Scene) -> list[Question]:
         count(rng, scene),
         rng.choice((what_is_at, where_is, relation, size_of))(rng, scene),
         choice(rng, scene) if rng.random() < 0.5 else delayed(rng, scene),
-        rng.choice((in_detail, in_detail, rows, rows_of_colour))(rng, scene),
     ]
+    if rng.random() < 0.5:
+        asked.append(rng.choice((in_detail, in_detail, rows, rows_of_colour))(rng, scene))
     rng.shuffle(asked)
     return asked
 
@@ -71,8 +72,9 @@ def scene_questions(rng: random.Random, scene: Scene) -> list[Question]:
 def training_rows(rng: random.Random, scenes: Sequence[Scene]) -> list[Row]:
     """Return what a step asks about its scenes, and beside them of the world outside.
 
-    To each scene come questions in people's words, some of them outside its world. To eight scenes
-    come a row of two pictures, one of passages and one about a picture from outside.
+    To each scene come questions in people's words, some of them outside its world. To twelve scenes
+    come a row of two pictures, one of passages and one about a picture from outside, each as long
+    as the others, because all rows of a step take as long as the longest.
     """
     rows: list[Row] = []
     for scene in scenes:
@@ -80,14 +82,15 @@ def training_rows(rng: random.Random, scenes: Sequence[Scene]) -> list[Row]:
         asked += [in_peoples_words(rng, scene) for _ in range(EVERYDAY)]
         asked += [outside.question(rng)] * (rng.random() < OUTSIDE)
         rows.append(((draw(scene),), asked))
-    for first, second in zip(scenes[::8], scenes[1::8], strict=False):
-        pair = [two_pictures(rng, first, second) for _ in range(6)]
+    for first, second in zip(scenes[::12], scenes[1::12], strict=False):
+        pair = [two_pictures(rng, first, second) for _ in range(12)]
         rows.append(((draw(first), draw(second)), pair))
-    for scene in scenes[::8]:
-        said = [outside.question(rng), in_peoples_words(rng, scene), *passages(rng)]
-        rows.append(((), [said[0], honest(said[1]), *said[2:]]))
-        wrong = [in_peoples_words(rng, scene) for _ in range(4)] + [outside.question(rng)]
-        rows.append(((outside.picture(rng),), [honest(each) for each in wrong]))
+    for scene in scenes[::12]:
+        said = [outside.question(rng) for _ in range(3)]
+        said += [honest(in_peoples_words(rng, scene)) for _ in range(2)]
+        rows.append(((), [*said, passage(rng), *passages(rng)]))
+        wrong = [honest(in_peoples_words(rng, scene)) for _ in range(8)]
+        rows.append(((outside.picture(rng),), [*wrong, outside.question(rng)]))
     return rows
 
 
