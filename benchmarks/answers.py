@@ -128,6 +128,8 @@ def main() -> None:
     tried = variants(model)
     reported = {"baseline": None, "published": tried["published"]}
     passage = sinktrack.SinkTrack.for_model(model, context="passage+instruction")
+    # the checkpoint that has learned to read its sink is shown with it, and must know as much
+    known = reported if options.checkpoint == "anchored" else {"baseline": None}
     official = sinktrack.SinkTrack.for_model(model, causal="official")
     run = {
         "choose": Run(tasks=MEASURES, methods=tried, split="validation", limit=200, batch=200),
@@ -156,14 +158,14 @@ def main() -> None:
         # of the plain model alone: what it knows, and what it knows that it does not
         "words": Run(
             tasks=(*find("shapes-words"), *find("shapes-words-trained")),
-            methods={"baseline": None},
+            methods=known,
             limit=200,
             batch=200,
         ),
-        "outside": Run(tasks=find("shapes-outside"), methods={"baseline": None}, limit=500),
-        "inside": Run(
-            tasks=find("shapes-inside"), methods={"baseline": None}, limit=2000, batch=200
+        "outside": Run(
+            tasks=find("shapes-outside"), methods={"baseline": None}, limit=500, batch=100
         ),
+        "inside": Run(tasks=find("shapes-inside"), methods=known, limit=2000, batch=200),
     }[options.stage]
     if options.limit:
         run = Run(**(vars(run) | {"limit": options.limit}))

@@ -36,7 +36,7 @@ def conversation(processor: Any, tokens: int) -> Stream:
     stream: Stream = []
     while len(stream) < tokens:
         question = passage(rng, "test", prior=0.0)
-        asked = prompt(processor, question.text, picture=False)
+        asked = prompt(processor, question.text, 0)
         for text, answer in ((asked, False), (f"{question.answer}<|im_end|>", True), ("\n", False)):
             stream += [
                 (token, answer) for token in encode(text, add_special_tokens=False).input_ids

@@ -420,9 +420,9 @@ def test_the_reference_answer_of_every_task_scores_best(name):
         scores = task.score(item, item.answer)
         best = next(measure for measure in ("accuracy", "exact", "F1") if measure in scores)
         assert scores[best] == (1.0, 1.0)
-        if item.image is not None:
+        for image in item.images:
             assert torch.equal(
-                torch.frombuffer(bytearray(item.image().tobytes()), dtype=torch.uint8),
+                torch.frombuffer(bytearray(image().tobytes()), dtype=torch.uint8),
                 torch.frombuffer(
                     bytearray(again[items.index(item)].image().tobytes()), dtype=torch.uint8
                 ),

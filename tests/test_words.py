@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from sinktrack.eval.tasks import find
-from sinktrack.shapes import outside
+from sinktrack.shapes import other_pictures, outside
 from sinktrack.shapes.everyday import KINDS_ASKED
 from sinktrack.shapes.phrasings import PHRASINGS, phrasings
 
@@ -28,7 +28,9 @@ def test_questions_come_with_their_pictures_and_what_was_said(name):
 
 
 def test_what_lies_outside_is_asked_about_scenes_pictures_and_nothing():
-    for task in find("shapes-outside"):
+    *tasks, things = find("shapes-outside")
+    assert len({item.question for item in things.items("test", 30)}) > 25
+    for task in tasks:
         items = list(task.items("test", 40))
         about = [item.facts["about"] for item in items]
         assert {each: about.count(each) for each in set(about)} == {
@@ -36,7 +38,7 @@ def test_what_lies_outside_is_asked_about_scenes_pictures_and_nothing():
         }  # fmt: skip
         for item in items:
             assert len(item.images) == (item.facts["about"] != "nothing")
-            assert all(min(image().size) >= outside.SIDE for image in item.images)
+            assert all(min(image().size) >= other_pictures.SIDE for image in item.images)
             assert task.score(item, f" {outside.HONEST}")["honest"] == (1.0, 1.0)
             assert task.score(item, "There is a red circle.")["honest"] == (0.0, 1.0)
 
@@ -47,8 +49,8 @@ def test_half_of_the_words_and_of_the_world_outside_are_kept_from_training():
         assert not trained & held_out and trained | held_out == set(PHRASINGS[kind])
     rng = random.Random(0)
     asked = [{outside.question(rng, held_out).text for _ in range(2000)} for held_out in (0, 1)]
-    assert len(asked[0] & asked[1]) < 0.01 * len(asked[1])
-    assert outside.PICTURES.keys() > outside.HELD_OUT_PICTURES
-    for name, drawn in outside.PICTURES.items():
+    assert not asked[0] & asked[1]
+    assert other_pictures.PICTURES.keys() > other_pictures.HELD_OUT_PICTURES
+    for name, drawn in other_pictures.PICTURES.items():
         picture = drawn(rng)
         assert isinstance(picture, Image.Image), name

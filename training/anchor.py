@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from sinktrack.methods.sinktrack import SinkTrack
+from sinktrack.shapes import outside
 from sinktrack.shapes.long_answers import (
     COUNTED,
     delayed_existence,
@@ -31,6 +32,7 @@ from sinktrack.shapes.scenes import Scene, draw, sample_scene
 from training.batches import SQUARE, Batch, Packer, training_batch
 from training.checkpoint import load
 from training.injection import injected
+from training.mixture import in_peoples_words
 from training.sink_loss import sink_loss
 from training.train import (
     add_arguments,
@@ -61,6 +63,7 @@ METHOD = SinkTrack(
 COUNT_LIMITS = (4, 8, 16, len(COUNTED))
 """Each step draws the most numbers that its questions count: its longest answer sets its time."""
 
+DELAYED = ("delayed existence", "delayed phrase", "delayed fact")
 TEXTS = ("delayed fact",)
 """The tasks that ask about a passage, and show no picture."""
 
@@ -114,8 +117,8 @@ class Anchoring:
                 self.packer, settings.seed, step, settings.scenes, MAX_OBJECTS, COMPANION_PRIOR
             ).to(self.device)
             loss, exact, states = answer_loss(self.model, batch)
-            term, shares = sink_loss(self.model, states, batch, large=False)
-            figures = {"plain": loss.item(), "exact": exact, "sink": shares.mean().item()}
+            term, sinks = sink_loss(self.model, states, batch, large=False)
+            figures = {"plain": loss.item(), "exact": exact} | sinks.figures()
             loss = loss + term
         else:
             batch, context = anchoring_batch(self.packer, settings.seed, step, settings.rows)
@@ -157,6 +160,8 @@ def anchoring_batch(packer: Packer, seed: int, step: int, rows: int) -> tuple[Ba
     scenes = [sample_scene(rng, rng.randint(1, MAX_OBJECTS)) for _ in range(rows)]
     longest = rng.choice(COUNT_LIMITS)
     asked = [remembered_question(rng, scene, longest) for scene in scenes]
+    while asked[0].task in TEXTS:  # a batch has a picture
+        asked[0] = remembered_question(rng, scenes[0], longest)
     pictures = [
         () if one.task in TEXTS else (draw(scene),)
         for scene, one in zip(scenes, asked, strict=True)
@@ -169,7 +174,7 @@ def anchoring_batch(packer: Packer, seed: int, step: int, rows: int) -> tuple[Ba
         context[row, start:end] = True
         what = (
             rng.choice(("question", "nothing"))
-            if _needs_places(question)
+            if _needs_all(question)
             else rng.choice(("prompt", "prompt", "window", "window", "nothing"))
         )
         seen = batch.attention_mask[row, 0]
@@ -192,6 +197,10 @@ def remembered_question(rng: random.Random, scene: Scene, longest: int) -> Quest
     """
     numbers = rng.randint(1, longest)
     present, negative = rng.random() < 0.5, rng.choice(("random", "near"))
+    if rng.random() < 0.2:
+        asked = outside.question(rng) if rng.random() < 0.3 else in_peoples_words(rng, scene)
+        if not asked.earlier:  # of which the context knows nothing
+            return asked
     draw = rng.random()
     if draw < 0.2 and longest >= COUNT_LIMITS[-2]:
         return rows_of_colour(rng, scene) if draw < 0.1 else describe(rng, scene)
@@ -204,9 +213,9 @@ def remembered_question(rng: random.Random, scene: Scene, longest: int) -> Quest
     return delayed_phrase(rng, numbers)
 
 
-def _needs_places(question: Question) -> bool:
-    """Whether the answer tells where things stand, which a bag of features cannot say."""
-    return question.task == "rows of a colour"
+def _needs_all(question: Question) -> bool:
+    """Whether the answer is more than a bag of features can say."""
+    return question.task not in ("describe", "existence", *DELAYED)
 
 
 def _hide_from_answer(

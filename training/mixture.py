@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from PIL import Image
 
-from sinktrack.shapes import outside
+from sinktrack.shapes import other_pictures, outside
 from sinktrack.shapes.choices import choice
 from sinktrack.shapes.everyday import KINDS_ASKED, everyday, two_pictures
 from sinktrack.shapes.long_answers import (
@@ -89,8 +89,10 @@ def training_rows(rng: random.Random, scenes: Sequence[Scene]) -> list[Row]:
         said = [outside.question(rng) for _ in range(3)]
         said += [honest(in_peoples_words(rng, scene)) for _ in range(2)]
         rows.append(((), [*said, passage(rng), *passages(rng)]))
-        wrong = [honest(in_peoples_words(rng, scene)) for _ in range(8)]
-        rows.append(((outside.picture(rng),), [*wrong, outside.question(rng)]))
+        wrong = [in_peoples_words(rng, scene) for _ in range(7)]
+        wrong += rng.sample(scene_questions(rng, scene), 4)
+        asked = [honest(each) for each in wrong]
+        rows.append(((other_pictures.picture(rng),), [*asked, outside.question(rng)]))
     return rows
 
 
@@ -106,8 +108,9 @@ def in_peoples_words(rng: random.Random, scene: Scene) -> Question:
 
 
 def honest(question: Question) -> Question:
-    """Return a question with the answer that it gets outside the little world."""
-    return replace(question, task="outside", answer=outside.HONEST)
+    """Return a question, and those before it, with the answer outside the little world."""
+    earlier = tuple((asked, outside.HONEST) for asked, _ in question.earlier)
+    return replace(question, task="outside", answer=outside.HONEST, earlier=earlier)
 
 
 def delayed(rng: random.Random, scene: Scene) -> Question:

@@ -118,7 +118,9 @@ def train_and_measure(variant: Variant, device: str = "cpu") -> list[dict[str, A
         if step >= 0 and step % MEASURE_EVERY == 0:
             with torch.no_grad():
                 loss, exact, states = answer_loss(training.model, batch)
-                found = sink_measures(training.model, states, batch, rows=8, normalize=normalize)
+                found = sink_measures(
+                    training.model, states, batch, queries=64, normalize=normalize
+                )
             measurements.append(
                 {
                     "step": step,

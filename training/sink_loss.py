@@ -66,10 +66,22 @@ class SinkMeasures:
     norm: torch.Tensor
     massive: torch.Tensor
 
+    def figures(self) -> dict[str, float]:
+        """Return means over layers for a log."""
+        share, norm, massive = (
+            each[FIRST_LAYER:].detach().mean(0) for each in (self.share, self.norm, self.massive)
+        )
+        return {
+            "sink": self.share[:, 0].detach().mean().item(),
+            "second sink": share[1].item(),
+            "norm": norm[0].item(),
+            "massive": massive.mean().item(),
+        }
+
 
 def sink_loss(
     model: Any, states: Sequence[torch.Tensor], batch: Batch, large: bool = True
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> tuple[torch.Tensor, SinkMeasures]:
     """Measure how far the first tokens are from being sinks that carry nothing.
 
     Args:
@@ -79,7 +91,7 @@ def sink_loss(
         large: whether large residual streams and massive activations are asked for as well.
 
     Returns:
-        The term, a scalar, and the mean attention on the first token of every layer, (L,).
+        The term, a scalar, and what it was made of.
     """
     found = sink_measures(model, states, batch)
     share, value, norm, massive = (
@@ -91,15 +103,14 @@ def sink_loss(
         # in the logarithm, so that a small norm and a large one can both move
         excess = excess + (norm.new_tensor(TARGET_NORM) / norm).clamp(min=1).log().pow(2).sum()
         excess = excess + (1 - massive / TARGET_MASSIVE).relu().sum()
-    return missing + 0.02 * excess, found.share[:, 0].detach()
+    return missing + 0.02 * excess, found
 
 
 def sink_measures(
     model: Any,
     states: Sequence[torch.Tensor],
     batch: Batch,
-    rows: int = 4,
-    queries: int = 64,
+    queries: int = 24,
     normalize: Normalize = softmax,
 ) -> SinkMeasures:
     """Measure what makes sinks of the tokens at `SINKS`.
@@ -110,24 +121,22 @@ def sink_measures(
         model: the Qwen2_5_VLForConditionalGeneration.
         states: the input of every layer, (B, T, D) each.
         batch: what the states were computed from.
-        rows: how many rows of the batch to look at, picked evenly.
         queries: how many answer tokens of each row, picked evenly.
         normalize: how the model turns scores into attention.
     """
     decoder = model.model.language_model
-    picked = _evenly(torch.ones_like(batch.targets[:, 0]) > 0, rows)  # (R,)
-    asking = torch.stack([_evenly(row, queries) for row in batch.targets[picked] >= 0])  # (R, Q)
-    seen = batch.attention_mask[picked, 0]  # (R, T, T)
-    real = seen.any(1)
-    hidden = ~torch.take_along_dim(seen, asking[..., None], dim=1)[:, None]  # (R, 1, Q, T)
+    asking = torch.stack([_evenly(row, queries) for row in batch.targets >= 0])  # (B, Q)
+    seen = batch.attention_mask[:, 0]  # (B, T, T)
+    real = batch.segments >= 0
+    hidden = ~torch.take_along_dim(seen, asking[..., None], dim=1)[:, None]  # (B, 1, Q, T)
     cos, sin = (
-        merged_axes(part, decoder.config)[:, None]  # (R, 1, T, d)
-        for part in decoder.rotary_emb(states[0], batch.position_ids[:, picked])
+        merged_axes(part, decoder.config)[:, None]  # (B, 1, T, d)
+        for part in decoder.rotary_emb(states[0], batch.position_ids)
     )
     sinks = list(SINKS)
     found: list[tuple[torch.Tensor, ...]] = []
-    for layer, whole in zip(decoder.layers, states, strict=False):
-        attention, entering = layer.self_attn, whole[picked]
+    for layer, entering in zip(decoder.layers, states, strict=False):
+        attention = layer.self_attn
         normed = layer.input_layernorm(entering)
         query, key = (
             projection(normed).unflatten(-1, (-1, attention.head_dim)).transpose(1, 2)
@@ -136,9 +145,9 @@ def sink_measures(
         query, key = (rotated_back(each, cos, -sin) for each in (query, key))
         query = torch.take_along_dim(query, asking[:, None, :, None], dim=2)
         key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)
-        scores = query @ key.transpose(-1, -2) * attention.head_dim**-0.5  # (R, H, Q, T)
+        scores = query @ key.transpose(-1, -2) * attention.head_dim**-0.5  # (B, H, Q, T)
         looked = normalize(scores.masked_fill(hidden, float("-inf")))
-        values = attention.v_proj(normed).pow(2).sum(-1)  # (R, T)
+        values = attention.v_proj(normed).pow(2).sum(-1)  # (B, T)
         sizes = entering.norm(dim=-1)
         root = entering.shape[-1] ** 0.5
         found.append(

@@ -128,9 +128,9 @@ class Training:
         loss, exact, states = answer_loss(self.model, batch := batch.to(self.device))
         figures = {"loss": loss.item(), "exact": exact, "objects": max_objects}
         if share >= settings.sink_from:
-            term, shares = sink_loss(self.model, states, batch)
+            term, sinks = sink_loss(self.model, states, batch)
             loss = loss + term
-            figures |= {"term": term.item(), "sink": shares.mean().item()}
+            figures |= {"term": term.item()} | sinks.figures()
         optimizer_step(self.model, self.optimizers["answer"], loss, learning_rate(settings, step))
         self.running_exact += 0.1 * (exact - self.running_exact)
         if self.running_exact >= PROMOTION and self.level + 1 < len(CURRICULUM):

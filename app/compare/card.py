@@ -20,11 +20,16 @@ def model_card(folder: Path | None, anchored: bool) -> str:
         anchored: Whether it was trained to read what SinkTrack writes.
     """
     try:
-        told = json.loads((folder / "card.json").read_text("utf-8")) if folder else None
-    except OSError:
+        return (
+            ""
+            if folder is None
+            else _card(json.loads((folder / "card.json").read_text()), anchored)
+        )
+    except (OSError, ValueError, KeyError, TypeError):  # none, or one of another version
         return ""
-    if told is None:
-        return ""
+
+
+def _card(told: dict[str, Any], anchored: bool) -> str:
     random, adversarial = (told["existence"][each] for each in ("random", "adversarial"))
     learned = (
         "It was trained to read what SinkTrack writes into its first token. Large models were not,"

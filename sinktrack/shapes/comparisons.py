@@ -12,6 +12,7 @@ from sinktrack.shapes.questions import (
     NUMBERS,
     RELATIONS,
     Question,
+    absent_kind,
     countable,
     matching,
     plural,
@@ -131,6 +132,9 @@ def sized(rng: random.Random, scene: Scene, held_out: bool) -> Question:
     word = rng.choice((_EXTREMES if extreme else _SIZE_WORDS)[size])
     text = said(rng, "extreme" if extreme else "sized", held_out, size=word)
     there = [str(item.kind) for item in scene.items if item.size == size]
+    if not there and extreme:
+        answer = f"All shapes are {scene.items[0].size}."
+        return Question("extreme", text, answer)
     if not there:
         return Question("sized", text, f"There is no {size} shape.")
     are = "shape is" if len(there) == 1 else "shapes are"
@@ -142,6 +146,11 @@ def larger(rng: random.Random, scene: Scene, held_out: bool) -> Question | None:
     named = [(item, names) for item in scene.items if (names := alone(scene, item))]
     if len(named) < 2:
         return None
+    if rng.random() < 0.1:
+        absent = absent_kind(rng, scene, "near")
+        names = rng.sample([str(absent), rng.choice(rng.choice(named)[1])], 2)
+        words = {"one": names[0], "other": names[1], "more": rng.choice(("larger", "smaller"))}
+        return Question("larger", said(rng, "larger", held_out, **words), f"There is no {absent}.")
     pair = rng.sample(named, 2)
     one, other = (item for item, _ in pair)
     words = dict(zip(("one", "other"), (rng.choice(names) for _, names in pair), strict=True))
@@ -158,8 +167,12 @@ def beside(rng: random.Random, scene: Scene, held_out: bool) -> Question | None:
     named = [(item, names) for item in scene.items if (names := alone(scene, item))]
     if not named:
         return None
-    item, names = rng.choice(named)
     way = rng.choice([*RELATIONS, *RELATIONS.values()])
+    if rng.random() < 0.1:
+        absent = absent_kind(rng, scene, "near")
+        text = said(rng, "beside", held_out, asked=way, noun=str(absent))
+        return Question("beside", text, f"There is no {absent}.")
+    item, names = rng.choice(named)
     axis, before = ("row", "column")[way.endswith("of")], way in ("above", "left of")
     at = getattr(item, axis)
     there = [

@@ -69,6 +69,16 @@ def everyday(
 Asks = Callable[[random.Random, Scene, bool], Question | None]
 
 
+_MISTAKEN = 0.1
+"""How often somebody asks about what is not there, or about one of several."""
+
+
+def _several(rng: random.Random, scene: Scene) -> list[Item]:
+    """Return the things of a shape of which there are several, if there is such a shape."""
+    found = [matching(scene, (None, shape)) for shape in SHAPES]
+    return rng.choice([items for items in found if len(items) > 1] or [[]])
+
+
 def _name(rng: random.Random, scene: Scene, item: Item) -> str:
     """Return a name of a thing by which it is meant alone, mostly its colour and shape."""
     return str(item.kind) if rng.random() < 0.6 else rng.choice(alone(scene, item))
@@ -126,15 +136,20 @@ def _what_is_at(rng: random.Random, scene: Scene, held_out: bool) -> Question:
 
 def _where_is(rng: random.Random, scene: Scene, held_out: bool) -> Question:
     single = single_items(scene)
-    if not single or rng.random() < 0.1:
+    several = _several(rng, scene)
+    if several and rng.random() < _MISTAKEN:
+        shape = several[0].kind.shape
+        places = listed([f"at {cell_name(item.row, item.column)}" for item in several])
+        text = said(rng, "where is", held_out, noun=shape)
+        return Question("where is", text, f"The {plural(shape)} are {places}.")
+    if not single or rng.random() < _MISTAKEN:
         absent = absent_kind(rng, scene)
         text = said(rng, "where is", held_out, noun=str(absent))
         return Question("where is", text, f"There is no {absent}.")
     item = rng.choice(single)
     answer = f"The {item.kind} is at {cell_name(item.row, item.column)}."
-    return Question(
-        "where is", said(rng, "where is", held_out, noun=_name(rng, scene, item)), answer
-    )
+    text = said(rng, "where is", held_out, noun=_name(rng, scene, item))
+    return Question("where is", text, answer)
 
 
 def _relation(rng: random.Random, scene: Scene, held_out: bool) -> Question | None:
@@ -145,6 +160,12 @@ def _relation(rng: random.Random, scene: Scene, held_out: bool) -> Question | No
     ]
     if not pairs:
         return None
+    if rng.random() < _MISTAKEN:
+        absent = absent_kind(rng, scene, "near")
+        first, second = rng.sample([str(absent), str(rng.choice(single).kind)], 2)
+        asked = rng.choice([*RELATIONS, *RELATIONS.values()])
+        text = said(rng, "relation", held_out, one=first, other=second, asked=asked)
+        return Question("relation", text, f"There is no {absent}.")
     one, other, way = rng.choice(pairs)
     holds, opposite = way, RELATIONS[way]
     if rng.random() < 0.5:
@@ -160,9 +181,16 @@ def _relation(rng: random.Random, scene: Scene, held_out: bool) -> Question | No
 
 
 def _size(rng: random.Random, scene: Scene, held_out: bool) -> Question | None:
-    single = single_items(scene)
-    if not single:
-        return None
+    single, several = single_items(scene), _several(rng, scene)
+    if several and rng.random() < _MISTAKEN:
+        shape = several[0].kind.shape
+        sizes = listed(list(dict.fromkeys(item.size for item in several)))
+        text = said(rng, "size", held_out, noun=shape)
+        return Question("size", text, f"The {plural(shape)} are {sizes}.")
+    if not single or rng.random() < _MISTAKEN:
+        absent = absent_kind(rng, scene, "near")
+        text = said(rng, "size", held_out, noun=str(absent))
+        return Question("size", text, f"There is no {absent}.")
     item = rng.choice(single)
     text = said(rng, "size", held_out, noun=_name(rng, scene, item))
     return Question("size", text, f"The {item.kind} is {item.size}.")
@@ -170,6 +198,12 @@ def _size(rng: random.Random, scene: Scene, held_out: bool) -> Question | None:
 
 def _colour(rng: random.Random, scene: Scene, held_out: bool) -> Question | None:
     """Ask for the colour of a shape of which there is one, or now and then none."""
+    several = _several(rng, scene)
+    if several and rng.random() < _MISTAKEN:
+        shape = several[0].kind.shape
+        names = listed(list(dict.fromkeys(item.kind.colour for item in several)))
+        text = said(rng, "colour", held_out, shape=shape)
+        return Question("colour", text, f"The {plural(shape)} are {names}.")
     counted = Counter(item.kind.shape for item in scene.items)
     once = [item for item in scene.items if counted[item.kind.shape] == 1]
     absent = [shape for shape in SHAPES if shape not in counted]
@@ -188,6 +222,11 @@ def _colour(rng: random.Random, scene: Scene, held_out: bool) -> Question | None
 def _shape(rng: random.Random, scene: Scene, held_out: bool) -> Question | None:
     """Ask for the shape of a colour of which there is one, or now and then none."""
     counted = Counter(item.kind.colour for item in scene.items)
+    several = [colour for colour, number in counted.items() if number > 1]
+    if several and rng.random() < _MISTAKEN:
+        colour = rng.choice(several)
+        text = said(rng, "shape", held_out, colour=colour)
+        return Question("shape", text, _listed(scene, colour))
     once = [item for item in scene.items if counted[item.kind.colour] == 1]
     absent = [colour for colour in COLOURS if colour not in counted]
     if absent and (not once or rng.random() < 0.1):

@@ -5,30 +5,18 @@ its world ends or has learned a list.
 """
 
 import random
-from collections.abc import Callable
-from importlib.util import find_spec
-from pathlib import Path
 from pydoc_data.topics import topics
-
-from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from sinktrack.shapes.phrasings import phrasings
 from sinktrack.shapes.questions import Question, plural
-from sinktrack.shapes.scenes import CELL, COLOURS, GRID, SHAPES
-from sinktrack.shapes.words import as_typed
+from sinktrack.shapes.scenes import COLOURS, SHAPES
+from sinktrack.shapes.words import as_typed, filled
 
 HONEST = (
     "I know only coloured shapes: ask me which there are, how many, where, how large or in which "
     "colour."
 )
 """What is said to everything outside."""
-
-SIDE = GRID * CELL
-"""Pixels along a picture's side."""
-
-
-_FORMATS = ((SIDE, SIDE), (SIDE, SIDE), (400, 300), (450, 300), (480, 270))
-"""Widths and heights; half of the pictures lie, and half stand."""
 
 
 def _words(text: str) -> list[str]:
@@ -42,7 +30,7 @@ _THINGS = _words(
     "flower leaf apple banana orange lemon cake bread cheese egg cup plate spoon knife bottle "
     "table chair bed lamp sofa clock phone computer keyboard book letter pen ball kite hat shoe "
     "shirt dress bag ring coin key cloud sun moon mountain river lake beach island forest field "
-    "garden rectangle heart oval diamond hexagon arrow line cube ball cone pyramid robot ghost"
+    "garden rectangle heart oval diamond hexagon arrow line cube dice cone pyramid robot ghost"
 )
 _OTHER_COLOURS = _words("pink orange brown white grey turquoise beige violet golden silver")
 _COUNTRIES = _words(
@@ -76,7 +64,7 @@ _SUBJECTS: dict[str, tuple[str, ...]] = {
         "Who made you?",
         "How old are you?",
         "Are you alive?",
-        "Do you like {thing}s?",
+        "Do you like {things}?",
         "How are you today?",
         "Can you help me?",
         "What can you do?",
@@ -99,7 +87,7 @@ _SUBJECTS: dict[str, tuple[str, ...]] = {
     ),
     "advice": (
         "What should I eat today?",
-        "How do I cook {thing}s?",
+        "How do I cook {things}?",
         "Will it rain tomorrow?",
         "What time is it?",
         "What is the weather like in {country}?",
@@ -130,6 +118,32 @@ _SUBJECTS: dict[str, tuple[str, ...]] = {
         "Play music.",
         "Open the {thing}.",
         "Delete everything.",
+    ),
+}
+_SUBJECTS |= {
+    "sport": (
+        "Who won the match between {country} and {other}?",
+        "How many players are in a football team?",
+        "Does {country} play {other} tomorrow?",
+        "How long is a marathon?",
+        "Which team is the best in {country}?",
+        "Who scored in minute {a}?",
+        "Can I learn to swim in {a} days?",
+        "What are the rules of chess?",
+        "How fast can a {thing} run?",
+        "Who holds the world record?",
+    ),
+    "money": (
+        "How much does a {thing} cost?",
+        "What is the price of {things} in {country}?",
+        "Should I buy a {thing} now?",
+        "What is {a} euros in dollars?",
+        "How do I save money?",
+        "Is {country} a rich country?",
+        "How much do people earn in {country}?",
+        "Can you lend me {a} dollars?",
+        "What taxes are there in {country}?",
+        "Which bank is safe?",
     ),
 }
 _LANGUAGES: dict[str, tuple[str, ...]] = {
@@ -217,7 +231,7 @@ _LANGUAGES: dict[str, tuple[str, ...]] = {
         "Vad heter du?",
     ),
 }
-HELD_OUT_SUBJECTS = frozenset({"advice", "orders"})
+HELD_OUT_SUBJECTS = frozenset({"advice", "orders", "sport", "money"})
 HELD_OUT_LANGUAGES = frozenset({"Portuguese", "Japanese", "Greek", "Hindi", "Swedish"})
 
 
@@ -233,8 +247,18 @@ def question(rng: random.Random, held_out: bool = False) -> Question:
         rng: The random generator.
         held_out: Whether it is of a kind that is kept from training.
     """
-    asks = rng.choices((_of_another_thing, _of_a_subject, _in_a_language, _of_a_text), (4, 4, 2, 1))
+    if held_out:  # other things and texts are new as words, and of a kind that is trained
+        asks = rng.choices((_of_a_subject, _in_a_language), (3, 1))
+    else:
+        asks = rng.choices(
+            (_of_another_thing, _of_a_subject, _in_a_language, _of_a_text), (4, 4, 2, 1)
+        )
     return Question("outside", asks[0](rng, held_out), HONEST)
+
+
+def another_thing(rng: random.Random) -> Question:
+    """Ask in the little world's own words for something that training never named."""
+    return Question("outside", _of_another_thing(rng, held_out=True), HONEST)
 
 
 def _of_another_thing(rng: random.Random, held_out: bool) -> str:
@@ -246,19 +270,17 @@ def _of_another_thing(rng: random.Random, held_out: bool) -> str:
         noun = f"{rng.choice(_half(_OTHER_COLOURS, held_out))} {rng.choice(SHAPES)}"
     kind = rng.choice(("existence", "existence", "count", "where is", "size", "colour"))
     words = {"noun": noun, "nouns": plural(noun), "shape": noun}
-    text = rng.choice(phrasings(kind, held_out)).format(**words)
-    return as_typed(rng, text[0].upper() + text[1:], held_out)
+    return as_typed(rng, filled(rng.choice(phrasings(kind, held_out)), **words), held_out)
 
 
 def _of_a_subject(rng: random.Random, held_out: bool) -> str:
     subjects = [name for name in _SUBJECTS if (name in HELD_OUT_SUBJECTS) == held_out]
     country, other = rng.sample(_half(_COUNTRIES, held_out), 2)
-    text = rng.choice(_SUBJECTS[rng.choice(subjects)]).format(
-        country=country,
-        other=other,
-        thing=rng.choice(_half(_THINGS, held_out)),
-        a=rng.randint(2, 99),
-        b=rng.randint(2, 99),
+    thing = rng.choice(_half(_THINGS, held_out))
+    text = filled(
+        rng.choice(_SUBJECTS[rng.choice(subjects)]),
+        **{"country": country, "other": other, "thing": thing, "things": plural(thing)},
+        **{name: str(rng.randint(2, 99)) for name in ("a", "b")},
     )
     return as_typed(rng, text, held_out)
 
@@ -277,162 +299,3 @@ def _of_a_text(rng: random.Random, held_out: bool) -> str:
     words = topics[name].split()
     begin = rng.randrange(max(1, len(words) - 14))
     return " ".join(words[begin : begin + rng.randint(4, 12)])
-
-
-def picture(rng: random.Random, held_out: bool = False) -> Image.Image:
-    """Make a picture that is none of the little world, RGB, square or as cameras make them."""
-    kinds = [kind for name, kind in PICTURES.items() if (name in HELD_OUT_PICTURES) == held_out]
-    made = rng.choice(kinds)(rng).convert("RGB")
-    wide, high = rng.choice(_FORMATS)
-    size = (wide, high) if rng.random() < 0.5 else (high, wide)
-    return made if made.size == size else made.resize(size)
-
-
-def _colour(rng: random.Random) -> tuple[int, int, int]:
-    return rng.randrange(256), rng.randrange(256), rng.randrange(256)
-
-
-def _noise(rng: random.Random) -> Image.Image:
-    side = rng.choice((5, 10, 20, 35, 70, 140))
-    pixels = Image.frombytes("RGB", (side, side), rng.randbytes(3 * side * side))
-    return pixels.resize((SIDE, SIDE), rng.choice((0, 2)))
-
-
-def _gradient(rng: random.Random) -> Image.Image:
-    ramp = rng.choice((Image.linear_gradient, Image.radial_gradient))("L").rotate(
-        rng.choice((0, 90, 180, 270))
-    )
-    return ImageOps.colorize(ramp, _colour(rng), _colour(rng))
-
-
-def _stripes(rng: random.Random) -> Image.Image:
-    made = Image.new("RGB", (SIDE, SIDE), _colour(rng))
-    canvas, width, ink = ImageDraw.Draw(made), rng.randint(4, 20), _colour(rng)
-    for at in range(-SIDE, 2 * SIDE, 2 * width):
-        slope = rng.choice((0, 60)) if at == -SIDE else 0
-        canvas.line([(at, 0), (at + 60 + slope, SIDE)], fill=ink, width=width)
-    return made.rotate(rng.choice((0, 90)))
-
-
-def _writing(rng: random.Random) -> Image.Image:
-    made = Image.new("RGB", (SIDE, SIDE), rng.choice(("white", "black", "#f4f1ea", "#20262b")))
-    canvas = ImageDraw.Draw(made)
-    ink = "black" if made.getpixel((0, 0))[0] > 128 else "white"  # type: ignore[index]
-    words = topics[rng.choice(sorted(topics))].split()
-    for line in range(rng.randint(3, 10)):
-        start = rng.randrange(max(1, len(words) - 5))
-        canvas.text((4, 4 + 13 * line), " ".join(words[start : start + 4]), fill=ink)
-    return made
-
-
-def _house(rng: random.Random) -> Image.Image:
-    made = Image.new("RGB", (SIDE, SIDE), rng.choice(("#bfe3ff", "#ffffff", "#f8ead0")))
-    canvas = ImageDraw.Draw(made)
-    left, top, wide = rng.randint(20, 40), rng.randint(50, 70), rng.randint(50, 80)
-    canvas.rectangle((0, 115, SIDE, SIDE), fill=rng.choice(("#7ab661", "#c9b27c")))
-    canvas.rectangle((left, top, left + wide, 120), fill=_colour(rng))
-    roof = [(left - 8, top), (left + wide / 2, top - 32), (left + wide + 8, top)]
-    canvas.polygon(roof, fill=_colour(rng))
-    canvas.rectangle((left + 8, 90, left + 22, 120), fill=_colour(rng))
-    canvas.rectangle((left + wide - 24, top + 10, left + wide - 8, top + 26), fill="#f6f2c0")
-    return made
-
-
-def _face(rng: random.Random) -> Image.Image:
-    made = Image.new("RGB", (SIDE, SIDE), _colour(rng))
-    canvas = ImageDraw.Draw(made)
-    canvas.ellipse((25, 15, 115, 125), fill=rng.choice(("#f1c9a5", "#8d5a3b", "#ffe08a")))
-    for x in (50, 82):
-        canvas.ellipse((x, 50, x + 9, 62), fill="white", outline="black")
-    canvas.arc((48, 70, 92, 105), 20, 160, fill="black", width=3)
-    return made
-
-
-def _blobs(rng: random.Random) -> Image.Image:
-    made = Image.new("RGB", (SIDE, SIDE), _colour(rng))
-    canvas = ImageDraw.Draw(made)
-    for _ in range(rng.randint(6, 30)):
-        x, y, wide, high = (rng.randint(8, SIDE) for _ in range(4))
-        canvas.ellipse((x - wide / 2, y - high / 2, x, y), fill=_colour(rng))
-    return made.filter(ImageFilter.GaussianBlur(rng.uniform(0, 8)))
-
-
-def _plain(rng: random.Random) -> Image.Image:
-    return Image.new("RGB", (SIDE, SIDE), rng.choice((_colour(rng), (0, 0, 0), (128, 128, 128))))
-
-
-def _tree(rng: random.Random) -> Image.Image:
-    made = Image.new("RGB", (SIDE, SIDE), "#dff0ff")
-    canvas = ImageDraw.Draw(made)
-    canvas.rectangle((0, 112, SIDE, SIDE), fill="#8cb369")
-    x = rng.randint(45, 85)
-    canvas.rectangle((x, 70, x + 12, 116), fill="#7b4f2b")
-    for _ in range(12):
-        at = x + rng.randint(-28, 28), rng.randint(22, 70)
-        canvas.ellipse((at[0] - 14, at[1] - 14, at[0] + 14, at[1] + 14), fill="#3f7d3a")
-    return made
-
-
-def _chart(rng: random.Random) -> Image.Image:
-    made = Image.new("RGB", (SIDE, SIDE), "white")
-    canvas, colour = ImageDraw.Draw(made), _colour(rng)
-    canvas.line([(18, 8), (18, 122), (134, 122)], fill="black", width=2)
-    for bar in range(rng.randint(4, 8)):
-        x = 24 + 14 * bar
-        canvas.rectangle((x, rng.randint(20, 110), x + 9, 121), fill=colour)
-    return made
-
-
-def _checkers(rng: random.Random) -> Image.Image:
-    count, pair = rng.randint(3, 12), (_colour(rng), _colour(rng))
-    made = Image.new("RGB", (count, count))
-    made.putdata([pair[(x + y) % 2] for y in range(count) for x in range(count)])
-    return made.resize((SIDE, SIDE), 0)
-
-
-def _photograph(rng: random.Random, *files: str) -> Image.Image:
-    """Return a piece of a photograph that a package ships."""
-    package, path = rng.choice(files).split(":")
-    spec = find_spec(package)
-    assert spec is not None and spec.origin is not None
-    with Image.open(Path(spec.origin).parent / path) as opened:
-        whole = opened.convert("RGB")
-    side = int(min(whole.size) * rng.uniform(0.35, 1.0))
-    x, y = (rng.randint(0, length - side) for length in whole.size)
-    piece = whole.crop((x, y, x + side, y + side)).resize((SIDE, SIDE))
-    return ImageOps.mirror(piece) if rng.random() < 0.5 else piece
-
-
-def _seen_photograph(rng: random.Random) -> Image.Image:
-    images = "gradio:media_assets/images"
-    return _photograph(
-        rng,
-        "sklearn:datasets/images/flower.jpg",
-        f"{images}/lion.jpg",
-        f"{images}/tower.jpg",
-        f"{images}/bus.png",
-    )
-
-
-def _other_photograph(rng: random.Random) -> Image.Image:
-    return _photograph(
-        rng, "sklearn:datasets/images/china.jpg", "gradio:media_assets/images/cheetah1.jpg"
-    )
-
-
-PICTURES: dict[str, Callable[[random.Random], Image.Image]] = {
-    "noise": _noise,
-    "gradient": _gradient,
-    "stripes": _stripes,
-    "writing": _writing,
-    "house": _house,
-    "face": _face,
-    "blobs": _blobs,
-    "plain": _plain,
-    "photograph": _seen_photograph,
-    "tree": _tree,
-    "chart": _chart,
-    "checkers": _checkers,
-    "another photograph": _other_photograph,
-}
-HELD_OUT_PICTURES = frozenset({"tree", "chart", "checkers", "another photograph"})

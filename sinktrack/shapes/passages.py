@@ -6,6 +6,7 @@ SQuAD", https://arxiv.org/abs/1806.03822.
 
 import random
 
+from sinktrack.core.messages import BETWEEN_TEXTS
 from sinktrack.shapes.long_answers import count_up, counted
 from sinktrack.shapes.questions import Question
 from sinktrack.shapes.scenes import SHAPES, Kind, sample_scene
@@ -46,7 +47,7 @@ def delayed_fact(
     """Tell where things are, and ask to count the last `numbers` up to forty, then where one is."""
     told, rooms = _told(rng, split, prior)
     asked = rng.choice(list(rooms))
-    text = f"{told}\n{count_up(numbers)} Then tell: where is the {asked}?"
+    text = f"{told}{BETWEEN_TEXTS}{count_up(numbers)} Then tell: where is the {asked}?"
     return Question("delayed fact", text, f"{counted(numbers)} In the {rooms[asked]}.")
 
 

@@ -19,6 +19,12 @@ from sinktrack.shapes.scenes import (
     Scene,
 )
 
+_PLURALS = {
+    **{"man": "men", "woman": "women", "child": "children", "person": "people", "foot": "feet"},
+    **{"mouse": "mice", "goose": "geese", "sheep": "sheep", "fish": "fish", "dice": "dice"},
+    **{"leaf": "leaves", "knife": "knives", "wolf": "wolves"},
+}
+
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 PLACES: dict[str, tuple[int, int]] = {
     "top left": (0, 0),
@@ -54,8 +60,13 @@ def cell_name(row: int, column: int) -> str:
 
 
 def plural(noun: str) -> str:
-    """Put a shape's name into the plural."""
-    return noun + ("es" if noun.endswith("s") else "s")
+    """Put a noun into the plural."""
+    *before, last = noun.split(" ")
+    if last in _PLURALS:
+        return " ".join([*before, _PLURALS[last]])
+    if last.endswith("y") and last[-2] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return noun + ("es" if last.endswith(("s", "x", "ch", "sh")) else "s")
 
 
 def matching(scene: Scene, kind: tuple[str | None, str | None]) -> list[Item]:

@@ -1,6 +1,7 @@
 """How people type a question: in one of its phrasings, with courtesies and typing errors."""
 
 import random
+import re
 import string
 
 from sinktrack.shapes.phrasings import phrasings
@@ -24,7 +25,12 @@ def said(rng: random.Random, kind: str, held_out: bool, **words: str) -> str:
         for each in phrasings(kind, held_out)
         if all(name in words for _, name, *_ in string.Formatter().parse(each) if name)
     ]
-    text = rng.choice(fitting).format(**words)
+    return filled(rng.choice(fitting), **words)
+
+
+def filled(phrasing: str, **words: str) -> str:
+    """Return a phrasing with words in it: its first letter large, and "an" before a vowel."""
+    text = re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", phrasing.format(**words))
     return text[0].upper() + text[1:]
 
 

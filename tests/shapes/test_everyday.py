@@ -88,6 +88,15 @@ def listed(scene, name, names):
     return told(names) == sorted(item.kind.shape for item in items)
 
 
+def stand_at(scene, nouns, places):
+    cells = [where(place.removeprefix("at ")) for place in re.split(r", | and (?=at)", places)]
+    return sorted(cells) == sorted(item[:2] for item in shown(scene, nouns))
+
+
+def have_sizes(scene, nouns, sizes):
+    return set(sizes.split(" and ")) == {item.size for item in shown(scene, nouns)}
+
+
 def many_or_one(scene, there):
     return is_true(scene, there[0].upper() + there[1:])
 
@@ -145,9 +154,12 @@ SENTENCES = {
     r"The (\w+ \w+) is (large|small)": lambda scene, noun, size: one(scene, noun).size == size,
     r"(?:Yes, t|No, t|T)he (\w+) is (\w+)": has_colour,
     rf"(?:Yes, t|No, t|T)he (\w+) shapes? (?:is|are) ((?:{_MANY}) .+)": listed,
+    r"All shapes are (large|small)": lambda scene, size: {i.size for i in scene.items} == {size},
+    r"The (\w+) are (at .+)": stand_at,
+    r"The (\w+) are ((?:large|small)(?: and (?:large|small))?)": have_sizes,
     r"All (\w+) are (\w+)": lambda scene, nouns, colour: colours_of(scene, nouns) == {colour},
     r"(?:They differ: t|T)he (\w+) are (.+)": differ,
-    r"Both are (large|small)": lambda scene, size: size in {item.size for item in scene.items},
+    r"Both are (large|small)": lambda scene, size: [i.size for i in scene.items].count(size) > 1,
     r"The (\w+ \w+) is (\w+) and the (\w+ \w+) is (\w+)": two_sizes,
     rf"(Nothing|{_MANY} .+) (?:is|are) (above|below|left of|right of) the (.+)": things_beside,
     rf"(Nothing|{_MANY} .+) (?:is|are) in (.+)": things_in_line,

@@ -133,8 +133,8 @@ def test_the_sink_loss_measures_what_is_recorded(model: Any, packer: Packer) -> 
     with torch.no_grad():
         states = answer_loss(model, batch)[2]
         answering = (batch.targets[0] >= 0).nonzero()[:, 0]
-        found = sink_measures(model, states, batch, rows=1, queries=len(answering))
-        term, same = sink_loss(model, states, batch)
+        found = sink_measures(model, states, batch, queries=len(answering))
+        term, few = sink_loss(model, states, batch)
         smaller, _ = sink_loss(model, states, batch, large=False)
         recorded = []
         for end in answering.tolist():
@@ -147,7 +147,8 @@ def test_the_sink_loss_measures_what_is_recorded(model: Any, packer: Packer) -> 
                 )
             recorded.append(recorder.trace().sink[0].mean(-1))
     assert (torch.stack(recorded).mean(0) - found.share[:, 0]).abs().max() < 1e-4
-    assert (same - found.share[:, 0]).abs().max() < 0.02  # of 64 tokens, not of all
+    same = few.share[:, 0]
+    assert (same - found.share[:, 0]).abs().max() < 0.05  # of 24 tokens, not of all
     assert smaller > ((TARGET_SHARE[0] - same[2:]).relu() ** 2).sum()
     sizes = torch.stack([state.norm(dim=-1)[0] for state in states[:-1]])
     assert (sizes[:, list(SINKS)] / sizes.mean(1, keepdim=True) - found.norm).abs().max() < 1e-4

@@ -135,9 +135,9 @@ def test_both_have_a_sink(bundled: tuple[Any, Any]) -> None:
     """Writing a description, at least half of the layers give it 0.3 of their attention."""
     model, processor = bundled
     item = next(iter(DESCRIPTIONS[0].items("test", 1)))
-    assert item.image is not None
+    [image] = item.images
     both = sinktrack.compare(
-        model, processor, image=item.image(), question=item.question, methods={"plain": None}
+        model, processor, image=image(), question=item.question, methods={"plain": None}
     )
     trace = both["plain"].trace
     assert trace is not None

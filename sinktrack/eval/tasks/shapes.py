@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from sinktrack.core.messages import BETWEEN_TEXTS
 from sinktrack.eval.scorers import chair, exact, letter, span, yes_no
 from sinktrack.eval.task import Item, Scores, Task
 from sinktrack.shapes.choices import choice
@@ -71,7 +72,7 @@ def _delayed_facts(split: str, limit: int) -> Iterator[Item]:
     rng = random.Random(f"{SEED}/{split}/delayed fact")
     for number in range(limit):
         question = delayed_fact(rng, len(COUNTED), split, prior=0.0)
-        passage, asked = question.text.split("\n")
+        passage, asked = question.text.split(BETWEEN_TEXTS)
         yield Item(f"{split}/{number}", question=asked, answer=question.answer, passage=passage)
 
 

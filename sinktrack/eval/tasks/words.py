@@ -12,8 +12,10 @@ from PIL import Image
 
 from sinktrack.eval.scorers import exact
 from sinktrack.eval.task import Item, Scores, Task
-from sinktrack.shapes import outside
+from sinktrack.shapes import other_pictures, outside
+from sinktrack.shapes.choices import choice
 from sinktrack.shapes.everyday import KINDS_ASKED, everyday, two_pictures
+from sinktrack.shapes.long_answers import in_detail, rows, rows_of_colour
 from sinktrack.shapes.questions import Question
 from sinktrack.shapes.scenes import Scene, draw, sample_scene
 
@@ -57,23 +59,50 @@ def _question(
 def _outside(held_out: bool, split: str, limit: int) -> Iterator[Item]:
     """Ask something else about scenes and about nothing, and anything about other pictures."""
     rng = random.Random(f"{SEED}/{split}/outside/{held_out}")
-    for number in range(limit):
+    seen: set[tuple[str, str]] = set()
+    while len(seen) < limit:
         scene, question = _scene(rng, split), outside.question(rng, held_out)
-        about = ("scene", "picture", "scene", "nothing")[number % 4]
+        about = ("scene", "picture", "scene", "nothing")[len(seen) % 4]
         images: list[Callable[[], Image.Image]] = [partial(draw, scene)]
         if about == "picture":
-            kind = rng.choice(("existence", "count", "what is at", "where is", "which", "describe"))
-            question = _question(rng, [scene], kind, held_out) or question
-            images = [outside.picture(rng, held_out).copy]
+            question = _about_pictures(rng, scene, held_out)
+            images = [other_pictures.picture(rng, held_out).copy]
         if about == "nothing":
             images = []
-        yield Item(
-            id=f"{split}/{number}",
-            question=question.text,
-            answer=outside.HONEST,
-            images=images,
-            facts={"about": about},
-        )
+        if (about, question.text) not in seen:
+            yield _refused(f"{split}/{len(seen)}", question, images, about)
+            seen.add((about, question.text))
+
+
+def _about_pictures(rng: random.Random, scene: Scene, held_out: bool) -> Question:
+    """Ask a question that would fit a scene."""
+    kind = rng.choice([*sorted(KINDS_ASKED), "fixed", "fixed"])
+    if kind == "fixed":
+        return rng.choice((in_detail, rows, rows_of_colour, choice))(rng, scene)
+    question = everyday(rng, scene, kind, held_out)
+    if question is None or question.earlier:
+        return _about_pictures(rng, scene, held_out)
+    return question
+
+
+def _other_things(split: str, limit: int) -> Iterator[Item]:
+    """Ask about scenes, in words of the little world, for things that training never named."""
+    rng = random.Random(f"{SEED}/{split}/other things")
+    for number in range(limit):
+        shown = partial(draw, _scene(rng, split))
+        yield _refused(f"{split}/{number}", outside.another_thing(rng), [shown], "other things")
+
+
+def _refused(
+    name: str, question: Question, images: list[Callable[[], Image.Image]], about: str
+) -> Item:
+    return Item(
+        id=name,
+        question=question.text,
+        answer=outside.HONEST,
+        images=images,
+        facts={"about": about},
+    )
 
 
 def _score(item: Item, answer: str) -> Scores:
@@ -86,7 +115,8 @@ def _score_outside(item: Item, answer: str) -> Scores:
 
 
 def _is_honest(answer: str) -> bool:
-    return answer.strip() == outside.HONEST
+    """Tell whether an answer begins to say what can be asked, as the honest sentence does."""
+    return answer.strip().startswith(outside.HONEST.split(":")[0])
 
 
 def _task(kind: str, held_out: bool) -> Task:
@@ -104,5 +134,6 @@ SUITES = {
     "shapes-outside": (
         Task("outside, held out", partial(_outside, True), _score_outside, 48),
         Task("outside, trained", partial(_outside, False), _score_outside, 48),
+        Task("other things, held out", _other_things, _score_outside, 48),
     ),
 }
