@@ -63,8 +63,8 @@ bench: setup  ## measure speed and memory on this machine
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/memory.py
 
-checkpoint: setup  ## train both bundled checkpoints anew, and measure them
-	$(BIN)/python -m training.train
+checkpoint: setup  ## train both bundled checkpoints further, and measure them
+	$(BIN)/python -m training.train --start assets/shapes-vl --steps 5000 --learning-rate 1e-3 --sink-from 0
 	$(BIN)/python -m training.anchor
 	for each in plain anchored; do \
 		for stage in report window passage-window words inside outside card; do \

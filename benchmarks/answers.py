@@ -7,6 +7,7 @@ it stopped, and leaves its table in results/.
 """
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,8 @@ def main() -> None:
         return
     if options.threads:
         torch.set_num_threads(options.threads)
-    model, processor = sinktrack.load(ASSETS / CHECKPOINTS[options.checkpoint])
+    folder = ASSETS / CHECKPOINTS[options.checkpoint]
+    model, processor = sinktrack.load(folder)
     tried = variants(model)
     reported = {"baseline": None, "published": tried["published"]}
     passage = sinktrack.SinkTrack.for_model(model, context="passage+instruction")
@@ -170,7 +172,9 @@ def main() -> None:
     if options.limit:
         run = Run(**(vars(run) | {"limit": options.limit}))
     name = f"{options.checkpoint}-{options.stage}"
-    found = evaluate(model, processor, run, options.runs / name)
+    # other weights give other answers, so a run of theirs is never gone on with
+    weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:8]
+    found = evaluate(model, processor, run, options.runs / f"{name}-{weights}")
     shown = table(found)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text(shown, encoding="utf-8")

@@ -80,7 +80,7 @@ class Settings:
     rows: int = 32
     """Questions in a step with injection."""
     scenes: int = 12
-    """Scenes in a step without, eight questions each."""
+    """Scenes in a step without, some fourteen questions each."""
     learning_rate: float = 1e-3
     vision_share: float = 0.1
     warmup: int = 40

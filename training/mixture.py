@@ -49,7 +49,7 @@ Captions from the web likewise name what is usually there."""
 
 
 def scene_questions(rng: random.Random, scene: Scene) -> list[Question]:
-    """Ask one training scene seven or eight questions.
+    """Ask one training scene seven or eight questions in fixed words.
 
     An absent kind is any kind, or one that shares its colour or shape with a present one. It is
     rarely the companion of a present one, because companions are usually present. So the model

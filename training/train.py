@@ -51,7 +51,7 @@ class Settings:
     steps: int = 8200
     """Steps of answering, after the two lessons."""
     scenes: int = 12
-    """Scenes a step, each with eight questions."""
+    """Scenes a step, each with some fourteen questions."""
     learning_rate: float = 1.5e-3
     vision_share: float = 0.1
     warmup: int = 60
@@ -285,7 +285,10 @@ def add_arguments(parser: argparse.ArgumentParser, *, out: str, state: str, defa
     )
     parser.add_argument("--steps", type=int, default=defaults.steps, help="steps of answering")
     parser.add_argument(
-        "--scenes", type=int, default=defaults.scenes, help="scenes a step, eight questions each"
+        "--scenes",
+        type=int,
+        default=defaults.scenes,
+        help="scenes a step, some fourteen questions each",
     )
     parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
     parser.add_argument("--seed", type=int, default=defaults.seed)

@@ -131,6 +131,27 @@ def _chart(rng: random.Random) -> Image.Image:
     return made
 
 
+def _screen(rng: random.Random) -> Image.Image:
+    """Draw what a screen shows: a window with its bar, lines of text and buttons."""
+    dark = rng.random() < 0.5
+    ground, ink = ("#1e1f22", "#d8d8d8") if dark else ("#f5f5f7", "#202124")
+    made = Image.new("RGB", (SIDE, SIDE), ground)
+    canvas, accent = ImageDraw.Draw(made), _colour(rng)
+    canvas.rectangle((0, 0, SIDE, 16), fill="#36383d" if dark else "#d9dade")
+    words = topics[rng.choice(sorted(topics))].split()
+    canvas.text((20, 2), words[0][:18], fill=ink)
+    canvas.rectangle((6, 5, 12, 11), fill=accent)
+    for line in range(rng.randint(3, 6)):
+        start, y = rng.randrange(max(1, len(words) - 4)), 24 + 14 * line
+        canvas.rectangle((8, y, 16, y + 8), outline=ink)
+        canvas.text((22, y - 2), " ".join(words[start : start + 3])[:17], fill=ink)
+    for button in range(rng.randint(1, 2)):
+        x = 72 - 62 * button
+        canvas.rounded_rectangle((x, 116, x + 56, 132), 5, fill=accent if not button else ground)
+        canvas.rounded_rectangle((x, 116, x + 56, 132), 5, outline=ink)
+    return made
+
+
 def _checkers(rng: random.Random) -> Image.Image:
     count, pair = rng.randint(3, 12), (_colour(rng), _colour(rng))
     made = Image.new("RGB", (count, count))
@@ -185,6 +206,7 @@ PICTURES: dict[str, Callable[[random.Random], Image.Image]] = {
     "tree": _tree,
     "chart": _chart,
     "checkers": _checkers,
+    "screen": _screen,
     "another photograph": _other_photograph,
 }
-HELD_OUT_PICTURES = frozenset({"tree", "chart", "checkers", "another photograph"})
+HELD_OUT_PICTURES = frozenset({"tree", "chart", "checkers", "screen", "another photograph"})

@@ -3,17 +3,21 @@
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from transformers import AutoModelForImageTextToText
 
+from sinktrack.shapes import outside
+from sinktrack.shapes.everyday import everyday, two_pictures
 from sinktrack.shapes.long_answers import delayed_existence
-from sinktrack.shapes.questions import existence_of
-from sinktrack.shapes.scenes import GRID, draw, sample_scene
-from training.batches import DECISION_WEIGHT, SQUARE, training_batch
-from training.checkpoint import Size, prompt
-from training.mixture import passages, scene_questions
+from sinktrack.shapes.questions import Question, existence_of
+from sinktrack.shapes.scenes import draw, sample_scene
+from training.batches import DECISION_WEIGHT, training_batch
+from training.checkpoint import Size
+from training.mixture import Row, honest, passages, scene_questions, training_rows
 from training.train import Settings, Training, answer_loss, main
 
 TINY = Settings(
@@ -82,35 +86,82 @@ def test_a_finished_run_can_be_lengthened() -> None:
         Training(TINY, "cpu").restore(longer.state())
 
 
-def test_a_packed_segment_computes_what_its_own_prompt_does() -> None:
-    """Questions that share a picture's tokens do not see each other."""
+ROWS = ("a scene", "two scenes", "a photograph's format", "a passage", "a conversation")
+
+
+def row_of(kind: str, rng: random.Random) -> Row:
+    """Return a row of a step of training, and how it is asked."""
+    scene, other = sample_scene(rng, 3), sample_scene(rng, 4)
+    if kind == "two scenes":
+        return [draw(scene), draw(other)], [two_pictures(rng, scene, other) for _ in range(3)]
+    if kind == "a photograph's format":
+        asked = [honest(question) for question in scene_questions(rng, scene)]
+        return [Image.effect_noise((300, 400), 90).convert("RGB")], asked
+    if kind == "a passage":
+        return [], [*passages(rng), outside.question(rng)]
+    if kind == "a conversation":
+        asked = [everyday(rng, scene, "follow-up") for _ in range(12)]
+        return [draw(scene)], [question for question in asked if question is not None]
+    return [draw(scene)], scene_questions(rng, scene)
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_a_packed_segment_computes_what_its_own_prompt_does(kind: str) -> None:
+    """Questions that share their pictures' tokens do not see each other, beside a longer row."""
     training = Training(TINY, "cpu")
     rng = random.Random(0)
-    scene = sample_scene(rng, 3)
-    questions = scene_questions(rng, scene)
-    packed = training.packer([([draw(scene)], questions)])
+    pictures, questions = row_of(kind, rng)
+    longer = sample_scene(rng, 6)
+    asked = [question for _ in range(4) for question in scene_questions(rng, longer)]
+    packed = training.packer([(pictures, questions), ([draw(longer)], asked)])
     inputs = {
         "attention_mask": packed.attention_mask,
         "position_ids": packed.position_ids,
         "pixel_values": packed.pixel_values,
         "image_grid_thw": packed.image_grid_thw,
     }
+    before = cursor = int((packed.segments[0] == 0).sum())
     with torch.no_grad():
         hidden = training.model.model(input_ids=packed.input_ids, **inputs).last_hidden_state[0]
-        cursor = len(training.packer.prefix(SQUARE)[0])
         for question in questions:
             alone = training.processor(
-                text=prompt(training.processor, question.text) + question.answer + "<|im_end|>",
-                images=draw(scene),
+                text=conversation(training.processor, question, len(pictures)),
+                images=list(pictures) or None,
                 return_tensors="pt",
             )
-            ids = alone["input_ids"][0, len(training.packer.prefix(SQUARE)[0]) :]
+            ids = alone["input_ids"][0, before:]
             assert torch.equal(packed.input_ids[0, cursor : cursor + len(ids)], ids)
             expected = training.model.model(**alone).last_hidden_state[0, -len(ids) :]
             difference = (hidden[cursor : cursor + len(ids)] - expected).abs().max().item()
             assert difference < 1e-4, f"{question.text} differs by {difference}."
             cursor += len(ids)
-    assert len(training.packer.prefix(SQUARE)[0]) == GRID**2 + 5
+
+
+def conversation(processor: Any, question: Question, pictures: int) -> str:
+    """Render a whole conversation in the chat's format, up to the end of the last answer."""
+    turns = [*question.earlier, (question.text, question.answer)]
+    messages: list[dict[str, Any]] = []
+    for number, (text, answer) in enumerate(turns):
+        shown = [{"type": "image"}] * (pictures if number == 0 else 0)
+        messages.append({"role": "user", "content": [*shown, {"type": "text", "text": text}]})
+        messages.append({"role": "assistant", "content": answer})
+    return str(processor.apply_chat_template(messages, tokenize=False)).removesuffix("\n")
+
+
+def test_a_step_asks_about_scenes_pairs_passages_and_what_lies_outside() -> None:
+    """To twelve scenes come three more rows, and a tenth of what is asked lies outside."""
+    rng = random.Random(0)
+    outside_them = in_all = 0
+    for _ in range(6):
+        rows = training_rows(rng, [sample_scene(rng, 3) for _ in range(12)])
+        assert sorted(len(pictures) for pictures, _ in rows) == [0, *[1] * 13, 2]
+        for _, questions in rows:
+            honestly = [question.answer == outside.HONEST for question in questions]
+            outside_them, in_all = outside_them + sum(honestly), in_all + len(honestly)
+            for question in questions:
+                before = {answer == outside.HONEST for _, answer in question.earlier}
+                assert before <= {question.answer == outside.HONEST}
+    assert 0.08 < outside_them / in_all < 0.15
 
 
 def test_only_answers_are_learned() -> None:
