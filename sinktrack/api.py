@@ -3,7 +3,7 @@
 Knows nothing about how answers come about; `sinktrack.core.generate` makes them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sinktrack.core.architecture import unwrapped
@@ -44,6 +44,7 @@ def compare(
     stop_strings: Sequence[str] | None = None,
     cache: Cache = "full",
     record: bool = True,
+    beginnings: Mapping[str, Sequence[int]] | None = None,
     stop: Callable[[], bool] | None = None,
     max_question_tokens: int = MAX_QUESTION_TOKENS,
     max_passage_tokens: int | None = None,
@@ -75,6 +76,7 @@ def compare(
         stop_strings: As for `stream`.
         cache: As for `stream`.
         record: As for `stream`.
+        beginnings: As for `stream`.
         stop: As for `stream`.
         max_question_tokens: As for `stream`.
         max_passage_tokens: As for `stream`.
@@ -111,6 +113,7 @@ def compare(
         stop_strings=stop_strings,
         cache=cache,
         record=record,
+        beginnings=beginnings,
         stop=stop,
         max_question_tokens=max_question_tokens,
         max_passage_tokens=max_passage_tokens,
@@ -146,6 +149,7 @@ def stream(
     stop_strings: Sequence[str] | None = None,
     cache: Cache = "full",
     record: bool = True,
+    beginnings: Mapping[str, Sequence[int]] | None = None,
     stop: Callable[[], bool] | None = None,
     max_question_tokens: int = MAX_QUESTION_TOKENS,
     max_passage_tokens: int | None = None,
@@ -186,6 +190,8 @@ def stream(
         cache: "full", or a `SinkWindow` that all methods share: the first tokens and the last ones
             are kept, so an answer of any length needs constant memory.
         record: Whether to record attention. It changes no token.
+        beginnings: The first token ids of answers, by method: from there on each method goes on by
+            itself, so that answers can be compared from the same words on.
         stop: Asked after every step; True ends all answers there.
         max_question_tokens: The longest question.
         max_passage_tokens: The longest passage; by default what the model's context leaves beside
@@ -237,6 +243,7 @@ def stream(
         decoding=decoding,
         cache=cache,
         record=record,
+        beginnings=beginnings,
         stop=stop,
     )
 
@@ -255,6 +262,7 @@ def stream_prompt(
     decoding: Decoding | None = None,
     cache: Cache = "full",
     record: bool = True,
+    beginnings: Mapping[str, Sequence[int]] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Iterator[Step]:
     """Answer a prompt that is built already; `stream` tells what happens.
@@ -267,6 +275,7 @@ def stream_prompt(
         decoding: Greedy, 128 tokens at most, by default.
         cache: As for `stream`.
         record: As for `stream`.
+        beginnings: As for `stream`.
         stop: As for `stream`.
 
     Yields:
@@ -286,6 +295,7 @@ def stream_prompt(
         decoding=decoding or Decoding(),
         cache=cache,
         record=record,
+        beginnings=beginnings,
     )
     for index, (tokens,) in enumerate(generator.steps(stop)):
         texts = {row.name: row.text for row in generator.rows[0]}

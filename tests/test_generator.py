@@ -3,7 +3,7 @@
 import pytest
 import torch
 from PIL import Image
-from small_models import FAMILIES, TEXT, small_inputs, small_model
+from small_models import FAMILIES, IMAGE_TOKEN, TEXT, small_inputs, small_model
 
 import sinktrack
 from sinktrack.core.batch import batch_size, filled, method_groups
@@ -283,6 +283,41 @@ def test_a_step_calls_nothing_in_a_layer_unless_it_is_recorded(record):
     layers = model.config.num_hidden_layers
     assert hooks[1:] == [layers if record else 0] * 3
     assert (model.config._attn_implementation == "sdpa") or record
+
+
+def test_an_answer_that_begins_as_it_would_is_the_same(close):
+    """The first words told, and those of another method, on which each goes on by itself."""
+    model = small_model("qwen2_5_vl")
+    prompts = [as_prompt(model, small_inputs(model, text_tokens=n, seed=n)) for n in (20, 9)]
+    methods = {"plain": None, "x": sinktrack.SinkTrack(inject_at={3, 6}, context="instruction")}
+    [free, _] = compared(model, prompts, methods, tokens=8)
+    own = {name: answer.token_ids[:5] for name, answer in free.items()}
+    [told, _] = compared(model, prompts, methods, tokens=8, beginnings=own)
+    check_equal(told, free, close)
+    for name in methods:
+        assert told[name].probabilities == free[name].probabilities
+        assert torch.equal(told[name].trace.candidates, free[name].trace.candidates)
+    [swapped, _] = compared(
+        model, prompts, methods, tokens=8, beginnings={"plain": free["x"].token_ids[:3]}
+    )
+    assert swapped["plain"].token_ids[:3] == free["x"].token_ids[:3] != own["plain"][:3]
+    assert swapped["x"].token_ids == free["x"].token_ids
+    given = small_inputs(model, text_tokens=20, seed=20)
+    begun = torch.cat([given["input_ids"], torch.tensor([free["x"].token_ids[:3]])], dim=1)
+    grown = {"input_ids": begun, "mm_token_type_ids": (begun == IMAGE_TOKEN).int()}
+    going = model.generate(
+        **given | grown | {"attention_mask": torch.ones_like(begun)},
+        max_new_tokens=5,
+        do_sample=False,
+    )
+    assert tuple(going[0, begun.shape[1] :].tolist()) == swapped["plain"].token_ids[3:]
+
+
+def test_a_beginning_of_no_method_is_refused():
+    model = small_model("llama")
+    prompt = as_prompt(model, small_inputs(model))
+    with pytest.raises(MethodError, match="There is a beginning for 'y', which does not answer"):
+        compared(model, [prompt], {"x": None}, beginnings={"y": [3]})
 
 
 def test_the_shifted_mask_is_not_lost_to_padding():

@@ -153,6 +153,26 @@ def test_the_trace_of_a_row_ends_where_its_answer_does():
     assert len(trace.sink) == len(trace.tokens)
 
 
+def test_candidates_are_the_likeliest_of_what_was_chosen_from(close):
+    model = small_model("qwen2")
+    inputs = small_inputs(model)
+    trace, ids = recorded(model, inputs)
+    length = inputs["input_ids"].shape[1]
+    with torch.no_grad():
+        logits = model(ids[:, :-1]).logits[0, length - 1 :]
+    likely, candidates = logits.softmax(-1).topk(10)
+    assert torch.equal(trace.candidates, candidates)
+    close(trace.candidate_probabilities, likely, 1e-5)
+    assert torch.equal(trace.candidates[:, 0], ids[0, length:])  # greedy
+
+
+def test_a_model_that_returns_tuples_has_no_candidates():
+    model = small_model("qwen2")
+    with sinktrack.attach(model) as recorder:
+        model(**small_inputs(model), return_dict=False)
+    assert recorder.trace(token_ids=[5]).candidates.shape == (1, 0)
+
+
 def test_only_the_last_generation_is_kept():
     model = small_model("llama")
     with sinktrack.attach(model) as recorder:

@@ -334,6 +334,8 @@ class Attachment:
             output.logits = logits = torch.cat([logits[:, :-1], chosen], dim=1)
         if self.recorder.enabled:
             self.recorder.end_step(logits)
+            if self._rows_of is None and logits is not None:
+                self.recorder.chose_from(logits[:, -1].float().log_softmax(-1))
         return output if changes else None
 
     def _before_decoder(self, _: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:

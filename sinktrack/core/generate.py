@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import torch
@@ -58,6 +59,8 @@ class Generator:
         record: Whether to record attention. It changes no token.
         seeds: Of the sampling noise, one a prompt, so that what is drawn for a prompt does not
             depend on those beside it; by default all share the seed of `decoding`.
+        beginnings: The first ids of answers, by method, for every prompt; what is not told is
+            chosen. A method acts while they are written as it does while it chooses.
 
     Attributes:
         rows: What each method has written so far, one list a prompt.
@@ -78,6 +81,7 @@ class Generator:
         cache: Cache = "full",
         record: bool = True,
         seeds: Sequence[int] | None = None,
+        beginnings: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         """Check that everything fits; nothing is read yet."""
         self._model, self._tokenizer = unwrapped(model), tokenizer
@@ -101,6 +105,7 @@ class Generator:
         }
         self.rows = [[Row(name, one, tokenizer) for name, one in fitted.items()] for _ in prompts]
         self._main_rows = [row for rows in self.rows for row in rows]
+        self._beginnings = _padded(beginnings or {}, [row.name for row in self._main_rows])
         layers = len(decoder_layers(self._model))
         fork = min((each.first_layer(layers) for each in fitted.values() if each), default=layers)
         # Where picture features join between layers, rows cannot part before the last of them.
@@ -245,10 +250,16 @@ class Generator:
         _repeat_positions(model, rows_of)
         main, main_of = layout.main.to(logits.device), layout.main_of.to(ids.device)
         read_on = torch.arange(len(main_of), device=ids.device)
-        while True:
+        for step in count():
             scores = self._attachment.distributions(logits)[main]
             chosen = self._sampler(ids, scores, logits[main])
-            own = scores.float().log_softmax(-1).gather(1, chosen[:, None])[:, 0].exp()
+            if step < self._beginnings.shape[1]:
+                told = self._beginnings[:, step].to(chosen.device)
+                chosen = torch.where(told >= 0, told, chosen)
+            likely = scores.float().log_softmax(-1)
+            own = likely.gather(1, chosen[:, None])[:, 0].exp()
+            if self._attachment.recorder.enabled:
+                self._attachment.recorder.chose_from(likely, main)
             ids = torch.cat([ids, chosen[:, None]], dim=1)
             yield self._written(
                 chosen.tolist(),
@@ -368,6 +379,26 @@ def answer_batch(
     )
     generator.run()
     return generator.rows
+
+
+def _padded(beginnings: Mapping[str, Sequence[int]], names: Sequence[str]) -> torch.Tensor:
+    """Return the first ids of rows as int64 (M, n), -1 where none is told.
+
+    Raises:
+        MethodError: If they are told of a method that does not answer.
+    """
+    for name in beginnings:
+        if name not in names:
+            raise MethodError(
+                f"There is a beginning for {name!r}, which does not answer: give one of "
+                f"{', '.join(dict.fromkeys(names))}."
+            )
+    most = max(map(len, beginnings.values()), default=0)
+    told = torch.full((len(names), most), -1)
+    for row, name in enumerate(names):
+        own = torch.tensor(list(beginnings.get(name, ())), dtype=torch.long)
+        told[row, : len(own)] = own
+    return told
 
 
 def _repeat_positions(model: Any, rows_of: torch.Tensor) -> None:

@@ -18,6 +18,9 @@ from sinktrack.core.running import Running, running_at
 from sinktrack.core.text import token_texts
 from sinktrack.core.trace import AttentionTrace, Token
 
+CANDIDATES = 10
+"""How many of the likeliest tokens are kept of each distribution."""
+
 
 class Recorder:
     """Records one generation after another; `trace()` gives the last one.
@@ -62,6 +65,7 @@ class Recorder:
         self._sinks: torch.Tensor | None = None
         self._ids: list[torch.Tensor] = []
         self._steps: list[_Step] = []
+        self._candidates: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._last_logits: torch.Tensor | None = None
 
     def begin_step(self, input_ids: torch.Tensor | None) -> None:
@@ -77,6 +81,21 @@ class Recorder:
         self._last_logits = None if logits is None else logits[:, -1]
         self._step.end()
         self._steps.append(self._step)
+
+    @torch.no_grad()
+    def chose_from(self, log_probabilities: torch.Tensor, rows: torch.Tensor | None = None) -> None:
+        """Take the distributions (n, V) that the next tokens of some rows are chosen from.
+
+        Args:
+            log_probabilities: float32.
+            rows: int64 (n,), the rows of the batch; None for all.
+        """
+        likely, ids = log_probabilities.topk(min(CANDIDATES, log_probabilities.shape[-1]))
+        if rows is not None:
+            batch = len(self._methods)
+            likely = likely.new_zeros(batch, likely.shape[1]).index_copy_(0, rows, likely)
+            ids = ids.new_zeros(batch, ids.shape[1]).index_copy_(0, rows, ids)
+        self._candidates.append((ids, likely.exp()))
 
     def abandon_step(self) -> None:
         """Forget a forward pass that failed."""
@@ -162,6 +181,7 @@ class Recorder:
         method = self._methods[row]
         running = running_at(self._running, row)
         image_maps, image_scale = self._image_maps(row, steps)
+        candidates, probabilities = self._candidates_of(row, len(ids))
         return AttentionTrace(
             tokens=tuple(map(Token, ids, token_texts(tokenizer, ids))),
             segments=segments,
@@ -172,12 +192,23 @@ class Recorder:
             image_scale=image_scale,
             frames=tuple(grid.frames for grid in prompts.grids[row]),
             sinks=self._sink_positions(row, real),
+            candidates=candidates,
+            candidate_probabilities=probabilities,
             moved={} if running is None else running.moved(row, len(ids)),
             prompt_ids=prompts.input_ids[row].cpu()[real],
             prompt_segments=labels[real].to(torch.uint8),
             method=method.as_dict() if method is not None else None,
             **self._writes(row, running, real, share.shape[2]),
         )
+
+    def _candidates_of(self, row: int, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return ids int64 (T, k) and probabilities float32 (T, k); k is 0 if none were told."""
+        kept = self._candidates[:tokens]
+        if len(kept) < tokens:  # the model gave a tuple, in which its logits are not looked for
+            return torch.zeros(tokens, 0, dtype=torch.long), torch.zeros(tokens, 0)
+        ids = torch.stack([each[row] for each, _ in kept])
+        probabilities = torch.stack([each[row] for _, each in kept])
+        return ids.cpu(), probabilities.cpu()
 
     def _sink_positions(self, row: int, real: torch.Tensor) -> torch.Tensor:
         """Return the prompt's sinks without its padding, int64."""

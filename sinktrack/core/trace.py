@@ -16,8 +16,8 @@ from sinktrack.core.errors import OutputError, TraceError
 from sinktrack.core.files import whole_file
 from sinktrack.core.parts import is_of
 
-_FORMAT = "sinktrack-trace-2"
-_BEFORE = "sinktrack-trace-1"
+_FORMAT = "sinktrack-trace-3"
+_BEFORE = "sinktrack-trace-1", "sinktrack-trace-2"
 
 
 class Token(NamedTuple):
@@ -60,6 +60,9 @@ class AttentionTrace:
             token is always one.
         moved: How far the method moved each of `sinktrack.core.running.MOVED`: float32 (T, L), or
             (T, 1) for logits. Empty for the plain model.
+        candidates: int64 (T, k), the likeliest ids in the distribution that each token was chosen
+            from, before temperature and the like, the likeliest first.
+        candidate_probabilities: float32 (T, k), their probabilities.
         prompt_ids: int64 (P,), the prompt without its padding.
         prompt_segments: uint8 (P,), the index into `segments` of every prompt token.
         method: `as_dict()` of the method, or None for the plain model.
@@ -80,6 +83,8 @@ class AttentionTrace:
     write_norm: torch.Tensor
     sinks: torch.Tensor
     moved: dict[str, torch.Tensor]
+    candidates: torch.Tensor
+    candidate_probabilities: torch.Tensor
     prompt_ids: torch.Tensor
     prompt_segments: torch.Tensor
     method: dict[str, Any] | None = field(default=None)
@@ -141,7 +146,7 @@ class AttentionTrace:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, ValueError) as error:
             raise TraceError(f"No trace could be read from {path}: {error}.") from error
-        if meta.get("format") == _BEFORE:
+        if meta.get("format") in _BEFORE:
             _upgrade(meta, tensors)
         elif meta.get("format") != _FORMAT:
             raise TraceError(f"{path} is a .safetensors file, but not one that this version saved.")
@@ -162,7 +167,14 @@ class AttentionTrace:
 
 
 def _upgrade(meta: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
-    """Turn what version 1 saved into what is saved now; it knew five fixed parts and no sources."""
+    """Turn what earlier versions saved into what is saved now.
+
+    None knew candidates, and the first knew five fixed parts and no sources.
+    """
+    tensors["candidates"] = torch.zeros(len(meta["tokens"]), 0, dtype=torch.long)
+    tensors["candidate_probabilities"] = torch.zeros(len(meta["tokens"]), 0)
+    if meta["format"] != _BEFORE[0]:
+        return
     meta["segments"] = ["sink", "image", "instruction", "rest", "generated"]
     meta["frames"] = [1] * sum("image_maps/" in name for name in tensors)
     meta["write_layers"] = meta.pop("absorbed_layers")
