@@ -74,6 +74,11 @@ def cache_as_json(cache: Cache) -> Any:
     return cache if isinstance(cache, str) else cache.as_dict()
 
 
+def cache_of_json(value: Any) -> Cache:
+    """Return the `cache=` argument that `cache_as_json` gave this value for."""
+    return "full" if value == "full" else SinkWindow(**value)
+
+
 class CacheColumns:
     """Which columns of a growing cache are seen, and where the next token of each row stands."""
 

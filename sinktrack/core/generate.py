@@ -32,6 +32,7 @@ from sinktrack.core.pieces import in_pieces
 from sinktrack.core.products import fast_products
 from sinktrack.core.prompt import Prompt
 from sinktrack.core.reading import fresh_positions, last_states, with_positions
+from sinktrack.core.recorder import Recorder
 from sinktrack.core.roomy_cache import roomy_cache
 from sinktrack.core.row import Row
 from sinktrack.core.text import token_texts
@@ -182,10 +183,21 @@ class Generator:
 
     def _tell_moved(self) -> None:
         """Tell every row whose answer has just ended how far its method moved it until then."""
-        for row, place in zip(self._main_rows, self._layout.main.tolist(), strict=True):
+        for row, place in zip(self._main_rows, self.places, strict=True):
             running = self._attachment.running_of(place)
             if row.finish is not None and row.moved is None and running is not None:
                 row.moved = running.most_moved(place)
+
+    @property
+    def recorder(self) -> Recorder:
+        """What records the attention of all rows of the batch."""
+        return self._attachment.recorder
+
+    @property
+    def places(self) -> list[int]:
+        """The row of the batch that writes each answer, prompt by prompt."""
+        places: list[int] = self._layout.main.tolist()
+        return places
 
     def run(self) -> None:
         """Write every answer to its end."""
@@ -204,14 +216,14 @@ class Generator:
             "device": str(input_device(self._model)),
             "dtype": str(self._model.dtype).removeprefix("torch."),
         }
-        places = iter(self._layout.main.tolist())
+        places = iter(self.places)
         found = []
         for prompt, rows in zip(self._prompts, self.rows, strict=True):
             ids = prompt.inputs["input_ids"][0].tolist()
             answers = []
             for row in rows:
                 place = next(places)
-                answers.append(row.answer(self._attachment.recorder, place))
+                answers.append(row.answer(self.recorder, place))
             comparison = Comparison(
                 answers={answer.name: answer for answer in answers},
                 turns=prompt.turns,
@@ -258,8 +270,8 @@ class Generator:
                 chosen = torch.where(told >= 0, told, chosen)
             likely = scores.float().log_softmax(-1)
             own = likely.gather(1, chosen[:, None])[:, 0].exp()
-            if self._attachment.recorder.enabled:
-                self._attachment.recorder.chose_from(likely, main)
+            if self.recorder.enabled:
+                self.recorder.chose_from(likely, main)
             ids = torch.cat([ids, chosen[:, None]], dim=1)
             yield self._written(
                 chosen.tolist(),

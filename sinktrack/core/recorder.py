@@ -29,11 +29,14 @@ class Recorder:
         num_layers: L, the decoder's layers.
         enabled: False records nothing and `trace()` raises.
         eos_ids: Ids that end an answer; what a batch generates for a row after one is dropped.
+
+    Attributes:
+        keeps_attention: Whether the last step's attention is kept whole, for `attention`.
     """
 
     def __init__(self, num_layers: int, enabled: bool = True, eos_ids: Sequence[int] = ()) -> None:
         """Start with nothing recorded."""
-        self.enabled = enabled
+        self.enabled, self.keeps_attention = enabled, False
         self._num_layers = num_layers
         self.eos_ids = frozenset(eos_ids)
         self._keys: KeyParts | None = None
@@ -80,6 +83,8 @@ class Recorder:
         self._measure()
         self._last_logits = None if logits is None else logits[:, -1]
         self._step.end()
+        self._attention = self._step.attention
+        self._step.attention = None
         self._steps.append(self._step)
 
     @torch.no_grad()
@@ -96,6 +101,7 @@ class Recorder:
             likely = likely.new_zeros(batch, likely.shape[1]).index_copy_(0, rows, likely)
             ids = ids.new_zeros(batch, ids.shape[1]).index_copy_(0, rows, ids)
         self._candidates.append((ids, likely.exp()))
+        self._chosen_from = log_probabilities, rows
 
     def abandon_step(self) -> None:
         """Forget a forward pass that failed."""
@@ -107,7 +113,7 @@ class Recorder:
 
     def found_sinks(self, found: torch.Tensor) -> None:
         """Take which prompt positions are sinks, bool (B, T)."""
-        self._sinks = self._of_all_rows(found)
+        self._sinks = self.of_all_rows(found)
 
     def attended(self, last: LastQuery) -> None:
         """Take the last query of a layer, which is measured together with those before it."""
@@ -127,17 +133,31 @@ class Recorder:
         self._unmeasured = []
         step = self._step
         # Until rows part, one stands for several.
-        step.take("share", self._of_all_rows(looked.share))
-        step.take("delivered", self._of_all_rows(looked.delivered))
+        step.take("share", self.of_all_rows(looked.share))
+        step.take("delivered", self.of_all_rows(looked.delivered))
+        if self.keeps_attention:
+            whole = torch.nn.functional.pad(looked.probabilities, (looked.gone, 0))
+            step.take("attention", self.of_all_rows(whole))
         if not self._visual.shape[1]:
             return
-        keys = self._keys.at_prompt(self._of_all_rows(looked.keys()))
+        keys = self._keys.at_prompt(self.of_all_rows(looked.keys()))
         at = self._visual.to(keys.device)[:, None].expand(-1, keys.shape[1], -1)
         visual = keys.gather(2, at).masked_fill(~self._seen.to(keys.device)[:, None], 0.0)
         step.take("visual", visual)
 
-    def _of_all_rows(self, measured: torch.Tensor) -> torch.Tensor:
-        """Return what was measured for each row of the batch."""
+    def attention(self, row: int) -> torch.Tensor:
+        """Return where the last query looked, float32 (L, H, K), if `keeps_attention` was set."""
+        assert self._attention is not None
+        return self._attention[row].cpu()
+
+    def distribution(self, row: int) -> torch.Tensor:
+        """Return the logarithms of what the last token of a row was chosen from, float32 (V,)."""
+        log_probabilities, rows = self._chosen_from
+        at = row if rows is None else rows.tolist().index(row)
+        return log_probabilities[at].cpu()
+
+    def of_all_rows(self, measured: torch.Tensor) -> torch.Tensor:
+        """Return what was measured for each row of the batch; before rows part one is several."""
         if len(measured) == len(self._methods) or self._rows_of is None:
             return measured
         return measured[self._rows_of.to(measured.device)]
@@ -297,11 +317,13 @@ class _Step:
         share: float32 (B, L, H, S), once every layer was measured.
         delivered: float32 (B, L, H).
         packed: uint8 (B, L, N) in units of scale / 255, and scale float32 (B,), of pictures.
+        attention: float32 (B, L, H, K), if it is kept.
     """
 
     share: torch.Tensor
     delivered: torch.Tensor
     packed: tuple[torch.Tensor, torch.Tensor]
+    attention: torch.Tensor | None = None
 
     def __init__(self) -> None:
         self._parts: dict[str, list[torch.Tensor]] = {}
@@ -315,6 +337,7 @@ class _Step:
         whole = {name: _layers(parts) for name, parts in self._parts.items()}
         self._parts = {}
         self.share, self.delivered = whole["share"], whole["delivered"]
+        self.attention = whole.get("attention")
         visual = whole.get("visual", self.share.new_empty(*self.share.shape[:2], 0))
         rows, _, cells = visual.shape
         scale = visual.amax((1, 2)) if cells else visual.new_zeros(rows)

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from sinktrack.core.cache import Cache, SinkWindow
+from sinktrack.core.cache import Cache, cache_of_json
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import ReplayError, SinkTrackError, shown
@@ -141,7 +141,7 @@ def _replay(data: dict[str, Any]) -> Replay:
         turns=_turns(data),
         methods={name: from_dict(lane["method"]) for name, lane in lanes.items()},
         decoding=Decoding(**decoding | {"do_sample": bool(settings["do_sample"])}),
-        cache="full" if cache == "full" else SinkWindow(**cache),
+        cache=cache_of_json(cache),
         token_ids={name: tuple(map(int, lane["token_ids"])) for name, lane in lanes.items()},
     )
 
