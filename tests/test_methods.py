@@ -35,6 +35,7 @@ TOKENS = 10
 # Kind: parameters under which it acts, and those under which it must be the plain model.
 ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "cad": ({"alpha": 2.0}, {"alpha": 0.0}),
+    "cover": ({"positions": frozenset(range(3, 12))}, {}),
     "crops": ({"threshold": 1.0}, {"alpha": 0.0, "beta": 0.0, "decay": 0.0}),
     "deco": ({}, {"alpha": 0.0, "top_p": 1.0, "top_k": 0}),
     "dola": ({}, {"alpha": 0.0, "beta": 0.0}),
@@ -48,6 +49,7 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "said-twice": ({}, {"times": 1}),
     "say-yes": ({"bias": 5.0}, {"bias": 0.0}),
     "sid": ({"alpha": 2.0}, {"alpha": 0.0, "beta": 0.0}),
+    "silence": ({"heads": "1.0+1.1+4.2+4.3+6.0"}, {}),
     "sinktrack": ({}, {"strength": 0.0}),
     "strength-0": ({}, {}),
     "vaf": ({"enhance": 2.0}, {"enhance": 1.0, "suppress": 1.0}),

@@ -228,7 +228,7 @@ class AtDepth(Intervention):
 
     depth: ClassVar[tuple[int, int, int]]
     layers: Collection[int] | None = parameter(
-        None, "Where it acts; by default at the published share of the depth.", layers=True
+        None, "Where it acts; by default at the published share of the depth.", set_of="layers"
     )
 
     def fitted(self, model: Any) -> "Self":

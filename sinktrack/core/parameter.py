@@ -25,9 +25,9 @@ class Parameter:
         help: One sentence.
         low: The least value of a number; None for none.
         high: The largest.
-        choices: The values that a word may have; empty for a number, a switch or layers.
-        layers: Whether it is a set of layers.
-        dimensions: Whether it is a set of dimensions of the residual stream.
+        choices: The values that a word may have; empty for a number, a switch or a set.
+        set_of: What it is a set of, by their numbers: "layers", "dimensions" of the residual
+            stream, or "positions" of the prompt; "" if it is none.
         check: Returns a sentence that says what is wrong with a value, or None.
         takes: What values it takes, in words, where the rest does not say it.
     """
@@ -38,8 +38,7 @@ class Parameter:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
-    layers: bool = False
-    dimensions: bool = False
+    set_of: str = ""
     check: Callable[[Any], str | None] | None = None
     takes: str = ""
 
@@ -67,16 +66,13 @@ class Parameter:
     @property
     def default_in_words(self) -> str:
         """Its default for people."""
+        if self.set_of == "positions" and not self.default:
+            return "none"
         if self.default is None or (self.set_of and not self.default):
             return "the model's own"
         if isinstance(self.default, bool):
             return "yes" if self.default else "no"
         return str(self.default)
-
-    @property
-    def set_of(self) -> str:
-        """What it is a set of, in words; "" if it is none."""
-        return "layers" if self.layers else "dimensions" if self.dimensions else ""
 
     @property
     def whole(self) -> bool:
@@ -172,18 +168,11 @@ def parameter(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
-    layers: bool = False,
-    dimensions: bool = False,
+    set_of: str = "",
     check: Callable[[Any], str | None] | None = None,
     takes: str = "",
 ) -> Any:
     """Declare a field of a method; see `Parameter` for the arguments."""
-    told: dict[str, Any] = {
-        "help": help,
-        "low": low,
-        "high": high,
-        "choices": choices,
-        "layers": layers,
-    }
-    told |= {"dimensions": dimensions, "check": check, "takes": takes}
+    told: dict[str, Any] = {"help": help, "low": low, "high": high, "choices": choices}
+    told |= {"set_of": set_of, "check": check, "takes": takes}
     return field(default=default, metadata=told)

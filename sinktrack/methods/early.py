@@ -109,7 +109,7 @@ class DoLa(Intervention):
         None,
         "The early layers, 0 for the embedding and n for what the nth layer makes; by default "
         "every second one of the half.",
-        layers=True,
+        set_of="layers",
     )
     normed: bool = parameter(False, "Whether early layers pass through the final norm.")
 

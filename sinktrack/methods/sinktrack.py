@@ -69,10 +69,10 @@ class SinkTrack(Intervention):
     source: ClassVar[str] = "https://arxiv.org/abs/2604.10027"
 
     inject_at: Collection[int] = parameter(
-        frozenset(), "The layers at which it writes.", layers=True
+        frozenset(), "The layers at which it writes.", set_of="layers"
     )
     refresh_after: Collection[int] = parameter(
-        frozenset(), "The layers after which the context is read anew.", layers=True
+        frozenset(), "The layers after which the context is read anew.", set_of="layers"
     )
     context: str = parameter(
         "image",

@@ -39,10 +39,10 @@ class VAR(Intervention):
     )
     tau: float = parameter(20.0, "What marks a sink, in a model 4,096 wide.", low=0.0, high=1000.0)
     layers: Collection[int] | None = parameter(
-        None, "Where it acts; by default from layer 2 on, the last one left out.", layers=True
+        None, "Where it acts; by default from layer 2 on, the last one left out.", set_of="layers"
     )
     dimensions: Collection[int] | None = parameter(
-        None, "Which ones mark a sink; by default the model's own.", dimensions=True
+        None, "Which ones mark a sink; by default the model's own.", set_of="dimensions"
     )
 
     def fitted(self, model: Any) -> "VAR":
