@@ -54,6 +54,7 @@ def make_trace(texts: list[str], layers: int = 3, heads: int = 2, **changes: Any
         "moved": {},
         "candidates": torch.zeros(count, 0, dtype=torch.int64),
         "candidate_probabilities": torch.zeros(count, 0),
+        "candidate_texts": ((),) * count,
         "prompt_ids": torch.zeros(1, dtype=torch.int64),
         "prompt_segments": torch.zeros(1, dtype=torch.uint8),
     }

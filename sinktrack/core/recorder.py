@@ -214,6 +214,7 @@ class Recorder:
             sinks=self._sink_positions(row, real),
             candidates=candidates,
             candidate_probabilities=probabilities,
+            candidate_texts=_texts(candidates.tolist(), tokenizer),
             moved={} if running is None else running.moved(row, len(ids)),
             prompt_ids=prompts.input_ids[row].cpu()[real],
             prompt_segments=labels[real].to(torch.uint8),
@@ -350,6 +351,12 @@ def _layers(parts: Sequence[torch.Tensor]) -> torch.Tensor:
     if len(parts) == 1:
         return parts[0]
     return torch.cat([part.to(parts[0].device) for part in parts], dim=1)
+
+
+def _texts(ids: Sequence[Sequence[int]], tokenizer: Any) -> tuple[tuple[str, ...], ...]:
+    """Return the texts that tokens have alone, (T, k)."""
+    alone = {each: token_texts(tokenizer, [each])[0] for row in ids for each in row}
+    return tuple(tuple(alone[each] for each in row) for row in ids)
 
 
 def _checked(token_ids: Sequence[int], read: Sequence[int]) -> list[int]:

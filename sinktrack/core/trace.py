@@ -63,6 +63,7 @@ class AttentionTrace:
         candidates: int64 (T, k), the likeliest ids in the distribution that each token was chosen
             from, before temperature and the like, the likeliest first.
         candidate_probabilities: float32 (T, k), their probabilities.
+        candidate_texts: Of each of the T tokens the k texts that they have alone.
         prompt_ids: int64 (P,), the prompt without its padding.
         prompt_segments: uint8 (P,), the index into `segments` of every prompt token.
         method: `as_dict()` of the method, or None for the plain model.
@@ -85,6 +86,7 @@ class AttentionTrace:
     moved: dict[str, torch.Tensor]
     candidates: torch.Tensor
     candidate_probabilities: torch.Tensor
+    candidate_texts: tuple[tuple[str, ...], ...]
     prompt_ids: torch.Tensor
     prompt_segments: torch.Tensor
     method: dict[str, Any] | None = field(default=None)
@@ -122,6 +124,7 @@ class AttentionTrace:
         meta = {
             "format": _FORMAT,
             "tokens": self.tokens,
+            "candidate_texts": self.candidate_texts,
             "segments": self.segments,
             "frames": self.frames,
             "write_layers": self.write_layers,
@@ -156,6 +159,7 @@ class AttentionTrace:
         maps = [tensors.pop(f"image_maps/{at}") for at in range(len(meta["frames"]))]
         return cls(
             tokens=tuple(Token(*token) for token in meta["tokens"]),
+            candidate_texts=tuple(map(tuple, meta["candidate_texts"])),
             segments=tuple(meta["segments"]),
             image_maps=tuple(maps),
             frames=tuple(meta["frames"]),
@@ -173,6 +177,7 @@ def _upgrade(meta: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
     """
     tensors["candidates"] = torch.zeros(len(meta["tokens"]), 0, dtype=torch.long)
     tensors["candidate_probabilities"] = torch.zeros(len(meta["tokens"]), 0)
+    meta["candidate_texts"] = [()] * len(meta["tokens"])
     if meta["format"] != _BEFORE[0]:
         return
     meta["segments"] = ["sink", "image", "instruction", "rest", "generated"]

@@ -133,6 +133,7 @@ def _lane(
         "tokens": [token.text for token in trace.tokens],
         "ids": list(answer.token_ids),
         "probabilities": [round(each, 6) for each in answer.probabilities],
+        "candidates": _candidates(trace),
         "layers": trace.sink.shape[1],
         "heads": trace.sink.shape[2],
         "injected": list(trace.write_layers),
@@ -145,6 +146,17 @@ def _lane(
         if trace.tokens
         else [],
         "writes": _writes(answer, comparison),
+    }
+
+
+def _candidates(trace: AttentionTrace) -> dict[str, Any] | None:
+    """Return what nearly stood at each token, the likeliest first; None if it was not kept."""
+    if not trace.candidates.shape[1]:
+        return None
+    return {
+        "ids": trace.candidates.tolist(),
+        "texts": [list(texts) for texts in trace.candidate_texts],
+        "probabilities": _rounded(trace.candidate_probabilities),
     }
 
 
@@ -355,6 +367,7 @@ def _upgraded_lane(lane: dict[str, Any], pictured: list[str]) -> dict[str, Any]:
         "notice": None,
         "shares": {name: means[name] for name in parts if name in means},
         "delivered": means.get("delivered"),
+        "candidates": None,
         "left": {name: at for name, at in left.items() if at is not None},
         "maps": [{"visual": 0, "frames": 1} | maps] if maps and pictured else [],
         "writes": _upgraded_writes(lane.get("absorbed"), method),

@@ -37,6 +37,8 @@ class FakeElement {
     this.listeners[type] = listener;
   }
 
+  remove() {}
+
   scrollIntoView() {}
 
   focus() {}

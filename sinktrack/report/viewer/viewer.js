@@ -66,6 +66,7 @@ const SinkTrackViewer = (() => {
         table.fill();
       },
     });
+    const nearly = new SinkTrackNearly.Nearly(root, lanes, partsAt);
     const token = new SinkTrackToken.TokenView(root, lanes, payload.visuals);
     const drift = new SinkTrackDrift.Drift(root, lanes, segments, choose);
     const anchor = new SinkTrackAnchor.Anchor(root, lanes, payload);
@@ -74,7 +75,7 @@ const SinkTrackViewer = (() => {
 
     function choose(index) {
       chosen = clamp(index, 0, longest - 1);
-      for (const view of [...cards, attention, token, drift]) view.choose(chosen);
+      for (const view of [...cards, attention, nearly, token, drift]) view.choose(chosen);
     }
     function colour(look) {
       const scale = { ...tokenRange(lanes, quantity), map: look.map };
