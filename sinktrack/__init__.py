@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sinktrack.core.models import load
     from sinktrack.core.trace import AttentionTrace, Token
     from sinktrack.methods.sinktrack import SinkTrack
+    from sinktrack.why.explain import explain
+    from sinktrack.why.tam import activation_maps
 
 __all__ = [
     "Answer",
@@ -30,8 +32,10 @@ __all__ = [
     "Step",
     "Token",
     "__version__",
+    "activation_maps",
     "attach",
     "compare",
+    "explain",
     "load",
     "methods",
     "stream",
@@ -44,7 +48,9 @@ _HOMES = {
     "SinkTrack": "methods.sinktrack",
     "SinkTrackError": "core.errors",
     "SinkWindow": "core.cache",
+    "activation_maps": "why.tam",
     "attach": "core.attach",
+    "explain": "why.explain",
     "load": "core.models",
     "methods": "methods",
 }

@@ -46,6 +46,14 @@ def test_the_python_of_the_readme_runs(run, tmp_path):
     assert len(names["trace"].tokens) > 0
 
 
+def test_the_python_about_why_runs(run):
+    names = run("docs/why.md")
+    ids = names["forced"]["baseline"].token_ids
+    assert ids[:5] == names["words"] == names["comparison"]["sinktrack"].token_ids[:5]
+    assert names["maps"]["baseline"][0].shape == (5, 5)
+    assert len({answer.text for answer in names["answers"].values()}) > 1
+
+
 def test_the_method_of_the_documents_keeps_what_every_method_promises(
     run, checkpoint, close, tmp_path, monkeypatch
 ):
