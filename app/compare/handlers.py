@@ -158,6 +158,23 @@ class CompareHandlers:
         self.stop(stop)
         return component_json(self.idle("No answer."))
 
+    def why(self, asked: Any) -> dict[str, Any]:
+        """Return what stood behind a token, or {"error": a sentence}.
+
+        Args:
+            asked: "key", of the viewer's value, and "at", which token, from 0.
+        """
+        key, at = (asked.get("key"), asked.get("at")) if isinstance(asked, dict) else (None, None)
+        if not isinstance(key, str) or isinstance(at, bool) or not isinstance(at, int):
+            return {"error": "The page asked for no token: load it again."}
+        try:
+            return self._engine.explain(key, at)
+        except SinkTrackError as error:
+            return {"error": str(error)}
+        except Exception:  # whatever it is, the visitor gets a sentence
+            log.exception("an explanation failed")
+            return {"error": "Something went wrong here. The answers are still there."}
+
     def _finished(
         self, event: Answered, comparison: dict[str, Any], seconds: float, notices: list[str]
     ) -> tuple[str, str | None]:
@@ -173,7 +190,7 @@ class CompareHandlers:
                 file = self._keep(large.get(shown["visual"]), "maps.bin")
                 if file is not None:  # the page fetches them token by token, layer by layer
                     shown |= {"bytes": None, "layers": lane["layers"], "file": file}
-        return stage.finished(status, comparison, notices), report
+        return stage.finished(status, comparison, notices, event.key), report
 
     def _downloads(self, report: str | None, files: FilesReady) -> list[Any]:
         """Return the updates of the download buttons."""

@@ -50,7 +50,11 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
                 ]
                 report = downloads[0]
                 compare = CompareHandlers(engine, report.GRADIO_CACHE, report.temp_files)
-                viewer = answer_viewer(compare.idle())
+
+                def why(asked: Any) -> dict[str, Any]:  # Gradio marks it, which no method admits
+                    return compare.why(asked)
+
+                viewer = answer_viewer(compare.idle(), why)
                 with gr.Row(elem_id="take"):
                     for download in downloads:
                         download.render()

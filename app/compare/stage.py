@@ -28,10 +28,12 @@ def growing(
     return {"status": status, "busy": busy, "notices": [], "lanes": lanes}
 
 
-def finished(status: str, comparison: dict[str, Any], notices: list[str]) -> str:
-    """Return the viewer's value with a comparison."""
-    payload = json.dumps(comparison, allow_nan=False)
-    return component_json({"status": status, "busy": False, "notices": notices, "payload": payload})
+def finished(
+    status: str, comparison: dict[str, Any], notices: list[str], key: str | None = None
+) -> str:
+    """Return the viewer's value with a comparison, and under which key the engine explains it."""
+    state = {"status": status, "busy": False, "notices": notices, "key": key}
+    return component_json(state | {"payload": json.dumps(comparison, allow_nan=False)})
 
 
 def stored(comparison: dict[str, Any]) -> str:

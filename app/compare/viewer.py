@@ -4,6 +4,7 @@ The component's value is JSON text. Gradio evaluates templates as JavaScript and
 everything in them, so the template is fixed and all data goes through `textContent` in the browser.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -11,16 +12,19 @@ import gradio as gr
 from app.shared.ui import component_json
 
 
-def answer_viewer(state: dict[str, Any]) -> gr.HTML:
+def answer_viewer(state: dict[str, Any], why: Callable[[Any], dict[str, Any]]) -> gr.HTML:
     """Return the place where answers grow and are looked at.
 
     Args:
         state: See `app.compare.stage`.
+        why: Called from the browser, see `CompareHandlers.why`.
     """
     return gr.HTML(
         value=component_json(state),
         html_template='<div class="st-stage"></div>',
-        js_on_load="SinkTrackPage.stage(element.querySelector('.st-stage'), props, watch);",
+        js_on_load="SinkTrackPage.stage("
+        "element.querySelector('.st-stage'), props, watch, (asked) => server.why(asked));",
+        server_functions=[why],
         apply_default_css=False,
         elem_id="stage",
     )

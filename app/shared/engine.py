@@ -32,6 +32,7 @@ from app.shared.events import (
     Writing,
 )
 from app.shared.heartbeat import UPDATE_SECONDS, with_heartbeat
+from app.shared.kept import Kept
 from app.shared.method_cards import MethodCard, fitting, method_cards
 from app.shared.methods import lane_methods, lane_titles, suited
 from app.shared.request import DEFAULT_METHODS, Asked, Exchange, Request, given
@@ -41,11 +42,12 @@ from app.shared.stop_flag import StopFlag
 from sinktrack.core.cache import Cache
 from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.comparison import Comparison
-from sinktrack.core.errors import SinkTrackError
+from sinktrack.core.errors import SinkTrackError, TraceError
 from sinktrack.core.families import reads_pictures
 from sinktrack.core.names import BUNDLED
 from sinktrack.core.progress import Say
 from sinktrack.machine import settle_threads
+from sinktrack.report.explained import explained
 from sinktrack.report.payload import payload
 
 _FULL = "Too many people are waiting here right now: please try again in a minute."
@@ -92,6 +94,7 @@ class Engine:
         self.max_new_tokens = max_new_tokens
         self.loading = ""
         self._chosen, self._insists = str(BUNDLED), True
+        self._kept = Kept()
         self._on_gpu = on_lent_gpu(self._events, _gpu_seconds)
 
     @classmethod
@@ -315,6 +318,30 @@ class Engine:
         finally:
             stop.set()
 
+    def explain(self, key: str, at: int) -> dict[str, Any]:
+        """Return what stood behind a token of every answer of a comparison, as JSON values.
+
+        Waits for its turn, like a question.
+
+        Args:
+            key: Of `Answered`.
+            at: Which token, from 0.
+
+        Raises:
+            SinkTrackError: If the comparison has gone, has no such token, or the queue is full.
+        """
+        comparison = self._kept.get(key)
+        if comparison is None:
+            raise TraceError("The server no longer has this answer: ask again.")
+        ticket = self._queue.join()
+        if ticket is None:
+            raise TraceError(_FULL)
+        with ticket:
+            while ticket.ahead:
+                time.sleep(UPDATE_SECONDS)
+            found = sinktrack.explain(self._model, self._processor, comparison, at)
+        return explained(comparison, at, found)
+
     def _events(self, request: Request, stop: StopFlag) -> Iterator[Event]:
         """Answer in a thread, and report at a steady pace."""
 
@@ -341,7 +368,9 @@ class Engine:
             if abandoned.is_set():
                 return  # the visitor has gone
             data = json.dumps(payload(comparison), allow_nan=False)
-            report(Answered(data, large_maps(comparison)))
+            # a forked process ends with its answer, and what it has kept with it
+            key = None if lends_gpu() else self._kept.keep(comparison)
+            report(Answered(data, large_maps(comparison), key))
             if not abandoned.is_set():
                 report(downloads(comparison))
         except SinkTrackError as error:

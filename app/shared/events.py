@@ -63,10 +63,12 @@ class Answered:
         payload: What `sinktrack.report.payload` made, as JSON text.
         large_maps: By lane and number of the picture or video, the attention over it where that is
             too large for the payload.
+        key: Under which the engine can be asked why a word stands there; None if it cannot.
     """
 
     payload: str
     large_maps: Mapping[str, Mapping[int, bytes]]
+    key: str | None = None
 
 
 @dataclass(frozen=True)

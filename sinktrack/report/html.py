@@ -20,7 +20,7 @@ _MOST_FRAMES = 8  # of a video beside the question; the viewer has all of them
 # Each script may use those before it.
 _SCRIPTS = (
     *("colour", "dom", "data", "heatmap", "save", "overlay"),
-    *("asked", "moved", "card", "attention", "nearly", "token", "drift", "anchor", "viewer"),
+    *("asked", "moved", "card", "attention", "nearly", "why", "token", "drift", "anchor", "viewer"),
 )
 
 

@@ -28,7 +28,16 @@ from sinktrack.report.words import (
     segments_as_json,
 )
 
-__all__ = ["lane_title", "lane_titles", "map_bytes", "payload", "quantise", "upgraded"]
+__all__ = [
+    "lane_title",
+    "lane_titles",
+    "map_bytes",
+    "packed",
+    "payload",
+    "quantise",
+    "rounded",
+    "upgraded",
+]
 
 _STEPS = 254  # bytes 0..254 are values
 _HIDDEN = 255  # stands for NaN
@@ -110,7 +119,7 @@ def _lane(
     answer: Answer, comparison: Comparison, title: tuple[str, str], by_layer: bool
 ) -> dict[str, Any]:
     trace = _trace_of(answer)
-    sink = _packed(trace.sink)
+    sink = packed(trace.sink)
     shares = trace.share.mean(2)  # (T, L, S)
     columns = {name: shares[..., at] for at, name in enumerate(trace.segments) if name != SINK}
     # Nobody looks for what the chat template wrote, or for words that a window has dropped.
@@ -139,8 +148,8 @@ def _lane(
         "injected": list(trace.write_layers),
         "sink": sink["bytes"],
         "scale": sink["scale"],
-        "shares": {name: _packed(share) for name, share in columns.items()},
-        "delivered": _packed(trace.delivered.nanmean(2)),
+        "shares": {name: packed(share) for name, share in columns.items()},
+        "delivered": packed(trace.delivered.nanmean(2)),
         "left": {name: at for name, at in left.items() if at is not None},
         "maps": [_map(trace, visual, by_layer) for visual in range(len(trace.image_maps))]
         if trace.tokens
@@ -156,7 +165,7 @@ def _candidates(trace: AttentionTrace) -> dict[str, Any] | None:
     return {
         "ids": trace.candidates.tolist(),
         "texts": [list(texts) for texts in trace.candidate_texts],
-        "probabilities": _rounded(trace.candidate_probabilities),
+        "probabilities": rounded(trace.candidate_probabilities),
     }
 
 
@@ -286,7 +295,7 @@ def _writes(answer: Answer, comparison: Comparison) -> dict[str, Any] | None:
     for name, grid in zip(_visual_names(trace), trace.image_maps, strict=False):
         own = part_of == trace.segments.index(name)
         complete = int(own.sum()) == grid.shape[2] * grid.shape[3]
-        visuals.append(_packed(whole[:, own]) if complete and (own & drawn).any() else None)
+        visuals.append(packed(whole[:, own]) if complete and (own & drawn).any() else None)
         drawn &= ~own
     worded = drawn.nonzero()[:, 0]
     known = trace.write_sources.isfinite().all() and trace.write_norm.isfinite().all()
@@ -295,17 +304,17 @@ def _writes(answer: Answer, comparison: Comparison) -> dict[str, Any] | None:
     return {
         "layers": list(trace.write_layers),
         "visuals": visuals,
-        "words": _packed(whole[:, worded]) if len(worded) else None,
+        "words": packed(whole[:, worded]) if len(worded) else None,
         "texts": [comparison.prompt[int(at)].text for at in worded] if comparison.prompt else [],
         "starts": _starts(worded, part_of, trace.segments),
         "sources": {
             "names": [part_title(name) for name in names],
             "segments": names,
-            "shares": _rounded(trace.write_sources),
+            "shares": rounded(trace.write_sources),
         }
         if known
         else None,
-        "norms": _rounded(trace.write_norm) if known else None,
+        "norms": rounded(trace.write_norm) if known else None,
         "into": method.get("write", "output"),
     }
 
@@ -397,15 +406,16 @@ def _upgraded_writes(
     }
 
 
-def _packed(values: torch.Tensor) -> dict[str, Any]:
-    packed, scale = quantise(values)
-    return {"bytes": base64.b64encode(packed).decode("ascii"), "scale": scale}
+def packed(values: torch.Tensor) -> dict[str, Any]:
+    """Return values as `quantise` packs them, the bytes in base 64."""
+    content, scale = quantise(values)
+    return {"bytes": base64.b64encode(content).decode("ascii"), "scale": scale}
 
 
-def _rounded(values: torch.Tensor) -> Any:
+def rounded(values: torch.Tensor) -> Any:
     """Return numbers as lists, to four digits that matter."""
     if values.ndim > 1:
-        return [_rounded(row) for row in values]
+        return [rounded(row) for row in values]
     return [float(f"{each:.4g}") for each in values.tolist()]
 
 

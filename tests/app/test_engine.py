@@ -34,7 +34,7 @@ from app.shared.events import (
 from app.shared.request import Request
 from app.shared.settings import GIB, Settings
 from app.shared.stop_flag import StopFlag
-from sinktrack.core.errors import ModelError, PictureError, PromptError
+from sinktrack.core.errors import ModelError, PictureError, PromptError, TraceError
 from sinktrack.core.names import BUNDLED
 from sinktrack.core.trace import AttentionTrace
 from sinktrack.report.replay import read_replay
@@ -71,6 +71,26 @@ class Recorded:
             self.log.append(("step", question))
             yield step
         self.log.append(("end", question))
+
+
+def test_an_explanation_is_that_of_the_library(engine, checkpoint, picture):
+    events = run(engine, engine.request(QUESTION, pictures=[picture], max_new_tokens=6))
+    [answered] = [event for event in events if isinstance(event, Answered)]
+    comparison = sinktrack.compare(*checkpoint, image=picture, question=QUESTION, max_new_tokens=6)
+    said = engine.explain(answered.key, 4)
+    for name, expected in sinktrack.explain(*checkpoint, comparison, 4).items():
+        lane = said["lanes"][name]
+        assert lane["lens"]["ranks"] == expected.ranks.tolist()
+        assert lane["lens"]["texts"][-1][0] == expected.lens[-1][0].text
+        assert lane["attention"]["shape"] == list(expected.attention.shape)
+    words = said["prompt"]
+    assert len(words["texts"]) == len(words["parts"]) == len(comparison.prompt)
+    assert [text is None for text in words["texts"]] == [p == "image" for p in words["parts"]]
+    json.dumps(said, allow_nan=False)
+    with pytest.raises(TraceError, match="There is no token 6"):
+        engine.explain(answered.key, 6)
+    with pytest.raises(TraceError, match="The server no longer has this answer: ask again"):
+        engine.explain("another", 0)
 
 
 def test_the_answers_are_those_of_the_library(engine, checkpoint, picture):

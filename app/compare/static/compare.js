@@ -5,7 +5,7 @@ const SinkTrackPage = (() => {
   const { make } = SinkTrackDom;
 
   /** Keep the stage in step with the value that the server sends. */
-  function stage(host, props, watch) {
+  function stage(host, props, watch, why) {
     const status = make("div", "st-status");
     const text = make("p", "st-status-text");
     const spoken = make("p", "st-spoken");
@@ -25,7 +25,11 @@ const SinkTrackPage = (() => {
       spoken.dataset.phase = phase;
       status.classList.toggle("st-busy", state.busy);
       notices.replaceChildren(...state.notices.map((notice) => make("li", "", notice)));
-      if (state.payload) SinkTrackViewer.mount(cards, withReaders(JSON.parse(state.payload)));
+      if (state.payload) {
+        const payload = withReaders(JSON.parse(state.payload));
+        if (state.key) payload.why = (at) => why({ key: state.key, at });
+        SinkTrackViewer.mount(cards, payload);
+      }
       else SinkTrackViewer.progress(cards, state.lanes);
       if (state.began) reveal(host);
     }

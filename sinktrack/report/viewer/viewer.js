@@ -67,6 +67,7 @@ const SinkTrackViewer = (() => {
       },
     });
     const nearly = new SinkTrackNearly.Nearly(root, lanes, partsAt);
+    const why = new SinkTrackWhy.Why(root, lanes, payload);
     const token = new SinkTrackToken.TokenView(root, lanes, payload.visuals);
     const drift = new SinkTrackDrift.Drift(root, lanes, segments, choose);
     const anchor = new SinkTrackAnchor.Anchor(root, lanes, payload);
@@ -75,7 +76,7 @@ const SinkTrackViewer = (() => {
 
     function choose(index) {
       chosen = clamp(index, 0, longest - 1);
-      for (const view of [...cards, attention, nearly, token, drift]) view.choose(chosen);
+      for (const view of [...cards, attention, nearly, why, token, drift]) view.choose(chosen);
     }
     function colour(look) {
       const scale = { ...tokenRange(lanes, quantity), map: look.map };
@@ -86,7 +87,7 @@ const SinkTrackViewer = (() => {
       if (!root.isConnected || !root.clientWidth) return;
       const look = lookOf(root);
       colour(look);
-      for (const view of [attention, token, anchor]) view.draw(look);
+      for (const view of [attention, why, token, anchor]) view.draw(look);
       choose(chosen);
     }
     root.addEventListener("keydown", (event) => {

@@ -1,0 +1,184 @@
+/* Why a token stands there, worked out by the server when somebody asks: what each layer would have said, and
+ * where any head looked, word by word and patch by patch.
+ */
+const SinkTrackWhy = (() => {
+  "use strict";
+
+  const { make, visible, percent, section, figure, ofLane } = SinkTrackDom;
+  const { unpack } = SinkTrackData;
+  const { heat, heatMap } = SinkTrackOverlay;
+  const MEAN = "mean";
+
+  class Why {
+    /**
+     * @param {HTMLElement} parent
+     * @param {LaneData[]} lanes
+     * @param {object} payload of the comparison; `payload.why(at)` asks the server
+     */
+    constructor(parent, lanes, payload) {
+      if (!payload.why) return;
+      this.lanes = lanes;
+      this.ask = payload.why;
+      this.known = new Map(); // token -> what the server said
+      const { box, bar } = section(parent, "Why this token", "stv-why");
+      this.button = Object.assign(make("button", "stv-ask", "Look inside"), { type: "button" });
+      this.button.addEventListener("click", () => this.look());
+      bar.append(this.button);
+      this.says = make("p", "stv-note");
+      this.says.setAttribute("role", "status");
+      this.row = make("div", "stv-lanes");
+      box.append(this.says, this.row);
+    }
+
+    draw(look) {
+      this.colours = look;
+      if (this.shown) this.show(this.shown);
+    }
+
+    choose(index) {
+      if (!this.ask) return;
+      this.chosen = index;
+      const known = this.known.get(index);
+      if (known) return this.show(known);
+      this.shown = null;
+      this.row.replaceChildren();
+      this.says.textContent = "What each layer would have said here, and where each head looked, is worked out when you ask.";
+    }
+
+    /** Ask the server about the chosen token. */
+    async look() {
+      const at = this.chosen;
+      this.button.disabled = true;
+      this.says.textContent = "The model writes the same words again …";
+      const said = await this.ask(at).catch(() => ({ error: "The server did not answer: try again." }));
+      this.button.disabled = false;
+      if (!said.error) this.known.set(at, said);
+      if (at !== this.chosen) return; // another one was chosen meanwhile
+      if (said.error) this.says.textContent = said.error;
+      else this.show(said);
+    }
+
+    show(said) {
+      this.shown = said;
+      this.says.textContent = "Each layer’s likeliest word, had the output embedding read it in the place of the last; "
+        + "beside it the place of the word that was written.";
+      this.row.replaceChildren(...this.lanes.map((lane) => this.side(lane, said)));
+    }
+
+    side(lane, said) {
+      const side = ofLane(make("div", "stv-side"), lane.number);
+      const own = said.lanes[lane.name];
+      if (!own) {
+        side.append(make("p", "stv-note", lane.gone()));
+        return side;
+      }
+      const lens = figure(side, lane.title, "layer by layer");
+      lens.scale.box.remove();
+      lens.box.append(layers(own.lens));
+      const words = figure(side, "Where it looked", "");
+      words.box.append(this.looked(lane, own, said, words));
+      return side;
+    }
+
+    /** The prompt's words shaded by the attention of a head, or of the mean of some. */
+    looked(lane, own, said, plot) {
+      const [layerCount, headCount, keys] = own.attention.shape;
+      const values = unpack(own.attention);
+      const box = make("div");
+      const controls = make("div", "stv-controls");
+      const text = make("p", "stv-shaded");
+      const picture = make("canvas", "stv-patches");
+      const paint = () => {
+        const row = attention(values, own.attention.shape, layer.value, head.value);
+        const high = Math.max(...row.subarray(0, keys), 1e-9);
+        plot.scale.show(0, high, heatMap(this.colours));
+        text.replaceChildren(...shaded(said, lane, row, high));
+        this.patches(picture, lane, said, row, high);
+      };
+      const layer = choose("Layer", layerCount, paint);
+      const head = choose("Head", headCount, paint);
+      controls.append(layer.parentNode, head.parentNode);
+      box.append(controls, picture, text);
+      paint();
+      return box;
+    }
+
+    /** The first picture's patches, as a map of their own. */
+    patches(canvas, lane, said, row, high) {
+      const map = (lane.maps ?? [])[0];
+      const places = said.prompt.texts.flatMap((word, at) => (word === null ? [at] : []));
+      canvas.hidden = !map || places.length < map.rows * map.cols;
+      if (canvas.hidden) return;
+      const cells = Float32Array.from(places.slice(0, map.rows * map.cols), (at) => row[at]);
+      heat(canvas, cells, map.cols, high, 1);
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", `${lane.title}: where the chosen head looked in the picture`);
+    }
+  }
+
+  /** A table with the last layer first: its likeliest words, and the place of the one that was written. */
+  function layers({ texts, probabilities, ranks }) {
+    const table = make("table", "stv-lens");
+    const head = table.createTHead().insertRow();
+    for (const title of ["Layer", "Would have said", "Written word"]) {
+      head.append(Object.assign(make("th", "", title), { scope: "col" }));
+    }
+    const body = table.createTBody();
+    for (let layer = texts.length - 1; layer >= 0; layer--) {
+      const row = body.insertRow();
+      row.append(Object.assign(make("th", "", String(layer)), { scope: "row" }));
+      row.insertCell().textContent = texts[layer]
+        .map((word, at) => `${visible(word)} ${percent(probabilities[layer][at])}`).join(" · ");
+      row.insertCell().textContent = ranks[layer] === 1 ? "first" : `place ${ranks[layer].toLocaleString("en")}`;
+      row.classList.toggle("stv-first", ranks[layer] === 1);
+    }
+    return table;
+  }
+
+  function choose(title, count, onChange) {
+    const label = make("label", "stv-input");
+    const select = make("select");
+    for (const value of [MEAN, ...Array(count).keys()]) {
+      select.append(Object.assign(make("option", "", value === MEAN ? "mean" : String(value)), { value }));
+    }
+    select.addEventListener("change", onChange);
+    label.append(make("span", "", title), select);
+    return select;
+  }
+
+  /** Attention of one layer and head, or the mean over those that are not chosen. */
+  function attention(values, [depth, width, keys], layer, head) {
+    const row = new Float32Array(keys);
+    const range = (chosen, count) => (chosen === MEAN ? [0, count] : [Number(chosen), Number(chosen) + 1]);
+    const [fromLayer, toLayer] = range(layer, depth);
+    const [fromHead, toHead] = range(head, width);
+    for (let l = fromLayer; l < toLayer; l++) {
+      for (let h = fromHead; h < toHead; h++) {
+        const start = (l * width + h) * keys;
+        for (let k = 0; k < keys; k++) row[k] += values[start + k];
+      }
+    }
+    const count = (toLayer - fromLayer) * (toHead - fromHead);
+    return row.map((value) => value / count);
+  }
+
+  /** The prompt's and the answer's words, each with its attention behind it; pictures stand apart. */
+  function shaded({ prompt, at }, lane, row, high) {
+    const sinks = new Set(prompt.sinks);
+    const spans = [];
+    const add = (text, value, title, name) => {
+      const span = make("span", name, text);
+      span.style.setProperty("--stv-share", value / high);
+      span.title = `${title} · ${value.toFixed(4)}`;
+      spans.push(span);
+    };
+    prompt.texts.forEach((word, place) => {
+      if (word === null) return;
+      add(visible(word), row[place], prompt.titles[prompt.parts[place]], sinks.has(place) ? "stv-sink-word" : "");
+    });
+    for (let t = 0; t < at; t++) add(lane.nameOf(t), row[prompt.texts.length + t], "written before", "stv-own-word");
+    return spans;
+  }
+
+  return { Why, attention, layers };
+})();
