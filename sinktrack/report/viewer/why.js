@@ -6,7 +6,7 @@ const SinkTrackWhy = (() => {
 
   const { make, visible, percent, section, figure, ofLane } = SinkTrackDom;
   const { unpack } = SinkTrackData;
-  const { heat, heatMap } = SinkTrackOverlay;
+  const { heat, heatMap, pictured } = SinkTrackOverlay;
   const MEAN = "mean";
 
   class Why {
@@ -18,6 +18,7 @@ const SinkTrackWhy = (() => {
     constructor(parent, lanes, payload) {
       if (!payload.why) return;
       this.lanes = lanes;
+      this.visuals = payload.visuals;
       this.ask = payload.why;
       this.known = new Map(); // token -> what the server said
       const { box, bar } = section(parent, "Why this token", "stv-why");
@@ -75,44 +76,45 @@ const SinkTrackWhy = (() => {
       const lens = figure(side, lane.title, "layer by layer");
       lens.scale.box.remove();
       lens.box.append(layers(own.lens));
-      const words = figure(side, "Where it looked", "");
-      words.box.append(this.looked(lane, own, said, words));
+      this.looked(figure(side, "Where it looked", ""), lane, own, said);
       return side;
     }
 
-    /** The prompt's words shaded by the attention of a head, or of the mean of some. */
-    looked(lane, own, said, plot) {
-      const [layerCount, headCount, keys] = own.attention.shape;
+    /** The pictures and the words, shaded by the attention of a head or of the mean of some. */
+    looked(plot, lane, own, said) {
+      const [layerCount, headCount] = own.attention.shape;
       const values = unpack(own.attention);
-      const box = make("div");
       const controls = make("div", "stv-controls");
       const text = make("p", "stv-shaded");
-      const picture = make("canvas", "stv-patches");
+      plot.box.append(controls);
+      const pictures = this.pictures(plot, lane, said);
+      plot.box.append(text);
       const paint = () => {
         const row = attention(values, own.attention.shape, layer.value, head.value);
-        const high = Math.max(...row.subarray(0, keys), 1e-9);
+        const high = Math.max(...row, 1e-9);
         plot.scale.show(0, high, heatMap(this.colours));
         text.replaceChildren(...shaded(said, lane, row, high));
-        this.patches(picture, lane, said, row, high);
+        for (const { canvas, places, columns } of pictures) {
+          heat(canvas, Float32Array.from(places, (at) => row[at]), columns, high, 0.8);
+        }
       };
       const layer = choose("Layer", layerCount, paint);
       const head = choose("Head", headCount, paint);
       controls.append(layer.parentNode, head.parentNode);
-      box.append(controls, picture, text);
       paint();
-      return box;
     }
 
-    /** The first picture's patches, as a map of their own. */
-    patches(canvas, lane, said, row, high) {
-      const map = (lane.maps ?? [])[0];
-      const places = said.prompt.texts.flatMap((word, at) => (word === null ? [at] : []));
-      canvas.hidden = !map || places.length < map.rows * map.cols;
-      if (canvas.hidden) return;
-      const cells = Float32Array.from(places.slice(0, map.rows * map.cols), (at) => row[at]);
-      heat(canvas, cells, map.cols, high, 1);
-      canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", `${lane.title}: where the chosen head looked in the picture`);
+    /** The pictures that were asked about, each with where its patches stand in the prompt. */
+    pictures(plot, lane, said) {
+      return (lane.maps ?? []).flatMap((map) => {
+        const visual = this.visuals[map.visual];
+        const places = said.prompt.parts.flatMap((part, at) => (part === visual.segment ? [at] : []));
+        const cells = map.rows * map.cols;
+        if (map.frames > 1 || places.length < cells) return [];
+        const { canvas } = pictured(plot, visual, () => `${lane.name}-token-${said.at + 1}-head`);
+        canvas.setAttribute("aria-label", `${lane.title}: where the chosen head looked in ${visual.title.toLowerCase()}`);
+        return [{ canvas, places: places.slice(0, cells), columns: map.cols }];
+      });
     }
   }
 
