@@ -107,6 +107,46 @@ def test_activation_maps_equal_the_slow_way(checkpoint, compared, at, close):
     assert maps.keys() == {name for name in compared if len(compared[name].token_ids) > at}
 
 
+@pytest.mark.parametrize("beside", ["icd", "said-twice", "vista"])
+def test_lanes_beside_it_change_no_explanation(checkpoint, compared, beside, close):
+    """Longer prompts beside a lane pad it, and some methods read others before."""
+    methods = {name: compared[name].method for name in ("baseline", "sinktrack")}
+    more = sinktrack.compare(
+        *checkpoint,
+        image=Image.open("assets/examples/describe-1.png"),
+        question=QUESTION,
+        methods=methods | {"other": create(beside)},
+        max_new_tokens=12,
+    )
+    alone, both = explain(*checkpoint, compared, 4), explain(*checkpoint, more, 4)
+    maps, other_maps = (
+        activation_maps(*checkpoint, compared, 4),
+        activation_maps(*checkpoint, more, 4),
+    )
+    for name in methods:
+        assert both[name].prompt == alone[name].prompt and both[name].lens == alone[name].lens
+        close(both[name].attention, alone[name].attention, 1e-4)
+        close(other_maps[name][0], maps[name][0], 1e-3)
+    own = both["other"]
+    assert own.attention.shape[2] == len(own.prompt) + 4 == len(own.parts) + 4
+
+
+def test_what_a_window_has_dropped_is_no_number(checkpoint, close):
+    model, processor = checkpoint
+    window = sinktrack.SinkWindow(sinks=1, window=16)
+    short = sinktrack.compare(
+        model, processor, passage="The star is in the hall. The cross is in the attic.",
+        question="Where is the star?", max_new_tokens=9, cache=window,
+    )  # fmt: skip
+    at = len(short["baseline"].token_ids) - 1
+    said = explain(model, processor, short, at)["baseline"]
+    seen = said.attention.isfinite()[0, 0]
+    assert said.attention.shape[2] == len(said.prompt) + at
+    assert seen.sum() == 17 and seen[0] and seen[-16:].all()
+    trace = short["baseline"].trace
+    close(said.attention[..., len(said.prompt) :].nansum(-1), trace.share[at, ..., -1], 1e-4)
+
+
 def test_a_token_alone_does_not_stand_out():
     frame = torch.full((6, 5), 0.2)
     frame[2, 3] = 1.0

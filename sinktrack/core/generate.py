@@ -9,7 +9,7 @@ all. Knows nothing about files, pages, tasks or how a method works.
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -31,7 +31,12 @@ from sinktrack.core.models import model_name
 from sinktrack.core.pieces import in_pieces
 from sinktrack.core.products import fast_products
 from sinktrack.core.prompt import Prompt
-from sinktrack.core.reading import fresh_positions, last_states, with_positions
+from sinktrack.core.reading import (
+    after_each_layer,
+    fresh_positions,
+    last_states,
+    with_positions,
+)
 from sinktrack.core.recorder import Recorder
 from sinktrack.core.roomy_cache import roomy_cache
 from sinktrack.core.row import Row
@@ -65,6 +70,8 @@ class Generator:
 
     Attributes:
         rows: What each method has written so far, one list a prompt.
+        after_layer: Told the number of each decoder layer that runs, and its output, in every
+            forward pass of the answers; those of `Intervention.readings` are not among them.
 
     Raises:
         MethodError: If a method does not fit the model, or its generation config asks for more.
@@ -104,6 +111,7 @@ class Generator:
         fitted = {
             name: None if one is None else fit(one, self._model) for name, one in methods.items()
         }
+        self.after_layer: Callable[[int, torch.Tensor], None] | None = None
         self.rows = [[Row(name, one, tokenizer) for name, one in fitted.items()] for _ in prompts]
         self._main_rows = [row for rows in self.rows for row in rows]
         self._beginnings = _padded(beginnings or {}, [row.name for row in self._main_rows])
@@ -164,6 +172,7 @@ class Generator:
             fresh_positions(model),
             fast_products(model),
             captured_steps(model, lambda: self._attachment.steps_are_plain),
+            after_each_layer(model, self.after_layer) if self.after_layer else nullcontext(),
             self._memory_sentence(),
         ):
             ids, mask = (
@@ -198,6 +207,11 @@ class Generator:
         """The row of the batch that writes each answer, prompt by prompt."""
         places: list[int] = self._layout.main.tolist()
         return places
+
+    @property
+    def asked(self) -> list[Prompt]:
+        """The prompt that each answer's own row reads, prompt by prompt."""
+        return [self._layout.given[at] for at in self._layout.main_given.tolist()]
 
     def run(self) -> None:
         """Write every answer to its end."""

@@ -68,7 +68,8 @@ class Looked:
 
     Args:
         share: float32 (B, l, H, S), attention probability on each part.
-        delivered: float32 (B, l, H), ||p_s v_s|| / ||sum_j p_j v_j||; NaN where the sink is unseen.
+        delivered: float32 (B, l, H), ||p_s v_s|| / ||sum_j p_j v_j||; NaN where the sink is unseen
+            or the head gives nothing.
         probabilities: float32 (B, l, H, K'), of the keys that the layers hold.
         gone: How many positions before those keys no longer have one, K - K'.
     """
@@ -116,7 +117,8 @@ def look(last: Sequence[LastQuery]) -> Looked:
     sink_norm = sink_norm.repeat_interleave(layers * heads // sink_norm.shape[1], dim=1)
     output_norm = _as_heads([each.output for each in last]).norm(dim=-1)
     delivered = share[..., 0] * sink_norm / output_norm.clamp(min=1e-12)
-    unseen = reached.isneginf() | (sinks < gone)[:, None]
+    # A head that gives nothing has no share of it that came from anywhere.
+    unseen = reached.isneginf() | (sinks < gone)[:, None] | (output_norm == 0)
     delivered = delivered.masked_fill(unseen, float("nan"))
     return Looked(
         share=share.unflatten(1, (layers, heads)),

@@ -146,9 +146,25 @@ class Recorder:
         step.take("visual", visual)
 
     def attention(self, row: int) -> torch.Tensor:
-        """Return where the last query looked, float32 (L, H, K), if `keeps_attention` was set."""
-        assert self._attention is not None
-        return self._attention[row].cpu()
+        """Return where the last query of a row looked, if `keeps_attention` was set.
+
+        Returns:
+            float32 (L, H, N), for the N tokens of its prompt and answer that it could look at, in
+            their order; NaN where a window has dropped one.
+        """
+        assert self._attention is not None and self._keys is not None
+        keys, attention = self._keys, self._attention[row].cpu()
+        real = (keys.labels[row] != PADDING).cpu()
+        attention = attention[..., : len(real)][..., real]
+        if keys.origins is None:
+            return attention
+        first, length, written = int(keys.prompts.sinks[row]), keys.length, len(self._ids)
+        origins = keys.origins[row].cpu()[real]
+        of_prompt = origins < length
+        whole = attention.new_full((*attention.shape[:2], length - first + written), float("nan"))
+        whole[..., origins[of_prompt] - first] = attention[..., of_prompt]
+        whole[..., whole.shape[-1] - int((~of_prompt).sum()) :] = attention[..., ~of_prompt]
+        return whole
 
     def distribution(self, row: int) -> torch.Tensor:
         """Return the logarithms of what the last token of a row was chosen from, float32 (V,)."""

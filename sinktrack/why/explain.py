@@ -1,7 +1,7 @@
 """What stood behind one token of each answer: other words, earlier layers, and where heads looked.
 
 The words before it are written again, each method acting as it did, so that the numbers are those
-of the answer.
+of the answer. Source of the lens: nostalgebraist 2020, "interpreting GPT: the logit lens".
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import torch
 
 from sinktrack.core.architecture import as_said, unwrapped
 from sinktrack.core.comparison import Comparison
-from sinktrack.core.reading import after_each_layer
+from sinktrack.core.recorder import CANDIDATES
 from sinktrack.core.text import token_texts
 from sinktrack.core.text_tokens import tokenizer_of
 from sinktrack.core.trace import Token
@@ -36,9 +36,10 @@ class Explanation:
             had read it in the place of the last one; the last layer's are the row's own.
         lens_probabilities: float32 (L, 3), theirs.
         ranks: int64 (L,), which place the token itself has in each layer, from 1.
-        attention: float32 (L, H, K), where the query that wrote it looked: the prompt's tokens, and
-            then those of the answer. Source of the lens: nostalgebraist 2020, "interpreting GPT:
-            the logit lens".
+        attention: float32 (L, H, N), where the query that wrote it looked: the tokens of the row's
+            own prompt, and then those of the answer; NaN where a window has dropped one.
+        prompt: The tokens of that prompt; a method may read another than was asked.
+        parts: The part of each.
     """
 
     token: Token
@@ -49,6 +50,8 @@ class Explanation:
     lens_probabilities: torch.Tensor
     ranks: torch.Tensor
     attention: torch.Tensor
+    prompt: tuple[Token, ...]
+    parts: tuple[str, ...]
 
 
 def explain(model: Any, processor: Any, comparison: Comparison, at: int) -> dict[str, Explanation]:
@@ -71,16 +74,17 @@ def explain(model: Any, processor: Any, comparison: Comparison, at: int) -> dict
     recorder = generator.recorder
     recorder.keeps_attention = True
     states: dict[int, torch.Tensor] = {}
-    with after_each_layer(model, _last(states)):
-        generator.run()
+    generator.after_layer = _last(states)
+    generator.run()
     hidden = torch.stack(
         [recorder.of_all_rows(states[layer]) for layer in sorted(states)], dim=1
     )  # (B, L, D)
     found = {}
     words = {name: each.token_ids[at] for name, each in answers.items()}
-    for name, place in zip(answers, generator.places, strict=True):
+    for name, place, asked in zip(answers, generator.places, generator.asked, strict=True):
+        asked_ids = asked.inputs["input_ids"][0].tolist()
         chosen_from = recorder.distribution(place)
-        likely, ids = chosen_from.topk(10)
+        likely, ids = chosen_from.topk(min(CANDIDATES, len(chosen_from)))
         said = _lens(model, hidden[place]).cpu()
         top, top_ids = said.softmax(-1).topk(LENS)
         own = said[:, words[name], None]
@@ -97,6 +101,8 @@ def explain(model: Any, processor: Any, comparison: Comparison, at: int) -> dict
             lens_probabilities=top,
             ranks=(said > own).sum(-1) + 1,
             attention=recorder.attention(place),
+            prompt=tuple(map(Token, asked_ids, token_texts(tokenizer, asked_ids))),
+            parts=tuple(asked.names[part] for part in asked.parts.tolist()),
         )
     return found
 
@@ -105,7 +111,7 @@ def _last(states: dict[int, torch.Tensor]) -> Callable[[int, torch.Tensor], None
     """Return what keeps each layer's output at the last position, (rows, D), of the last step."""
 
     def keep(layer: int, hidden: torch.Tensor) -> None:
-        states[layer] = hidden[:, -1].detach()
+        states[layer] = hidden[:, -1].detach().clone()  # and not a view of the whole prompt's
 
     return keep
 

@@ -19,8 +19,7 @@ from sinktrack.core.comparison import Comparison
 from sinktrack.core.errors import PromptError
 from sinktrack.core.parts import Grid, is_of
 from sinktrack.core.prompt import Prompt
-from sinktrack.core.reading import after_each_layer
-from sinktrack.why.again import prompt_of, writing_again
+from sinktrack.why.again import writing_again
 
 _TEXTS = ("instruction", "passage", "system")
 _WINDOW = 3
@@ -47,8 +46,7 @@ def activation_maps(
     """
     model = unwrapped(model)
     generator = writing_again(model, processor, comparison, at)
-    prompt = prompt_of(model, processor, comparison)
-    if not prompt.image_tokens:
+    if not generator.asked[0].image_tokens:
         raise PromptError("There is no picture on which a word could be shown: ask with one.")
     last, states = len(decoder_layers(model)) - 1, []
 
@@ -56,12 +54,15 @@ def activation_maps(
         if layer == last:
             states.append(hidden.detach())
 
-    with after_each_layer(model, keep):
-        generator.run()
+    generator.after_layer = keep
+    generator.run()
     all_rows = generator.recorder.of_all_rows
     found = {}
-    for row, place in zip(generator.rows[0], generator.places, strict=True):
-        hidden = torch.cat([all_rows(each)[place] for each in states])  # (T + at, D)
+    for row, place, prompt in zip(
+        generator.rows[0], generator.places, generator.asked, strict=True
+    ):
+        hidden = torch.cat([all_rows(each)[place] for each in states])
+        hidden = hidden[-(len(prompt.parts) + at) :]  # without padding, (T + at, D)
         own = _maps(model, prompt, model.get_decoder().norm(hidden), row.ids[: at + 1])
         found[row.name] = own
     return found
