@@ -3,14 +3,20 @@
 Knows nothing about models and nothing about pages.
 """
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.parts import is_of
-from sinktrack.report.payload import packed, rounded
+from sinktrack.report.payload import rounded
 from sinktrack.report.words import part_title
 from sinktrack.why.explain import Explanation
+
+_STEPS = 65_534  # 0..65534 are probabilities
+_HIDDEN = 65_535  # stands for NaN
 
 
 def explained(
@@ -25,32 +31,42 @@ def explained(
     """
     return {
         "at": at,
-        "prompt": _prompt(comparison),
         "lanes": {
             name: {
-                "others": {other: float(f"{p:.4g}") for other, p in each.others.items()},
+                "prompt": _prompt(comparison, name, each),
                 "lens": {
                     "texts": [[token.text for token in layer] for layer in each.lens],
                     "probabilities": rounded(each.lens_probabilities),
                     "ranks": each.ranks.tolist(),
                 },
-                "attention": packed(each.attention) | {"shape": list(each.attention.shape)},
+                "attention": {"bytes": packed(each.attention), "shape": list(each.attention.shape)},
             }
             for name, each in explanations.items()
         },
     }
 
 
-def _prompt(comparison: Comparison) -> dict[str, Any]:
-    """Return the prompt's words and the parts that they are of; picture tokens have no words."""
-    trace = next(each.trace for each in comparison.values() if each.trace is not None)
-    names = [trace.segments[part] for part in trace.prompt_segments.tolist()]
-    texts = [token.text for token in comparison.prompt] or [""] * len(names)
+def packed(attention: torch.Tensor) -> str:
+    """Return probabilities as base 64 of two bytes each, little-endian: 65534 is 1, 65535 is NaN.
+
+    One byte would not do: a sink takes nearly all of what many heads give, and what is left for a
+    word of a long prompt is less than a step.
+    """
+    steps = (attention.nan_to_num(0.0).clamp(0, 1) * _STEPS).round()
+    steps = steps.masked_fill(attention.isnan(), _HIDDEN)
+    return base64.b64encode(steps.numpy().astype("<u2").tobytes()).decode("ascii")
+
+
+def _prompt(comparison: Comparison, name: str, explanation: Explanation) -> dict[str, Any]:
+    """Return the words that a row read and the parts they are of; picture tokens have no words."""
+    trace = comparison[name].trace
+    parts = explanation.parts
     return {
         "texts": [
-            None if is_of(name, "image") else text for name, text in zip(names, texts, strict=True)
+            None if is_of(part, "image") else token.text
+            for part, token in zip(parts, explanation.prompt, strict=True)
         ],
-        "parts": names,
-        "titles": {name: part_title(name) for name in trace.segments},
-        "sinks": trace.sinks.tolist(),
+        "parts": list(parts),
+        "titles": {part: part_title(part) for part in dict.fromkeys(parts)},
+        "sinks": [] if trace is None else trace.sinks.tolist(),
     }

@@ -1,5 +1,6 @@
 """One model, one answer at a time, whatever visitors and models do."""
 
+import base64
 import inspect
 import io
 import json
@@ -10,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from paths import CHECKPOINT
@@ -83,9 +85,12 @@ def test_an_explanation_is_that_of_the_library(engine, checkpoint, picture):
         assert lane["lens"]["ranks"] == expected.ranks.tolist()
         assert lane["lens"]["texts"][-1][0] == expected.lens[-1][0].text
         assert lane["attention"]["shape"] == list(expected.attention.shape)
-    words = said["prompt"]
-    assert len(words["texts"]) == len(words["parts"]) == len(comparison.prompt)
-    assert [text is None for text in words["texts"]] == [p == "image" for p in words["parts"]]
+        packed = np.frombuffer(base64.b64decode(lane["attention"]["bytes"]), "<u2")
+        found = torch.tensor(packed.astype("float32") / 65534).view(expected.attention.shape)
+        assert (found - expected.attention).abs().max() < 1e-4
+        words = lane["prompt"]
+        assert len(words["texts"]) == len(words["parts"]) == len(comparison.prompt)
+        assert [text is None for text in words["texts"]] == [p == "image" for p in words["parts"]]
     json.dumps(said, allow_nan=False)
     with pytest.raises(TraceError, match="There is no token 6"):
         engine.explain(answered.key, 6)

@@ -7,7 +7,7 @@ const { load } = require("./load.js");
 
 const { LaneData } = load("colour", "dom", "data");
 load("save", "overlay");
-const { Why, attention } = load("why");
+const { Why, attention, unpacked } = load("why");
 
 const lane = new LaneData({
   name: "plain", title: "Plain", ids: [7, 8], tokens: ["a", "b"], finish: "length", layers: 2, heads: 2, sink: "AAAAAAAAAAA=", scale: 1,
@@ -19,6 +19,13 @@ test("attention of a layer and head is its row, and without a choice the mean of
   assert.deepEqual(read("0", "1"), [0, 1]);
   assert.deepEqual(read("1", "mean"), [0.35, 0.65]);
   assert.deepEqual(read("mean", "mean"), [0.425, 0.575]);
+});
+
+test("attention comes with two bytes a number, and what is not seen is none", () => {
+  const bytes = btoa(String.fromCharCode(254, 255, 0, 0, 255, 255, 255, 127));
+  const [one, nothing, gone, half] = unpacked(bytes);
+  assert.deepEqual([one, nothing, gone], [1, 0, NaN]);
+  assert.ok(Math.abs(half - 0.5) < 1e-4);
 });
 
 test("without a server that can be asked there is no such section", () => {

@@ -28,7 +28,7 @@ const SinkTrackNearly = (() => {
         row.append(side);
         const plot = figure(side, lane.title, "");
         plot.scale.box.remove();
-        const list = make("ol", "stv-words");
+        const list = make("ol", "stv-candidates");
         plot.box.append(list, plot.readout);
         return { lane, list, plot };
       });
@@ -53,7 +53,7 @@ const SinkTrackNearly = (() => {
       const allowed = ids[index].filter((_, at) => probabilities[index][at] > 0);
       return allowed.map((id, at) => {
         const probability = probabilities[index][at];
-        const row = make("li", id === lane.ids[index] ? "stv-word stv-written" : "stv-word");
+        const row = make("li", id === lane.ids[index] ? "stv-candidate stv-candidate-own" : "stv-candidate");
         row.style.setProperty("--stv-share", probability);
         row.append(make("span", "stv-what", visible(texts[index][at])), make("span", "stv-much", share(probability)));
         if (id === lane.ids[index]) row.append(make("span", "stv-by", "written here"));

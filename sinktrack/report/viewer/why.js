@@ -5,7 +5,6 @@ const SinkTrackWhy = (() => {
   "use strict";
 
   const { make, visible, percent, section, figure, ofLane } = SinkTrackDom;
-  const { unpack } = SinkTrackData;
   const { heat, heatMap, pictured } = SinkTrackOverlay;
   const MEAN = "mean";
 
@@ -83,35 +82,36 @@ const SinkTrackWhy = (() => {
     /** The pictures and the words, shaded by the attention of a head or of the mean of some. */
     looked(plot, lane, own, said) {
       const [layerCount, headCount] = own.attention.shape;
-      const values = unpack(own.attention);
+      const values = unpacked(own.attention.bytes);
       const controls = make("div", "stv-controls");
       const text = make("p", "stv-shaded");
+      Object.assign(text, { tabIndex: 0, role: "group", dir: "auto", ariaLabel: `${lane.title}: the words that it read, shaded by attention` });
       plot.box.append(controls);
-      const pictures = this.pictures(plot, lane, said);
+      const pictures = this.pictures(plot, lane, own.prompt, said.at);
       plot.box.append(text);
       const paint = () => {
         const row = attention(values, own.attention.shape, layer.value, head.value);
-        const high = Math.max(...row, 1e-9);
+        const high = row.reduce((most, value) => (value > most ? value : most), 1e-9);
         plot.scale.show(0, high, heatMap(this.colours));
-        text.replaceChildren(...shaded(said, lane, row, high));
+        text.replaceChildren(...shaded(own.prompt, said.at, lane, row, high));
         for (const { canvas, places, columns } of pictures) {
-          heat(canvas, Float32Array.from(places, (at) => row[at]), columns, high, 0.8);
+          heat(canvas, Float32Array.from(places, (at) => row[at] || 0), columns, high, 0.8);
         }
       };
-      const layer = choose("Layer", layerCount, paint);
-      const head = choose("Head", headCount, paint);
+      const layer = choose("Layer", lane, layerCount, paint);
+      const head = choose("Head", lane, headCount, paint);
       controls.append(layer.parentNode, head.parentNode);
       paint();
     }
 
     /** The pictures that were asked about, each with where its patches stand in the prompt. */
-    pictures(plot, lane, said) {
+    pictures(plot, lane, prompt, at) {
       return (lane.maps ?? []).flatMap((map) => {
         const visual = this.visuals[map.visual];
-        const places = said.prompt.parts.flatMap((part, at) => (part === visual.segment ? [at] : []));
+        const places = prompt.parts.flatMap((part, place) => (part === visual.segment ? [place] : []));
         const cells = map.rows * map.cols;
         if (map.frames > 1 || places.length < cells) return [];
-        const { canvas } = pictured(plot, visual, () => `${lane.name}-token-${said.at + 1}-head`);
+        const { canvas } = pictured(plot, visual, () => `${lane.name}-token-${at + 1}-${visual.segment}-head`);
         canvas.setAttribute("aria-label", `${lane.title}: where the chosen head looked in ${visual.title.toLowerCase()}`);
         return [{ canvas, places: places.slice(0, cells), columns: map.cols }];
       });
@@ -137,15 +137,25 @@ const SinkTrackWhy = (() => {
     return table;
   }
 
-  function choose(title, count, onChange) {
+  function choose(title, lane, count, onChange) {
     const label = make("label", "stv-input");
     const select = make("select");
+    select.setAttribute("aria-label", `${lane.title}: ${title.toLowerCase()}`);
     for (const value of [MEAN, ...Array(count).keys()]) {
       select.append(Object.assign(make("option", "", value === MEAN ? "mean" : String(value)), { value }));
     }
     select.addEventListener("change", onChange);
     label.append(make("span", "", title), select);
     return select;
+  }
+
+  /** Two bytes a number, little-endian: 65534 stands for 1, and 65535 for no number. */
+  function unpacked(bytes) {
+    const raw = atob(bytes);
+    return Float32Array.from({ length: raw.length / 2 }, (_, i) => {
+      const step = raw.charCodeAt(2 * i) + 256 * raw.charCodeAt(2 * i + 1);
+      return step === 65535 ? NaN : step / 65534;
+    });
   }
 
   /** Attention of one layer and head, or the mean over those that are not chosen. */
@@ -165,13 +175,14 @@ const SinkTrackWhy = (() => {
   }
 
   /** The prompt's and the answer's words, each with its attention behind it; pictures stand apart. */
-  function shaded({ prompt, at }, lane, row, high) {
+  function shaded(prompt, at, lane, row, high) {
     const sinks = new Set(prompt.sinks);
     const spans = [];
     const add = (text, value, title, name) => {
       const span = make("span", name, text);
-      span.style.setProperty("--stv-share", value / high);
-      span.title = `${title} · ${value.toFixed(4)}`;
+      const gone = Number.isNaN(value);
+      span.style.setProperty("--stv-share", gone ? 0 : value / high);
+      span.title = `${title} · ${gone ? "no longer in view" : value.toFixed(4)}`;
       spans.push(span);
     };
     prompt.texts.forEach((word, place) => {
@@ -182,5 +193,5 @@ const SinkTrackWhy = (() => {
     return spans;
   }
 
-  return { Why, attention, layers };
+  return { Why, attention, unpacked, layers };
 })();
