@@ -318,6 +318,9 @@ def test_a_beginning_of_no_method_is_refused():
     prompt = as_prompt(model, small_inputs(model))
     with pytest.raises(MethodError, match="There is a beginning for 'y', which does not answer"):
         compared(model, [prompt], {"x": None}, beginnings={"y": [3]})
+    for ids in ([320], [-1], [2.5]):
+        with pytest.raises(MethodError, match="'x' must hold token ids from 0 to 319"):
+            compared(model, [prompt], {"x": None}, beginnings={"x": ids})
 
 
 def test_the_shifted_mask_is_not_lost_to_padding():

@@ -170,6 +170,9 @@ def test_what_cannot_be_explained_is_refused_in_a_sentence(checkpoint, compared)
         explain(*checkpoint, compared, 99)
     from dataclasses import replace
 
+    other = replace(compared, model_name="another")
+    with pytest.raises(PromptError, match="another answered this, and not"):
+        explain(*checkpoint, other, 0)
     other = replace(compared, prompt=compared.prompt[:-1])
     with pytest.raises(PromptError, match="reads the question in other tokens than"):
         explain(*checkpoint, other, 0)

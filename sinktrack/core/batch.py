@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 
-from sinktrack.core.errors import PromptError
+from sinktrack.core.errors import MethodError, PromptError
 from sinktrack.core.intervention import Intervention
 from sinktrack.core.parts import PromptParts
 from sinktrack.core.prompt import Prompt
@@ -139,3 +139,29 @@ def method_groups(methods: Methods, rows: int) -> list[Methods]:
 
 def _rows_of(method: Intervention | None) -> int:
     return 1 if method is None else method.rows
+
+
+def padded_beginnings(
+    beginnings: Mapping[str, Sequence[int]], names: Sequence[str], words: int
+) -> torch.Tensor:
+    """Return the first ids of rows as int64 (M, n), -1 where none is told.
+
+    Raises:
+        MethodError: If they are told of a method that does not answer, or are no ids.
+    """
+    for name, ids in beginnings.items():
+        if name not in names:
+            raise MethodError(
+                f"There is a beginning for {name!r}, which does not answer: give one of "
+                f"{', '.join(dict.fromkeys(names))}."
+            )
+        if not all(isinstance(each, int) and 0 <= each < words for each in ids):
+            raise MethodError(
+                f"The beginning for {name!r} must hold token ids from 0 to {words - 1}."
+            )
+    most = max(map(len, beginnings.values()), default=0)
+    told = torch.full((len(names), most), -1)
+    for row, name in enumerate(names):
+        own = torch.tensor(list(beginnings.get(name, ())), dtype=torch.long)
+        told[row, : len(own)] = own
+    return told

@@ -19,7 +19,7 @@ import transformers
 
 from sinktrack.core.architecture import decoder_layers, input_device, unwrapped
 from sinktrack.core.attach import Attachment
-from sinktrack.core.batch import Methods, left_pad
+from sinktrack.core.batch import Methods, left_pad, padded_beginnings
 from sinktrack.core.cache import Cache, cache_as_json
 from sinktrack.core.captured import captured_steps
 from sinktrack.core.comparison import Comparison
@@ -114,7 +114,11 @@ class Generator:
         self.after_layer: Callable[[int, torch.Tensor], None] | None = None
         self.rows = [[Row(name, one, tokenizer) for name, one in fitted.items()] for _ in prompts]
         self._main_rows = [row for rows in self.rows for row in rows]
-        self._beginnings = _padded(beginnings or {}, [row.name for row in self._main_rows])
+        self._beginnings = padded_beginnings(
+            beginnings or {},
+            [row.name for row in self._main_rows],
+            self._model.config.get_text_config().vocab_size,
+        )
         layers = len(decoder_layers(self._model))
         fork = min((each.first_layer(layers) for each in fitted.values() if each), default=layers)
         # Where picture features join between layers, rows cannot part before the last of them.
@@ -405,26 +409,6 @@ def answer_batch(
     )
     generator.run()
     return generator.rows
-
-
-def _padded(beginnings: Mapping[str, Sequence[int]], names: Sequence[str]) -> torch.Tensor:
-    """Return the first ids of rows as int64 (M, n), -1 where none is told.
-
-    Raises:
-        MethodError: If they are told of a method that does not answer.
-    """
-    for name in beginnings:
-        if name not in names:
-            raise MethodError(
-                f"There is a beginning for {name!r}, which does not answer: give one of "
-                f"{', '.join(dict.fromkeys(names))}."
-            )
-    most = max(map(len, beginnings.values()), default=0)
-    told = torch.full((len(names), most), -1)
-    for row, name in enumerate(names):
-        own = torch.tensor(list(beginnings.get(name, ())), dtype=torch.long)
-        told[row, : len(own)] = own
-    return told
 
 
 def _repeat_positions(model: Any, rows_of: torch.Tensor) -> None:

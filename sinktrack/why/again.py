@@ -8,8 +8,11 @@ from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import PromptError, TraceError
 from sinktrack.core.generate import Generator
 from sinktrack.core.messages import as_messages
+from sinktrack.core.models import model_name
 from sinktrack.core.prompt import Prompt, build_prompt
 from sinktrack.core.text_tokens import tokenizer_of
+
+_ANY = 1_000_000_000
 
 
 def writing_again(model: Any, processor: Any, comparison: Comparison, at: int) -> Generator:
@@ -25,7 +28,7 @@ def writing_again(model: Any, processor: Any, comparison: Comparison, at: int) -
 
     Raises:
         TraceError: If no answer has so many tokens.
-        PromptError: If the model reads the question otherwise than the one that answered.
+        PromptError: If the model is not the one that answered, or reads the question otherwise.
     """
     answers = {name: each for name, each in comparison.items() if len(each.token_ids) > at >= 0}
     if not answers:
@@ -48,8 +51,16 @@ def prompt_of(model: Any, processor: Any, comparison: Comparison) -> Prompt:
     Raises:
         PromptError: If it is not the one that was answered.
     """
+    if model_name(model) != comparison.model_name:
+        raise PromptError(
+            f"{comparison.model_name} answered this, and not {model_name(model)}: load that one."
+        )
     prompt = build_prompt(
-        model, processor, messages=as_messages(comparison.turns), needs_picture=False
+        model,
+        processor,
+        messages=as_messages(comparison.turns),
+        needs_picture=False,
+        max_question_tokens=_ANY,  # it was answered
     )
     ids = [token.id for token in comparison.prompt]
     if prompt.inputs["input_ids"][0].tolist() != ids:
