@@ -50,8 +50,8 @@ def _card(told: dict[str, Any], anchored: bool) -> str:
         "<strong>It says nothing</strong> about how much a method helps a large model.",
     )
     return (
-        '<details class="st-card"><summary>What this model knows</summary>'
-        f"{''.join(f'<p>{each}</p>' for each in said)}{_figure(told['words'])}</details>"
+        f'<div class="st-card">{"".join(f"<p>{each}</p>" for each in said)}'
+        f"{_figure(told['words'])}</div>"
     )
 
 

@@ -1,4 +1,4 @@
-"""The left column: what a visitor can give, ask and set."""
+"""What a visitor can give, ask and set."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,49 +14,41 @@ from app.compare.talk_controls import TalkControls
 from app.compare.uploads import more_files_input, picture_input
 from app.compare.viewer import example_list
 from app.shared.engine import Engine
-from app.shared.request import Exchange
+from app.shared.request import Asked, Exchange
 from app.shared.stop_flag import StopFlag
 from app.shared.ui import toast
 
 EMPTY = (None, "", "", None)
 """What `Controls.fresh` holds before anything is given."""
 
+_PICTURE, _PASSAGE, _MORE = "picture-tab", "passage-tab", "more-tab"
+
 
 class Controls:
-    """Lays out the left column; must be made inside a column of a page.
+    """Lays out what is asked, and after it how; must be made inside a row of a page.
 
     Its fields hold the components: `question`, `ask`, `stop`; `talk`, those of the conversation;
-    `examples`, None without any; `window`, how many of the last and of the first tokens are kept;
-    `fresh`, what a question is about, which the next one begins without; `inputs`, all from which
-    `read` takes a value; and `on_arrival`, what `arrived` tells once the model is there.
+    `examples`, None without any; `window`, how many of the last and of the first tokens are kept,
+    and `borrowed`, how many of the last an example asked for; `fresh`, what a question is about,
+    which the next one begins without; `inputs`, all from which `read` takes a value; and
+    `on_arrival`, what `arrived` tells once the model is there. `first` is the example that a
+    visitor meets, None without any.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         sees = engine.reads_pictures
-        self.talk = TalkControls()
-        with gr.Column(visible=sees) as self.picture_box:
-            self.picture = picture_input()
-        self.question = gr.Textbox(
-            label="Question",
-            placeholder="What do you want to know?",
-            lines=1,
-            max_lines=6,
-            elem_id="question",
-        )
-        with gr.Row(elem_id="actions"):
-            self.ask = gr.Button("Ask", variant="primary", scale=3, min_width=120, elem_id="ask")
-            self.stop = gr.Button("Stop", interactive=False, scale=1, min_width=80, elem_id="stop")
-        self.talk.lay_out_follow_up()
-        with gr.Accordion(
-            "More than one picture and a question", open=not sees, elem_id="more"
-        ) as self._more:
-            self._lay_out_more(sees)
-        self._methods = MethodControls(engine)
-        with gr.Column(visible=sees) as self._examples_box:
-            self._lay_out_examples()
-        with gr.Accordion("Settings", open=False, elem_id="settings"):
-            self._lay_out_settings(engine)
+        self._found = read_examples() if sees else []
+        self.first = self._found[0][0] if self._found else None
+        with gr.Column(min_width=300, elem_id="inputs"):
+            self._lay_out_question(sees)
+
+    def lay_out_setup(self) -> None:
+        """Lay out what is compared, and the settings."""
+        with gr.Column(min_width=300, elem_id="setup"):
+            self._methods = MethodControls(self._engine)
+            with gr.Accordion("Settings", open=False, elem_id="settings"):
+                self._lay_out_settings(self._engine, self.first.window if self.first else 0)
         self.fresh: list[Any] = [self.picture, self.question, self._passage, self._files]
         self.inputs: list[Any] = [
             *self.fresh,
@@ -66,20 +58,41 @@ class Controls:
             self._methods.picker,
         ]
         self.on_arrival: list[Any] = [
-            self.picture_box,
+            *self.place,
             self._files_box,
             self._examples_box,
-            self._more,
+            *self.fresh,
             self._methods.picker,
         ]
-        self._methods.picker.fill(
-            self._fill,
-            {*self.fresh, self.talk.history},
-            self._methods.picker,
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
+        self._wire_methods_and_window()
+
+    def _lay_out_question(self, sees: bool) -> None:
+        self.talk = TalkControls()
+        with gr.Tabs(selected=_PICTURE if sees else _PASSAGE, elem_id="about") as self._about:
+            self._lay_out_what_is_asked_about(sees)
+        self.question = gr.Textbox(
+            self.first and self.first.question,
+            label="Question",
+            placeholder="What do you want to know?",
+            lines=1,
+            max_lines=6,
+            elem_id="question",
         )
+        window = self.first.window if self.first else 0
+        self._unwindow = gr.Button(
+            _in_view(window), visible=window > 0, size="sm", elem_id="unwindow"
+        )
+        with gr.Row(elem_id="actions"):
+            self.ask = gr.Button("Ask", variant="primary", scale=3, min_width=120, elem_id="ask")
+            self.stop = gr.Button("Stop", interactive=False, scale=1, min_width=80, elem_id="stop")
+        self.talk.lay_out_follow_up()
+        with gr.Column(visible=sees) as self._examples_box:
+            self._lay_out_examples()
+
+    @property
+    def place(self) -> list[Any]:
+        """What `where` sets: the picture's tab, and which tab is in front."""
+        return [self._picture_tab, self._about]
 
     def read(self, values: Mapping[Any, Any], history: tuple[Exchange, ...] | None) -> Inputs:
         """Return what a visitor has set.
@@ -105,26 +118,50 @@ class Controls:
     def arrived(self) -> list[Any]:
         """Return the updates of `on_arrival` for the model that is there now."""
         sees = self._engine.reads_pictures
-        boxes = [gr.update(visible=sees)] * 3
-        return [*boxes, gr.skip() if sees else gr.update(open=True), self._methods.arrived()]
+        boxes = [gr.update(visible=sees)] * 2
+        given = [gr.skip()] * len(self.fresh) if sees else EMPTY
+        place = [gr.skip()] * 2 if sees else self.where(goes_on=False)
+        return [*place, *boxes, *given, self._methods.arrived()]
 
-    def picture_shown(self) -> Any:
-        """Return the update of `picture_box` at the beginning of a conversation."""
-        return gr.update(visible=self._engine.reads_pictures)
+    def where(self, *, goes_on: bool) -> list[Any]:
+        """Return the updates of `place`.
+
+        Args:
+            goes_on: Whether the conversation has its picture already; another can be given.
+        """
+        shown = self._engine.reads_pictures and not goes_on
+        front = _PICTURE if shown else (_MORE if self._engine.reads_pictures else _PASSAGE)
+        return [gr.update(visible=shown), gr.update(selected=front)]
 
     def choose(self, running: StopFlag | None, event: gr.EventData) -> tuple[Any, ...]:
-        """Fill in an example: what `fresh` holds, window, and its stored comparison, if any."""
+        """Fill in an example: `fresh`, `window`, `borrowed`, and its stored comparison, if any."""
         refuse_while_answering(running)
         index = getattr(event, "index", None)
         if not isinstance(index, int) or not 0 <= index < len(self._found):
             raise toast("There is no such example: choose one of those shown.")
         example = self._found[index][0]
-        filled = (str(example.picture), example.question, "", None, example.window, example.sinks)
+        filled = str(example.picture), example.question, "", None
+        window = example.window, example.sinks, example.window
         comparison = example.comparison()
         if comparison is None:
-            return *filled, gr.skip(), *(gr.skip() for _ in range(NUM_DOWNLOADS))
+            return *filled, *window, *([gr.skip()] * (1 + NUM_DOWNLOADS))
         downloads = [gr.update(interactive=False)] * NUM_DOWNLOADS
-        return *filled, stage.stored(comparison), *downloads
+        return *filled, *window, stage.stored(comparison), *downloads
+
+    def asked_again(self, asked: Asked, *, first: bool) -> tuple[Any, ...]:
+        """Fill in a question of earlier: what `fresh` holds.
+
+        Args:
+            asked: The question.
+            first: Whether the conversation begins with it, where its picture has a place.
+        """
+        files = [*asked.pictures, *([asked.video] if asked.video else [])]
+        picture = files.pop(0) if first and asked.pictures else None
+        return picture, asked.question, asked.passage or "", files or None
+
+    def given_back(self, borrowed: int, window: Any) -> Any:
+        """Return the window's update for a picture of one's own: none that an example brought."""
+        return 0 if borrowed and window == borrowed else gr.skip()
 
     def _fill(self, values: Mapping[Any, Any]) -> str:
         """Choose methods that fit what a visitor is about to ask."""
@@ -136,26 +173,31 @@ class Controls:
         )
         return self._methods.filled(**asked.has())
 
-    def _lay_out_more(self, sees: bool) -> None:
-        self._passage = gr.Textbox(
-            label="Passage",
-            placeholder="A text that the question is about.",
-            lines=5,
-            max_lines=14,
-            elem_id="passage",
-        )
-        with gr.Column(visible=sees) as self._files_box:
-            self._files = more_files_input()
-        self._system = gr.Textbox(
-            label="System prompt",
-            placeholder="How the model is to behave; empty for its own.",
-            lines=2,
-            max_lines=6,
-            elem_id="system",
-        )
+    def _lay_out_what_is_asked_about(self, sees: bool) -> None:
+        tab = {"render_children": True}  # else a tab that was never opened has no values
+        with gr.Tab("Picture", visible=sees, id=_PICTURE, elem_id=_PICTURE, **tab) as shown:
+            self.picture = picture_input()
+        self._picture_tab = shown
+        with gr.Tab("Passage", id=_PASSAGE, elem_id=_PASSAGE, **tab):
+            self._passage = gr.Textbox(
+                label="Passage",
+                placeholder="A text that the question is about; beside a picture, or alone.",
+                lines=9,
+                max_lines=14,
+                elem_id="passage",
+            )
+        with gr.Tab("More", id=_MORE, elem_id=_MORE, **tab):
+            with gr.Column(visible=sees) as self._files_box:
+                self._files = more_files_input()
+            self._system = gr.Textbox(
+                label="System prompt",
+                placeholder="How the model is to behave; empty for its own.",
+                lines=2,
+                max_lines=6,
+                elem_id="system",
+            )
 
     def _lay_out_examples(self) -> None:
-        self._found = read_examples()
         self.examples: Any = None
         if self._found:
             self.examples = example_list(
@@ -165,7 +207,7 @@ class Controls:
                 ]
             )
 
-    def _lay_out_settings(self, engine: Engine) -> None:
+    def _lay_out_settings(self, engine: Engine, in_view: int) -> None:
         length = gr.Slider(
             1,
             engine.max_new_tokens,
@@ -175,7 +217,7 @@ class Controls:
         )
         with gr.Row():
             window = gr.Number(
-                value=0,
+                value=in_view,
                 precision=0,
                 minimum=0,
                 label="Window (tokens)",
@@ -183,6 +225,7 @@ class Controls:
                 "first ones.",
             )
             first = gr.Number(value=1, precision=0, minimum=0, label="First tokens kept")
+        self.borrowed = gr.State(in_view)
         sample = gr.Checkbox(
             label="Sample",
             info="Off: the most likely token each time. On: all answers share their noise.",
@@ -200,6 +243,30 @@ class Controls:
             "temperature": heat,
             "seed": seed,
         }
+
+    def _wire_methods_and_window(self) -> None:
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        self._methods.picker.fill(
+            self._fill,
+            {*self.fresh, self.talk.history},
+            self._methods.picker,
+            concurrency_limit=None,  # in the queue, where a refusal reaches the visitor
+            **quiet,
+        )
+        window = self.window[0]
+        window.change(
+            lambda tokens: gr.update(value=_in_view(tokens or 0), visible=(tokens or 0) > 0),
+            window,
+            self._unwindow,
+            queue=False,
+            **quiet,
+        )
+        self._unwindow.click(lambda: 0, None, window, queue=False, **quiet)
+
+
+def _in_view(tokens: int) -> str:
+    """Say what a window does, and what a click on it does."""
+    return f"Only the last {tokens} tokens stay in view: keep everything"
 
 
 def _switches(switch: gr.Checkbox, others: list[Any]) -> None:

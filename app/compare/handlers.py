@@ -94,14 +94,13 @@ class CompareHandlers:
         """
         began = time.monotonic()
         stop = stop or StopFlag()
-        nothing = (None,) * (NUM_DOWNLOADS + 1)
         unchanged = (gr.skip(),) * (NUM_DOWNLOADS + 1)
         try:
             request = self._request(inputs)
             titles = self._engine.lane_titles(request.methods, **request.has())
         except _UNUSABLE as error:
             stop.set()
-            yield component_json(self.idle("No answer.")), *nothing
+            yield self._no_answer(), *unchanged
             raise toast(_sentence(error)) from error
         notices = list(request.notices)
         report: str | None = None
@@ -118,10 +117,10 @@ class CompareHandlers:
                 case FilesReady():
                     yield gr.skip(), *self._downloads(report, event), gr.skip()
                 case Refused() | Failed():
-                    yield component_json(self.idle("No answer.")), *nothing
+                    yield self._no_answer(), *unchanged
                     raise toast(event.sentence)
                 case Stopped():
-                    yield component_json(self.idle("Stopped before the answer began.")), *nothing
+                    yield self._no_answer("Stopped before the answer began."), *unchanged
                 case _:
                     state = stage.growing(stage.in_words(event), titles, event=event)
                     yield component_json(state | {"notices": notices}), *unchanged
@@ -156,7 +155,11 @@ class CompareHandlers:
     def abandoned(self, stop: StopFlag | None) -> str:
         """Return the viewer's value for an answer that never came, as when the queue is full."""
         self.stop(stop)
-        return component_json(self.idle("No answer."))
+        return self._no_answer()
+
+    def _no_answer(self, status: str = "No answer.") -> str:
+        """Return the viewer's value where none came: what was there before is there again."""
+        return component_json(self.idle(status) | {"again": True})
 
     def why(self, asked: Any) -> dict[str, Any]:
         """Return what stood behind a token, or {"error": a sentence}.

@@ -1,4 +1,7 @@
-"""The page's layout: inputs on the left, answers on the right; one above the other on a phone."""
+"""The page's layout: what is asked and how on the left, answers on the right.
+
+On a phone the answers stand between the two.
+"""
 
 import html
 import time
@@ -9,13 +12,16 @@ from typing import Any
 
 import gradio as gr
 
+from app.compare import stage
 from app.compare.card import model_card
 from app.compare.controls import EMPTY, Controls
 from app.compare.handlers import NUM_DOWNLOADS, CompareHandlers
 from app.compare.inputs import Inputs
+from app.compare.talk import Finished
 from app.compare.viewer import answer_viewer
 from app.shared.engine import Engine
 from app.shared.only_uploads import only_uploads
+from app.shared.request import Exchange
 from app.shared.settings import Settings
 from app.shared.stop_flag import StopFlag, remove_stale_flags
 from app.shared.ui import FILE_AGE, component_json, launch
@@ -37,9 +43,8 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
     with page:
         top = gr.HTML(_header(engine), apply_default_css=False, elem_id="top")
         with gr.Row(elem_id="columns"):
-            with gr.Column(scale=4, min_width=300, elem_id="inputs"):
-                controls = Controls(engine)
-            with gr.Column(scale=9, min_width=320, elem_id="answers"):
+            controls = Controls(engine)
+            with gr.Column(min_width=320, elem_id="answers"):
                 downloads = [
                     gr.DownloadButton(text, interactive=False, elem_id=name, render=False)
                     for name, text in (
@@ -54,14 +59,17 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
                 def why(asked: Any) -> dict[str, Any]:  # Gradio marks it, which no method admits
                     return compare.why(asked)
 
-                viewer = answer_viewer(compare.idle(), why)
+                stored = controls.first and controls.first.comparison()
+                begins = stage.stored(stored) if stored else component_json(compare.idle())
+                viewer = answer_viewer(begins, why)
                 with gr.Row(elem_id="take"):
                     for download in downloads:
                         download.render()
+            controls.lay_out_setup()
         _wire(compare, controls, viewer, downloads)
         page.load(
             # seen as a generator, which no lambda is
-            partial(_arriving, engine, compare, controls),
+            partial(_arriving, engine, compare, controls, met=bool(stored)),
             None,
             [top, viewer, *controls.on_arrival],
             concurrency_limit=None,
@@ -94,38 +102,49 @@ def _header(engine: Engine, state: str = "") -> str:
     banner = ""
     if engine.bundled:
         banner = (
-            '<aside class="st-banner"><p><strong>This is the small bundled model.</strong> It has'
-            " only seen coloured shapes on a grid: ask it about pictures like the examples."
-            f" {html.escape(engine.notice)}</p>"
-            "<p>For real pictures, on a GPU of 8 GB or more:"
+            '<details class="st-banner"><summary><strong>The small bundled model answers.</strong>'
+            " It knows coloured shapes on a grid and nothing else."
+            ' <span class="st-more">More</span></summary>'
+            f"<p>{html.escape(engine.notice)} For real pictures, on a GPU of 8 GB or more:"
             " <code>python app.py --model Qwen/Qwen2.5-VL-3B-Instruct</code></p>"
-            f"{model_card(engine.folder, engine.anchored)}</aside>"
+            f"{model_card(engine.folder, engine.anchored)}</details>"
         )
     elif engine.notice:
-        banner = f'<aside class="st-banner"><p>{html.escape(engine.notice)}</p></aside>'
+        banner = f'<p class="st-banner">{html.escape(engine.notice)}</p>'
     return (
-        '<header class="st-top"><h1>SinkTrack</h1><p class="st-tagline">One question, several'
-        " answers: the plain model beside the same model with SinkTrack or another method.</p>"
+        '<header class="st-top"><h1>SinkTrack</h1><p class="st-tagline">Did the model see that, or'
+        " make it up? Compare its own answer with those of methods against hallucination.</p>"
         f'<p class="st-model">Model: <strong>{html.escape(engine.name)}</strong>{state}</p>'
         f"</header>{banner}"
     )
 
 
 def _arriving(
-    engine: Engine, compare: CompareHandlers, controls: Controls
+    engine: Engine, compare: CompareHandlers, controls: Controls, *, met: bool
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the page's head while the model loads and once it is there, viewer and controls."""
+    """Yield the page's head while the model loads and once it is there, viewer and controls.
+
+    Args:
+        engine: Loads the model.
+        compare: Says what an idle viewer shows.
+        controls: Know the example that a visitor meets.
+        met: Whether the viewer shows it already.
+    """
     began = time.monotonic()
-    unchanged = [gr.skip()] * len(controls.on_arrival)
+    unchanged: list[Any] = [gr.skip()] * len(controls.on_arrival)
+    if controls.first is not None:  # a copy of its own for each visitor, because they grow old
+        unchanged[controls.on_arrival.index(controls.picture)] = str(controls.first.picture)
     # The viewer at once or not at all: a visitor may soon have asked, and then it shows the answer.
-    if engine.ready:
-        yield _header(engine), component_json(compare.idle()), *unchanged
+    idle = component_json(compare.idle()) if engine.ready and not met else gr.skip()
+    yield _header(engine), idle, *unchanged
     while not engine.ready:
         doing = engine.loading and f"{html.escape(engine.loading)}, "
         head = _header(engine, f", loading: {doing}{time.monotonic() - began:.0f} seconds so far")
-        yield head, gr.skip(), *unchanged
+        yield head, gr.skip(), *([gr.skip()] * len(controls.on_arrival))
         time.sleep(1)
-    yield _header(engine), gr.skip(), *controls.arrived()
+    none_met = met and not engine.reads_pictures
+    idle = component_json(compare.idle()) if none_met else gr.skip()
+    yield _header(engine), idle, *controls.arrived()
 
 
 def _wire(
@@ -138,20 +157,25 @@ def _wire(
     flag = gr.State()
     talk = controls.talk
     ask, stop = controls.ask, controls.stop
+    # in the queue, where a refusal reaches the visitor as a message
+    waits: dict[str, Any] = {
+        "concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"
+    }  # fmt: skip
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
     def buttons(running: bool) -> list[Any]:
         return [gr.update(interactive=not running), gr.update(interactive=running)]
 
-    def no_downloads() -> list[Any]:
-        return [gr.update(interactive=False)] * NUM_DOWNLOADS
+    def offered(finished: Finished | None) -> list[Any]:
+        """What can be had of the last comparison: its files, and going on from it."""
+        there = gr.update(interactive=finished is not None)
+        return [*[there] * NUM_DOWNLOADS, *talk.offer(finished)]
 
     def read(values: dict[Any, Any]) -> Inputs:
         return controls.read(values, values[talk.history])
 
     def begin(values: dict[Any, Any]) -> tuple[Any, ...]:
-        begun = compare.begin(values[flag], read(values))
-        return *begun, *buttons(True), *no_downloads(), None, *talk.offer(None)
+        return *compare.begin(values[flag], read(values)), *buttons(True), *offered(None)
 
     def answer(values: dict[Any, Any]) -> Iterator[tuple[Any, ...]]:
         yield from compare.answer(values[flag], read(values))
@@ -161,55 +185,79 @@ def _wire(
         [ask.click, controls.question.submit],
         begin,
         inputs,
-        [viewer, flag, ask, stop, *downloads, talk.finished, *talk.offered],
-        concurrency_limit=None,  # in the queue, where a refusal reaches the visitor as a message
-        show_progress="hidden",
-        api_visibility="private",
+        [viewer, flag, ask, stop, *downloads, *talk.offered],
+        **waits,
     )
-    answered = begun.success(
-        answer,
-        inputs,
-        [viewer, *downloads, talk.finished],
-        concurrency_limit=None,
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    answered = begun.success(answer, inputs, [viewer, *downloads, talk.finished], **waits)
     answered.success(
         lambda finished: [*buttons(False), *talk.offer(finished)],
         talk.finished,
         [ask, stop, *talk.offered],
         **quick,
     )
+    # what was there before a refusal is there again
     answered.failure(
-        lambda flag: [compare.abandoned(flag), *buttons(False)], flag, [viewer, ask, stop], **quick
+        lambda flag, finished: [compare.abandoned(flag), *buttons(False), *offered(finished)],
+        [flag, talk.finished],
+        [viewer, ask, stop, *downloads, *talk.offered],
+        **quick,
     )
     stop.click(compare.stop, flag, stop, **quick)
-    _wire_talk(controls, flag, viewer, downloads)
+
+    def set_aside(running: StopFlag | None, borrowed: int, window: Any) -> list[Any]:
+        """Take answers away that are about another picture than the one that is there now."""
+        outputs = 1 + NUM_DOWNLOADS + 1 + len(talk.offered) + 1
+        if running is not None and not running.is_set():
+            return [gr.skip()] * outputs
+        idle = component_json(compare.idle("Ask, and the answers appear here."))
+        return [idle, *offered(None), None, controls.given_back(borrowed, window)]
+
+    window = controls.window[0]
+    gr.on(
+        [controls.picture.upload, controls.picture.clear],
+        set_aside,
+        [flag, controls.borrowed, window],
+        [viewer, *downloads, *talk.offered, talk.finished, window],
+        **quick,
+    )
+    _wire_talk(controls, flag, viewer, downloads, waits)
 
 
 def _wire_talk(
-    controls: Controls, flag: gr.State, viewer: gr.HTML, downloads: list[gr.DownloadButton]
+    controls: Controls,
+    flag: gr.State,
+    viewer: gr.HTML,
+    downloads: list[gr.DownloadButton],
+    waits: dict[str, Any],
 ) -> None:
     """Connect what goes on from an answer, and what begins anew."""
     talk = controls.talk
-    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    outputs = [*talk.shown, controls.picture_box, *controls.fresh]
+    outputs = [*talk.shown, *controls.place, *controls.fresh]
 
     def go_on(*values: Any) -> tuple[Any, ...]:
-        # another picture can still be given, among "more"
-        return *talk.go_on(*values), gr.update(visible=False), *EMPTY
+        return *talk.go_on(*values), *controls.where(goes_on=True), *EMPTY
 
     def start_anew(running: StopFlag | None) -> tuple[Any, ...]:
-        return *talk.start_anew(running), controls.picture_shown(), *EMPTY
+        return *talk.start_anew(running), *controls.where(goes_on=False), *EMPTY
+
+    def ask_again(
+        running: StopFlag | None, history: tuple[Exchange, ...], event: gr.EventData
+    ) -> tuple[Any, ...]:
+        before, asked = talk.back_to(running, history, getattr(event, "index", None))
+        goes_on = bool(before[0])
+        again = controls.asked_again(asked, first=not goes_on)
+        return *before, *controls.where(goes_on=goes_on), *again
 
     def choose(running: StopFlag | None, event: gr.EventData) -> tuple[Any, ...]:
         chosen = controls.choose(running, event)
-        return *talk.start_anew(running), controls.picture_shown(), *chosen
+        return *talk.start_anew(running), *controls.where(goes_on=False), *chosen
 
-    followed = talk.follow.click(go_on, [flag, talk.finished, talk.choice], outputs, **quick)
+    followed = talk.follow.click(go_on, [flag, talk.finished, talk.choice], outputs, **waits)
     followed.success(None, None, None, js="() => SinkTrackPage.askNext()")
-    talk.anew.click(start_anew, flag, outputs, **quick)
+    talk.anew.click(start_anew, flag, outputs, **waits)
+    edited = talk.turns.edit(ask_again, [flag, talk.history], outputs, **waits)
+    edited.success(None, None, None, js="() => SinkTrackPage.askNext()")
     if controls.examples is not None:
         # a comparison that was stored is shown at once, whatever the model is doing
-        shown = [*outputs, *controls.window, viewer, *downloads]
-        controls.examples.choose(choose, flag, shown, **quick)
+        shown = [*outputs, *controls.window, controls.borrowed, viewer, *downloads]
+        controls.examples.choose(choose, flag, shown, **waits)

@@ -1,7 +1,8 @@
 """What the viewer is told to show. Its value is what is returned here, as JSON text.
 
 A state has "status", a sentence; "busy"; "notices", sentences; and "lanes" while answers grow, or
-"payload" once they are finished. `static/compare.js` reads it.
+"payload" once they are finished. With "again" the browser shows what it last had of the latter.
+`static/compare.js` reads it.
 """
 
 import json

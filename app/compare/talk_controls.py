@@ -7,7 +7,7 @@ import gradio as gr
 from app.compare.handlers import refuse_while_answering
 from app.compare.talk import Finished, shown
 from app.compare.viewer import turn_list
-from app.shared.request import Exchange
+from app.shared.request import Asked, Exchange
 from app.shared.stop_flag import StopFlag
 from app.shared.ui import toast
 
@@ -16,14 +16,15 @@ class TalkControls:
     """Lays out the earlier turns; must be made inside a column of a page.
 
     Its fields hold the components: `history`, the session's conversation; `finished`, its last
-    question with all answers; `anew`; and after `lay_out_follow_up` `choice` and `follow`.
+    question with all answers; `turns`, whose event "edit" names one of it; `anew`; and after
+    `lay_out_follow_up` `choice` and `follow`.
     """
 
     def __init__(self) -> None:
         self.history = gr.State(())
         self.finished = gr.State()
         with gr.Column(visible=False, elem_id="talk") as self._turns_box:
-            self._turns = turn_list()
+            self.turns = turn_list()
             self.anew = gr.Button("Start anew", size="sm", elem_id="anew")
 
     def lay_out_follow_up(self) -> None:
@@ -35,7 +36,7 @@ class TalkControls:
     @property
     def shown(self) -> list[Any]:
         """What `go_on` and `start_anew` set."""
-        return [self.history, self.finished, self._turns_box, self._turns, self._follow_box]
+        return [self.history, self.finished, self._turns_box, self.turns, self._follow_box]
 
     @property
     def offered(self) -> list[Any]:
@@ -66,6 +67,24 @@ class TalkControls:
         """Forget the earlier turns."""
         refuse_while_answering(running)
         return self._set(())
+
+    def back_to(
+        self, running: StopFlag | None, history: tuple[Exchange, ...], index: Any
+    ) -> tuple[tuple[Any, ...], Asked]:
+        """Return the conversation before one of its questions, for `shown`, and that question.
+
+        Args:
+            running: Stops the answer that is being written; None if none ever was.
+            history: The conversation.
+            index: Which question, as the browser sent it.
+
+        Raises:
+            gr.Error: If there is no such question.
+        """
+        refuse_while_answering(running)
+        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(history):
+            raise toast("There is no such question: choose one of those shown.")
+        return self._set(history[:index]), history[index].asked
 
     def _set(self, history: tuple[Exchange, ...]) -> tuple[Any, ...]:
         return (

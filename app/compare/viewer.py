@@ -12,15 +12,15 @@ import gradio as gr
 from app.shared.ui import component_json
 
 
-def answer_viewer(state: dict[str, Any], why: Callable[[Any], dict[str, Any]]) -> gr.HTML:
+def answer_viewer(state: str, why: Callable[[Any], dict[str, Any]]) -> gr.HTML:
     """Return the place where answers grow and are looked at.
 
     Args:
-        state: See `app.compare.stage`.
+        state: What it shows at first: see `app.compare.stage`.
         why: Called from the browser, see `CompareHandlers.why`.
     """
     return gr.HTML(
-        value=component_json(state),
+        value=state,
         html_template='<div class="st-stage"></div>',
         js_on_load="SinkTrackPage.stage("
         "element.querySelector('.st-stage'), props, watch, (asked) => server.why(asked));",
@@ -65,11 +65,15 @@ def method_picker(value: str, offered: str) -> gr.HTML:
 
 
 def turn_list() -> gr.HTML:
-    """Return the earlier turns of a conversation; its value is what `app.compare.talk` makes."""
+    """Return the earlier turns of a conversation; its value is what `app.compare.talk` makes.
+
+    It triggers the event "edit" with the index of a question that is to be asked anew.
+    """
     return gr.HTML(
         value=component_json([]),
         html_template='<div class="st-turns"></div>',
-        js_on_load="SinkTrackPage.turns(element.querySelector('.st-turns'), props, watch);",
+        js_on_load="SinkTrackPage.turns("
+        "element.querySelector('.st-turns'), props, watch, (data) => trigger('edit', data));",
         apply_default_css=False,
         elem_id="turns",
     )

@@ -5,6 +5,7 @@ Scripts in benchmarks/ use this as well.
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -158,6 +159,12 @@ class Visitor(Guest):
             expect(self.page.locator("#picture img")).to_be_visible()
         self.page.fill("#question textarea", question)
 
+    def take_away(self) -> None:
+        """Take the picture away that is there."""
+        clear = self.page.locator("#picture button[aria-label='Clear']")
+        clear.or_(self.page.get_by_label("Remove")).click()
+        expect(self.page.locator("#picture img")).to_have_count(0)
+
     def allow(self, tokens: int) -> None:
         """Set how long an answer may be."""
         self.page.locator("#settings button").first.click()
@@ -171,8 +178,8 @@ class Visitor(Guest):
 
     def finish(self, milliseconds: int = WAIT_MILLISECONDS) -> None:
         """Wait for the heatmaps, which come with the end of an answer, and for the downloads."""
-        plots = self.page.locator("#stage .stv-attention canvas")
-        expect(plots).not_to_have_count(0, timeout=milliseconds)
+        done = re.compile("^(Done|Stopped) after")
+        expect(self.status()).to_have_text(done, timeout=milliseconds)
         expect(self.page.locator("#ask")).to_be_enabled()
 
     def answer(self, lane: str) -> Locator:

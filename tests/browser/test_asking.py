@@ -44,8 +44,9 @@ def video(tmp_path) -> Path:
     return path
 
 
-def open_up(visitor: Visitor, name: str) -> None:
-    visitor.page.locator(f"#{name} button").first.click()
+def turn_to(visitor: Visitor, tab: str) -> None:
+    """Turn to a tab of what is asked about."""
+    visitor.page.locator("#about").get_by_role("tab", name=tab, exact=True).click()
 
 
 def choose(visitor: Visitor, *titles: str) -> None:
@@ -149,7 +150,7 @@ def test_what_fits_is_filled_in_and_reset(visit, page_url, picture):
     expect(chosen.nth(0)).to_have_text("Plain model")
     pictured = chosen.all_inner_texts()
     assert 3 <= len(pictured) <= 6
-    open_up(visitor, "more")
+    turn_to(visitor, "Passage")
     page.fill("#passage textarea", PASSAGE)
     page.locator("#passage textarea").blur()
     page.get_by_role("button", name="All that fit").click()
@@ -184,7 +185,7 @@ def test_parameters_out_of_range_are_refused_and_the_page_stays_usable(visit, pa
 
 def test_two_pictures_and_a_video_are_shown_one_by_one(visit, page_url, picture, other, video):
     visitor = visit(page_url)
-    open_up(visitor, "more")
+    turn_to(visitor, "More")
     give_files(visitor, other, video)
     visitor.ask(picture, QUESTION)
     visitor.finish()
@@ -193,7 +194,7 @@ def test_two_pictures_and_a_video_are_shown_one_by_one(visit, page_url, picture,
 
 def test_a_passage_is_asked_about_without_a_picture(visit, page_url):
     visitor = visit(page_url)
-    open_up(visitor, "more")
+    turn_to(visitor, "Passage")
     visitor.page.fill("#passage textarea", PASSAGE)
     visitor.ask(None, "Which colour has the circle?")
     visitor.finish()
@@ -222,9 +223,9 @@ def test_a_conversation_goes_on_from_the_chosen_answer(visit, page_url, picture,
     expect(turns.nth(1)).to_contain_text(first)
     expect(page.locator("#question textarea")).to_be_focused()
     expect(page.locator("#question textarea")).to_have_value("")
-    expect(page.locator("#picture")).to_have_count(0)
+    expect(page.locator("#picture")).not_to_be_visible()
 
-    open_up(visitor, "more")
+    turn_to(visitor, "More")
     give_files(visitor, other)
     visitor.ask(None, "Is there a red circle?")
     visitor.finish()
@@ -237,6 +238,31 @@ def test_a_conversation_goes_on_from_the_chosen_answer(visit, page_url, picture,
     page.click("#anew")
     expect(page.locator("#turns")).to_have_count(0)
     visitor.ask(picture, QUESTION)
+    visitor.finish()
+    expect(page.locator("#stage .stv-turn")).to_have_count(0)
+
+
+def test_an_earlier_question_is_edited_and_asked_again(visit, page_url, picture):
+    """The conversation goes back to before it, with what it was about."""
+    visitor = visit(page_url)
+    page = visitor.page
+    visitor.ask(picture, QUESTION)
+    visitor.finish()
+    page.click("#follow")
+    visitor.ask(None, "Is there a red circle?")
+    visitor.finish()
+    page.click("#follow")
+    turns = page.locator("#turns .st-turn")
+    expect(turns).to_have_count(4)
+    page.get_by_role("button", name="Edit and ask again: Is there").click()
+    expect(turns).to_have_count(2)
+    expect(page.locator("#question textarea")).to_have_value("Is there a red circle?")
+    expect(page.locator("#question textarea")).to_be_focused()
+    page.get_by_role("button", name="Edit and ask again").click()
+    expect(turns).to_have_count(0)
+    expect(page.locator("#question textarea")).to_have_value(QUESTION)
+    expect(page.locator("#picture img")).to_be_visible()
+    visitor.ask(None, "What is shown?")
     visitor.finish()
     expect(page.locator("#stage .stv-turn")).to_have_count(0)
 
@@ -259,7 +285,7 @@ def test_an_example_begins_anew(visit, page_url, picture):
 def test_what_cannot_be_asked_is_said_and_the_page_stays_usable(visit, page_url, tmp_path):
     visitor = visit(page_url)
     page = visitor.page
-    open_up(visitor, "more")
+    turn_to(visitor, "More")
     forged = tmp_path / "forged.mp4"
     forged.write_text("<html>no video</html>")
     give_files(visitor, forged)
@@ -268,10 +294,12 @@ def test_what_cannot_be_asked_is_said_and_the_page_stays_usable(visit, page_url,
     expect(page.locator("#ask")).to_be_enabled()
     page.locator("#more-files button[aria-label=Clear]").click()
 
+    turn_to(visitor, "Passage")
     page.fill("#passage textarea", "A red circle. " * 10_000)
     page.click("#ask")
     expect(visitor.toast()).to_contain_text("leaves room for 32")
     page.fill("#passage textarea", "<|im_end|> <img src=x onerror=window.hacked=1>")
+    turn_to(visitor, "More")
     page.fill("#system textarea", "<|im_start|>")
     page.click("#ask")
     visitor.finish()
@@ -318,8 +346,10 @@ def test_a_text_only_model_is_asked_without_pictures(text_only, visit):
 def test_on_a_phone_all_of_it_fits(visit, page_url, scheme):
     visitor = visit(page_url, width=390, height=844, color_scheme=scheme)
     page = visitor.page
-    for name in ("more", "settings"):
-        open_up(visitor, name)
+    page.locator("#settings button").first.click()
+    for tab in ("Passage", "More", "Picture"):
+        turn_to(visitor, tab)
+        assert visitor.overflow() <= 0
     page.locator(".st-set summary").first.click()
     assert visitor.overflow() <= 0
     page.click("#methods .st-open")

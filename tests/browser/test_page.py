@@ -37,6 +37,76 @@ def test_an_example_shows_its_stored_answer_at_once_and_is_asked_with_enter(visi
     assert all(visitor.drawn(where, lane)[1] > 8 for where in (OVERVIEW, HEADS) for lane in (0, 1))
 
 
+def test_a_visitor_meets_an_example_that_is_answered(visit, page_url):
+    """Picture, question and answers belong together; asked again, the answers are the same."""
+    visitor = visit(page_url)
+    page = visitor.page
+    expect(visitor.status()).to_contain_text("Stored with this page")
+    expect(page.locator("#picture img")).to_be_visible()
+    first = page.locator(".st-example .st-question").first.inner_text()
+    expect(page.locator("#question textarea")).to_have_value(first)
+    stored = [visitor.answer(lane).inner_text() for lane in LANES]
+    assert all(stored)
+    page.click("#ask")
+    expect(visitor.status()).to_contain_text("Done after")
+    assert [visitor.answer(lane).inner_text() for lane in LANES] == stored
+
+
+def test_a_picture_of_ones_own_sets_the_example_aside(visit, page_url, picture):
+    """Answers about another picture go, and so does the window that the example brought."""
+    visitor = visit(page_url)
+    page = visitor.page
+    page.locator(".st-example", has_text="Count from one to forty").first.click()
+    expect(page.locator("#unwindow")).to_have_text(re.compile("last 24 tokens"))
+    page.set_input_files("#picture input[type=file]", picture)
+    expect(visitor.status()).to_contain_text("Ask, and the answers appear here")
+    expect(page.locator(f"#stage {OVERVIEW}")).to_have_count(0)
+    expect(page.locator("#unwindow")).not_to_be_visible()
+    visitor.ask(None, QUESTION)
+    expect(visitor.status()).to_contain_text("Done after")
+    expect(page.locator("#stage .stv-axis-flags").first).not_to_contain_text("out of view")
+
+
+def test_a_window_is_seen_and_put_away(visit, page_url):
+    """What an example sets stands beside Ask, and one click undoes it."""
+    visitor = visit(page_url)
+    page = visitor.page
+    page.locator(".st-example", has_text="Count from one to forty").first.click()
+    page.click("#unwindow")
+    expect(page.locator("#unwindow")).not_to_be_visible()
+    page.locator("#settings button").first.click()
+    expect(page.get_by_label("Window (tokens)")).to_have_value("0")
+
+
+def test_a_refusal_leaves_what_was_there(visit, page_url, picture, tmp_path):
+    """The comparison, its downloads, and going on from it."""
+    visitor = visit(page_url)
+    page = visitor.page
+    visitor.ask(picture, QUESTION)
+    expect(visitor.status()).to_contain_text("Done after")
+    before = [visitor.answer(lane).inner_text() for lane in LANES]
+    page.fill("#question textarea", "word " * 3000)
+    page.click("#ask")
+    expect(visitor.toast()).to_contain_text("2000")
+    expect(visitor.status()).to_contain_text("No answer")
+    assert [visitor.answer(lane).inner_text() for lane in LANES] == before
+    expect(page.locator(f"#stage {OVERVIEW}")).to_have_count(2)
+    expect(page.locator("#report")).to_be_enabled()
+    expect(page.locator("#follow")).to_be_visible()
+
+
+def test_an_example_is_refused_while_an_answer_is_written(visit, endless_url, picture):
+    """In a sentence, and the answer goes on."""
+    visitor = visit(endless_url)
+    page = visitor.page
+    visitor.ask(picture, QUESTION)
+    expect(visitor.status()).to_contain_text("Writing token")
+    page.locator(".st-example").nth(1).click()
+    expect(visitor.toast()).to_contain_text("An answer is being written")
+    page.click("#stop")
+    expect(visitor.status()).to_contain_text("Stopped after")
+
+
 def test_tokens_are_chosen_by_mouse_and_by_keyboard(visit, page_url, picture):
     visitor = visit(page_url)
     page = visitor.page
@@ -253,6 +323,7 @@ def test_what_is_missing_or_unreadable_is_said_and_the_page_stays_usable(
 ):
     visitor = visit(page_url)
     page = visitor.page
+    visitor.take_away()
     page.click("#ask")
     expect(visitor.toast()).to_contain_text("There is no picture yet")
 
@@ -264,7 +335,7 @@ def test_what_is_missing_or_unreadable_is_said_and_the_page_stays_usable(
     expect(visitor.toast()).to_contain_text("is not a picture that can be read")
     expect(page.locator("#ask")).to_be_enabled()
 
-    page.get_by_label("Remove").or_(page.locator("#picture button[aria-label='Clear']")).click()
+    visitor.take_away()
     visitor.give(picture, "   ")
     page.click("#ask")
     expect(visitor.toast()).to_contain_text("The question is blank")

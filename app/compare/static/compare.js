@@ -15,6 +15,7 @@ const SinkTrackPage = (() => {
     const notices = make("ul", "st-notices");
     const cards = make("div", "st-cards");
     host.append(status, notices, cards);
+    let last = null; // what stood here before a question that got no answer
 
     function show() {
       const state = JSON.parse(props.value);
@@ -25,13 +26,17 @@ const SinkTrackPage = (() => {
       spoken.dataset.phase = phase;
       status.classList.toggle("st-busy", state.busy);
       notices.replaceChildren(...state.notices.map((notice) => make("li", "", notice)));
-      if (state.payload) {
-        const payload = withReaders(JSON.parse(state.payload));
-        if (state.key) payload.why = (at) => why({ key: state.key, at });
-        SinkTrackViewer.mount(cards, payload);
-      }
+      if (state.payload) last = state;
+      if (state.payload || (state.again && last)) mount(last);
       else SinkTrackViewer.progress(cards, state.lanes);
+      if (!state.payload && !state.again && !state.busy) last = null;
       if (state.began) reveal(host);
+    }
+
+    function mount({ payload: text, key }) {
+      const payload = withReaders(JSON.parse(text));
+      if (key) payload.why = (at) => why({ key, at });
+      SinkTrackViewer.mount(cards, payload);
     }
     watch("value", show);
     show();
@@ -79,18 +84,23 @@ const SinkTrackPage = (() => {
     host.append(...buttons);
   }
 
-  /** The earlier turns of a conversation, kept in step with the value that the server sends. */
-  function turns(host, props, watch) {
+  /** The earlier turns of a conversation, kept in step with the value that the server sends; `edit` receives
+   * the {index} of a question to ask anew. */
+  function turns(host, props, watch, edit) {
     const show = () => {
-      host.replaceChildren(...JSON.parse(props.value).flatMap(turn));
+      host.replaceChildren(...JSON.parse(props.value).flatMap((each, index) => turn(each, () => edit({ index }))));
       host.scrollTop = host.scrollHeight;
     };
     watch("value", show);
     show();
   }
 
-  function turn({ question, about, pictures, answer, by }) {
+  function turn({ question, about, pictures, answer, by }, edit) {
     const asked = said("You", question);
+    const again = Object.assign(make("button", "st-again", "Edit"), { type: "button" });
+    again.setAttribute("aria-label", `Edit and ask again: ${question}`);
+    again.addEventListener("click", edit);
+    asked.prepend(again);
     for (const src of pictures) {
       const picture = make("img");
       picture.src = src;
