@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from app.compare import stage
-from app.compare.examples import read_examples
+from app.compare.examples import Example, read_examples
 from app.compare.handlers import NUM_DOWNLOADS, refuse_while_answering
 from app.compare.inputs import Inputs
 from app.compare.method_inputs import MethodControls
@@ -28,11 +28,11 @@ class Controls:
     """Lays out what is asked, and after it how; must be made inside a row of a page.
 
     Its fields hold the components: `question`, `ask`, `stop`; `talk`, those of the conversation;
-    `examples`, None without any; `window`, how many of the last and of the first tokens are kept,
-    and `borrowed`, how many of the last an example asked for; `fresh`, what a question is about,
-    which the next one begins without; `inputs`, all from which `read` takes a value; and
-    `on_arrival`, what `arrived` tells once the model is there. `first` is the example that a
-    visitor meets, None without any.
+    `examples`, None without any; `window`, how many of the last and of the first tokens are kept;
+    `example`, the one that is filled in, None after something of one's own; `fresh`, what a
+    question is about, which the next one begins without; `inputs`, all from which `read` takes a
+    value; and `on_arrival`, what `arrived` tells once the model is there. `first` is the example
+    that a visitor meets, None without any.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -61,7 +61,7 @@ class Controls:
             *self.place,
             self._files_box,
             self._examples_box,
-            *self.fresh,
+            self.question,
             self._methods.picker,
         ]
         self._wire_methods_and_window()
@@ -103,7 +103,8 @@ class Controls:
         """
         window, first_tokens = self.window
         return Inputs(
-            picture=values[self.picture],
+            # the example's is still there where a model came that reads none
+            picture=values[self.picture] if self._engine.reads_pictures else None,
             question=values[self.question],
             more=tuple(values[self._files] or ()),
             passage=values[self._passage],
@@ -119,9 +120,9 @@ class Controls:
         """Return the updates of `on_arrival` for the model that is there now."""
         sees = self._engine.reads_pictures
         boxes = [gr.update(visible=sees)] * 2
-        given = [gr.skip()] * len(self.fresh) if sees else EMPTY
-        place = [gr.skip()] * 2 if sees else self.where(goes_on=False)
-        return [*place, *boxes, *given, self._methods.arrived()]
+        unchanged = [gr.skip()] * 3
+        begins = unchanged if sees else [*self.where(goes_on=False), ""]
+        return [*begins[:2], *boxes, begins[2], self._methods.arrived()]
 
     def where(self, *, goes_on: bool) -> list[Any]:
         """Return the updates of `place`.
@@ -134,14 +135,14 @@ class Controls:
         return [gr.update(visible=shown), gr.update(selected=front)]
 
     def choose(self, running: StopFlag | None, event: gr.EventData) -> tuple[Any, ...]:
-        """Fill in an example: `fresh`, `window`, `borrowed`, and its stored comparison, if any."""
+        """Fill in an example: `fresh`, `window`, `example`, and its stored comparison, if any."""
         refuse_while_answering(running)
         index = getattr(event, "index", None)
         if not isinstance(index, int) or not 0 <= index < len(self._found):
             raise toast("There is no such example: choose one of those shown.")
         example = self._found[index][0]
         filled = str(example.picture), example.question, "", None
-        window = example.window, example.sinks, example.window
+        window = example.window, example.sinks, example
         comparison = example.comparison()
         if comparison is None:
             return *filled, *window, *([gr.skip()] * (1 + NUM_DOWNLOADS))
@@ -159,9 +160,10 @@ class Controls:
         picture = files.pop(0) if first and asked.pictures else None
         return picture, asked.question, asked.passage or "", files or None
 
-    def given_back(self, borrowed: int, window: Any) -> Any:
-        """Return the window's update for a picture of one's own: none that an example brought."""
-        return 0 if borrowed and window == borrowed else gr.skip()
+    def without(self, example: Example | None, window: Any) -> list[Any]:
+        """Return what `example` and the window are after something of one's own was given."""
+        brought = example is not None and example.window and window == example.window
+        return [None, 0 if brought else gr.skip()]
 
     def _fill(self, values: Mapping[Any, Any]) -> str:
         """Choose methods that fit what a visitor is about to ask."""
@@ -176,9 +178,9 @@ class Controls:
     def _lay_out_what_is_asked_about(self, sees: bool) -> None:
         tab = {"render_children": True}  # else a tab that was never opened has no values
         with gr.Tab("Picture", visible=sees, id=_PICTURE, elem_id=_PICTURE, **tab) as shown:
-            self.picture = picture_input()
+            self.picture = picture_input(self.first and self.first.picture)
         self._picture_tab = shown
-        with gr.Tab("Passage", id=_PASSAGE, elem_id=_PASSAGE, **tab):
+        with gr.Tab("Passage", id=_PASSAGE, elem_id=_PASSAGE, **tab) as self.passage_tab:
             self._passage = gr.Textbox(
                 label="Passage",
                 placeholder="A text that the question is about; beside a picture, or alone.",
@@ -225,7 +227,7 @@ class Controls:
                 "first ones.",
             )
             first = gr.Number(value=1, precision=0, minimum=0, label="First tokens kept")
-        self.borrowed = gr.State(in_view)
+        self.example = gr.State(self.first)
         sample = gr.Checkbox(
             label="Sample",
             info="Off: the most likely token each time. On: all answers share their noise.",

@@ -15,6 +15,7 @@ import gradio as gr
 from app.compare import stage
 from app.compare.card import model_card
 from app.compare.controls import EMPTY, Controls
+from app.compare.examples import Example
 from app.compare.handlers import NUM_DOWNLOADS, CompareHandlers
 from app.compare.inputs import Inputs
 from app.compare.talk import Finished
@@ -127,20 +128,18 @@ def _arriving(
     Args:
         engine: Loads the model.
         compare: Says what an idle viewer shows.
-        controls: Know the example that a visitor meets.
-        met: Whether the viewer shows it already.
+        controls: Get what the model brings along.
+        met: Whether the visitor meets an example.
     """
     began = time.monotonic()
-    unchanged: list[Any] = [gr.skip()] * len(controls.on_arrival)
-    if controls.first is not None:  # a copy of its own for each visitor, because they grow old
-        unchanged[controls.on_arrival.index(controls.picture)] = str(controls.first.picture)
+    unchanged = [gr.skip()] * len(controls.on_arrival)
     # The viewer at once or not at all: a visitor may soon have asked, and then it shows the answer.
     idle = component_json(compare.idle()) if engine.ready and not met else gr.skip()
     yield _header(engine), idle, *unchanged
     while not engine.ready:
         doing = engine.loading and f"{html.escape(engine.loading)}, "
         head = _header(engine, f", loading: {doing}{time.monotonic() - began:.0f} seconds so far")
-        yield head, gr.skip(), *([gr.skip()] * len(controls.on_arrival))
+        yield head, gr.skip(), *unchanged
         time.sleep(1)
     none_met = met and not engine.reads_pictures
     idle = component_json(compare.idle()) if none_met else gr.skip()
@@ -204,22 +203,28 @@ def _wire(
     )
     stop.click(compare.stop, flag, stop, **quick)
 
-    def set_aside(running: StopFlag | None, borrowed: int, window: Any) -> list[Any]:
-        """Take answers away that are about another picture than the one that is there now."""
-        outputs = 1 + NUM_DOWNLOADS + 1 + len(talk.offered) + 1
+    def set_aside(running: StopFlag | None, example: Example | None, window: Any) -> list[Any]:
+        """Take answers away that are about something else than what is there now."""
         if running is not None and not running.is_set():
-            return [gr.skip()] * outputs
+            return [gr.skip()] * len(aside)
         idle = component_json(compare.idle("Ask, and the answers appear here."))
-        return [idle, *offered(None), None, controls.given_back(borrowed, window)]
+        return [idle, *offered(None), None, *controls.without(example, window)]
+
+    def set_example_aside(
+        running: StopFlag | None, example: Example | None, window: Any, *given: Any
+    ) -> list[Any]:
+        """Make room for a passage, which would else be asked about beside the example's picture."""
+        if example is None:
+            return [gr.skip()] * len(aside) + [*given]
+        return [*set_aside(running, example, window), None, ""]
 
     window = controls.window[0]
-    gr.on(
-        [controls.picture.upload, controls.picture.clear],
-        set_aside,
-        [flag, controls.borrowed, window],
-        [viewer, *downloads, *talk.offered, talk.finished, window],
-        **quick,
-    )
+    about = [flag, controls.example, window]
+    aside = [viewer, *downloads, *talk.offered, talk.finished, controls.example, window]
+    own = [controls.picture.upload, controls.picture.clear]
+    gr.on(own, set_aside, about, aside, **quick)
+    brought = [controls.picture, controls.question]
+    controls.passage_tab.select(set_example_aside, [*about, *brought], [*aside, *brought], **quick)
     _wire_talk(controls, flag, viewer, downloads, waits)
 
 
@@ -259,5 +264,5 @@ def _wire_talk(
     edited.success(None, None, None, js="() => SinkTrackPage.askNext()")
     if controls.examples is not None:
         # a comparison that was stored is shown at once, whatever the model is doing
-        shown = [*outputs, *controls.window, controls.borrowed, viewer, *downloads]
+        shown = [*outputs, *controls.window, controls.example, viewer, *downloads]
         controls.examples.choose(choose, flag, shown, **waits)

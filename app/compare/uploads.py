@@ -13,14 +13,16 @@ from gradio.data_classes import FileData, ImageData, ListFiles
 from app.shared.ui import toast
 
 
-def picture_input() -> gr.Image:
+def picture_input(first: Path | None = None) -> gr.Image:
     """Return an image input that hands over the path of the file as it was uploaded.
 
     Gradio would open and convert it; `sinktrack.core.images.load_picture` does that once, and says
     in a sentence what is wrong with a file that it refuses. An update of the component by Gradio
-    would make another one without this: whoever hides it hides a column around it.
+    would make another one without this, and `gr.skip` is one: whoever hides it hides what is around
+    it, and whoever leaves it as it is returns its value.
     """
     picture = gr.Image(
+        None if first is None else str(first),
         label="Picture",
         type="filepath",
         sources=["upload", "clipboard"],
