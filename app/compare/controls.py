@@ -27,12 +27,12 @@ _PICTURE, _PASSAGE, _MORE = "picture-tab", "passage-tab", "more-tab"
 class Controls:
     """Lays out what is asked, and after it how; must be made inside a row of a page.
 
-    Its fields hold the components: `question`, `ask`, `stop`; `talk`, those of the conversation;
-    `examples`, None without any; `window`, how many of the last and of the first tokens are kept;
-    `example`, the one that is filled in, None after something of one's own; `fresh`, what a
-    question is about, which the next one begins without; `inputs`, all from which `read` takes a
-    value; and `on_arrival`, what `arrived` tells once the model is there. `first` is the example
-    that a visitor meets, None without any.
+    Its fields hold the components: `picture`, `passage_tab`, `files`, `question`, `ask`, `stop`;
+    `talk`, those of the conversation; `examples`, None without any; `window`, how many of the last
+    and of the first tokens are kept; `example`, the one that is filled in, None after something of
+    one's own; `fresh`, what a question is about, which the next one begins without; `inputs`, all
+    from which `read` takes a value; and `on_arrival`, what `arrived` tells once the model is there.
+    `first` is the example that a visitor meets, None without any.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -49,7 +49,7 @@ class Controls:
             self._methods = MethodControls(self._engine)
             with gr.Accordion("Settings", open=False, elem_id="settings"):
                 self._lay_out_settings(self._engine, self.first.window if self.first else 0)
-        self.fresh: list[Any] = [self.picture, self.question, self._passage, self._files]
+        self.fresh: list[Any] = [self.picture, self.question, self._passage, self.files]
         self.inputs: list[Any] = [
             *self.fresh,
             self._system,
@@ -106,7 +106,7 @@ class Controls:
             # the example's is still there where a model came that reads none
             picture=values[self.picture] if self._engine.reads_pictures else None,
             question=values[self.question],
-            more=tuple(values[self._files] or ()),
+            more=tuple(values[self.files] or ()),
             passage=values[self._passage],
             system=values[self._system],
             history=history or (),
@@ -169,7 +169,7 @@ class Controls:
         """Choose methods that fit what a visitor is about to ask."""
         asked = Inputs(
             picture=values[self.picture],
-            more=tuple(values[self._files] or ()),
+            more=tuple(values[self.files] or ()),
             passage=values[self._passage],
             history=values[self.talk.history] or (),
         )
@@ -190,7 +190,7 @@ class Controls:
             )
         with gr.Tab("More", id=_MORE, elem_id=_MORE, **tab):
             with gr.Column(visible=sees) as self._files_box:
-                self._files = more_files_input()
+                self.files = more_files_input()
             self._system = gr.Textbox(
                 label="System prompt",
                 placeholder="How the model is to behave; empty for its own.",

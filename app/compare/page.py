@@ -211,12 +211,13 @@ def _wire(
         return [idle, *offered(None), None, *controls.without(example, window)]
 
     def set_example_aside(
-        running: StopFlag | None, example: Example | None, window: Any, *given: Any
+        running: StopFlag | None, example: Example | None, window: Any, picture: Any, question: Any
     ) -> list[Any]:
-        """Make room for a passage, which would else be asked about beside the example's picture."""
+        """Make room for a passage or files, which would else be asked about beside its picture."""
         if example is None:
-            return [gr.skip()] * len(aside) + [*given]
-        return [*set_aside(running, example, window), None, ""]
+            return [*[gr.skip()] * len(aside), picture, question]
+        own = "" if question == example.question else question
+        return [*set_aside(running, example, window), None, own]
 
     window = controls.window[0]
     about = [flag, controls.example, window]
@@ -224,7 +225,13 @@ def _wire(
     own = [controls.picture.upload, controls.picture.clear]
     gr.on(own, set_aside, about, aside, **quick)
     brought = [controls.picture, controls.question]
-    controls.passage_tab.select(set_example_aside, [*about, *brought], [*aside, *brought], **quick)
+    gr.on(
+        [controls.passage_tab.select, controls.files.upload],
+        set_example_aside,
+        [*about, *brought],
+        [*aside, *brought],
+        **quick,
+    )
     _wire_talk(controls, flag, viewer, downloads, waits)
 
 

@@ -156,7 +156,7 @@ class Visitor(Guest):
     def give(self, picture: Path | None, question: str) -> None:
         if picture is not None:
             self.page.set_input_files("#picture input[type=file]", picture)
-            expect(self.page.locator("#picture img")).to_be_visible()
+            expect(self.page.locator(f"#picture img[src$='{picture.name}']")).to_have_count(1)
         self.page.fill("#question textarea", question)
 
     def take_away(self) -> None:
