@@ -9,7 +9,9 @@ from app.compare import stage
 from app.compare.examples import read_examples
 from app.compare.handlers import NUM_DOWNLOADS, refuse_while_answering
 from app.compare.inputs import Inputs
+from app.compare.known_answers import KnownAnswers
 from app.compare.method_inputs import MethodControls
+from app.compare.scene_pad import ScenePad
 from app.compare.talk_controls import TalkControls
 from app.compare.uploads import more_files_input, picture_input
 from app.compare.viewer import example_list
@@ -31,12 +33,13 @@ class Controls:
     `read` takes a value; and `on_arrival`, what `arrived` tells once the model is there.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, known: KnownAnswers) -> None:
+        self._engine, self._known = engine, known
         sees = engine.reads_pictures
         self.talk = TalkControls()
         with gr.Column(visible=sees) as self.picture_box:
             self.picture = picture_input()
+            self._pad = ScenePad(engine, known)
         self.question = gr.Textbox(
             label="Question",
             placeholder="What do you want to know?",
@@ -44,6 +47,7 @@ class Controls:
             max_lines=6,
             elem_id="question",
         )
+        self._pad.connect(self.picture, self.question)
         with gr.Row(elem_id="actions"):
             self.ask = gr.Button("Ask", variant="primary", scale=3, min_width=120, elem_id="ask")
             self.stop = gr.Button("Stop", interactive=False, scale=1, min_width=80, elem_id="stop")
@@ -71,6 +75,7 @@ class Controls:
             self._examples_box,
             self._more,
             self._methods.picker,
+            self._pad.box,
         ]
         self._methods.picker.fill(
             self._fill,
@@ -106,7 +111,8 @@ class Controls:
         """Return the updates of `on_arrival` for the model that is there now."""
         sees = self._engine.reads_pictures
         boxes = [gr.update(visible=sees)] * 3
-        return [*boxes, gr.skip() if sees else gr.update(open=True), self._methods.arrived()]
+        more = gr.skip() if sees else gr.update(open=True)
+        return [*boxes, more, self._methods.arrived(), self._pad.arrived()]
 
     def picture_shown(self) -> Any:
         """Return the update of `picture_box` at the beginning of a conversation."""
@@ -124,7 +130,7 @@ class Controls:
         if comparison is None:
             return *filled, gr.skip(), *(gr.skip() for _ in range(NUM_DOWNLOADS))
         downloads = [gr.update(interactive=False)] * NUM_DOWNLOADS
-        return *filled, stage.stored(comparison), *downloads
+        return *filled, stage.stored(comparison, example.truth), *downloads
 
     def _fill(self, values: Mapping[Any, Any]) -> str:
         """Choose methods that fit what a visitor is about to ask."""
@@ -156,6 +162,10 @@ class Controls:
 
     def _lay_out_examples(self) -> None:
         self._found = read_examples()
+        for example, _ in self._found:
+            if example.truth is not None:
+                picture = example.picture.read_bytes()
+                self._known.remember(picture, example.question, example.truth)
         self.examples: Any = None
         if self._found:
             self.examples = example_list(

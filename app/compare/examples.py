@@ -10,6 +10,7 @@ from typing import Any
 
 from sinktrack.core.errors import PictureError
 from sinktrack.core.images import load_picture
+from sinktrack.eval.truth import Truth
 from sinktrack.report.payload import upgraded
 
 FOLDER = Path(__file__).parents[2] / "assets" / "examples"
@@ -30,6 +31,7 @@ class Example:
         sinks: How many of the first tokens stay beside them.
         stored: A file with a comparison that was made earlier, as
             `sinktrack.report.payload` makes it.
+        truth: The right answer; None where it is not known.
     """
 
     picture: Path
@@ -38,6 +40,7 @@ class Example:
     window: int = 0
     sinks: int = 1
     stored: Path | None = None
+    truth: Truth | None = None
 
     def thumbnail(self) -> str:
         """Return the picture as a small data URL.
@@ -82,6 +85,9 @@ def read_examples(folder: Path = FOLDER) -> list[tuple[Example, str]]:
                 window=int(cache.get("window", 0)),
                 sinks=int(cache.get("sinks", 1)),
                 stored=folder / entry["comparison"] if "comparison" in entry else None,
+                truth=Truth.of_task(entry["answer"], str(entry.get("task", "")))
+                if "answer" in entry
+                else None,
             )
             found.append((example, example.thumbnail()))
         except (AttributeError, KeyError, TypeError, ValueError, PictureError) as error:

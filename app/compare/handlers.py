@@ -11,6 +11,7 @@ from gradio.processing_utils import save_bytes_to_cache
 
 from app.compare import stage
 from app.compare.inputs import Inputs
+from app.compare.known_answers import KnownAnswers
 from app.compare.talk import Finished
 from app.shared.engine import Engine
 from app.shared.events import (
@@ -25,6 +26,7 @@ from app.shared.request import Request, cache_for, given
 from app.shared.stop_flag import StopFlag
 from app.shared.ui import component_json, toast
 from sinktrack.core.errors import SinkTrackError
+from sinktrack.eval.truth import Truth
 from sinktrack.report.html import render
 
 REPORT_NAME = "sinktrack-report.html"
@@ -46,10 +48,14 @@ class CompareHandlers:
         engine: Answers the questions.
         folder: Where what can be downloaded is kept.
         kept_files: Takes the path of every file kept there, which Gradio deletes in the end.
+        known: The right answers to some questions.
     """
 
-    def __init__(self, engine: Engine, folder: str, kept_files: set[str]) -> None:
+    def __init__(
+        self, engine: Engine, folder: str, kept_files: set[str], known: KnownAnswers | None = None
+    ) -> None:
         self._engine = engine
+        self._known = known or KnownAnswers()
         self._folder = folder
         self._kept_files = kept_files
 
@@ -113,7 +119,8 @@ class CompareHandlers:
                     comparison = json.loads(event.payload)
                     answered = Finished.of(request, comparison)
                     seconds = time.monotonic() - began
-                    value, report = self._finished(event, comparison, seconds, notices)
+                    truth = self._known.truth(request)
+                    value, report = self._finished(event, comparison, seconds, notices, truth)
                     yield value, *unchanged[1:], answered
                 case FilesReady():
                     yield gr.skip(), *self._downloads(report, event), gr.skip()
@@ -176,7 +183,12 @@ class CompareHandlers:
             return {"error": "Something went wrong here. The answers are still there."}
 
     def _finished(
-        self, event: Answered, comparison: dict[str, Any], seconds: float, notices: list[str]
+        self,
+        event: Answered,
+        comparison: dict[str, Any],
+        seconds: float,
+        notices: list[str],
+        truth: Truth | None,
     ) -> tuple[str, str | None]:
         """Return the viewer's value with the answers, and the report's file."""
         stopped = any(lane["finish"] == "stopped" for lane in comparison["lanes"])
@@ -190,7 +202,7 @@ class CompareHandlers:
                 file = self._keep(large.get(shown["visual"]), "maps.bin")
                 if file is not None:  # the page fetches them token by token, layer by layer
                     shown |= {"bytes": None, "layers": lane["layers"], "file": file}
-        return stage.finished(status, comparison, notices, event.key), report
+        return stage.finished(status, comparison, notices, event.key, truth), report
 
     def _downloads(self, report: str | None, files: FilesReady) -> list[Any]:
         """Return the updates of the download buttons."""

@@ -13,6 +13,7 @@ from app.compare.card import model_card
 from app.compare.controls import EMPTY, Controls
 from app.compare.handlers import NUM_DOWNLOADS, CompareHandlers
 from app.compare.inputs import Inputs
+from app.compare.known_answers import KnownAnswers
 from app.compare.viewer import answer_viewer
 from app.shared.engine import Engine
 from app.shared.only_uploads import only_uploads
@@ -33,12 +34,13 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
     Returns:
         The page, ready for `serve`.
     """
+    known = KnownAnswers()
     page = gr.Blocks(title="SinkTrack", delete_cache=(600, FILE_AGE))
     with page:
         top = gr.HTML(_header(engine), apply_default_css=False, elem_id="top")
         with gr.Row(elem_id="columns"):
             with gr.Column(scale=4, min_width=300, elem_id="inputs"):
-                controls = Controls(engine)
+                controls = Controls(engine, known)
             with gr.Column(scale=9, min_width=320, elem_id="answers"):
                 downloads = [
                     gr.DownloadButton(text, interactive=False, elem_id=name, render=False)
@@ -49,7 +51,7 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
                     )
                 ]
                 report = downloads[0]
-                compare = CompareHandlers(engine, report.GRADIO_CACHE, report.temp_files)
+                compare = CompareHandlers(engine, report.GRADIO_CACHE, report.temp_files, known)
 
                 def why(asked: Any) -> dict[str, Any]:  # Gradio marks it, which no method admits
                     return compare.why(asked)
@@ -79,7 +81,8 @@ def serve(engine: Engine, settings: Settings) -> gr.Blocks:
     """Serve the page, and return at once; `block_thread` of what is returned waits for its end."""
     remove_stale_flags()
     page = build(engine, settings)
-    styles, scripts = ("compare.css", "picker.css"), ("compare.js", "picker.js")
+    styles = ("compare.css", "picker.css", "pad.css", "verdict.css")
+    scripts = ("verdict.js", "compare.js", "picker.js", "pad.js")
     launch(
         page,
         settings,

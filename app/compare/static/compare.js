@@ -13,8 +13,9 @@ const SinkTrackPage = (() => {
     spoken.setAttribute("role", "status");
     status.append(make("span", "st-dot"), text, spoken);
     const notices = make("ul", "st-notices");
+    const verdict = make("div", "st-verdict");
     const cards = make("div", "st-cards");
-    host.append(status, notices, cards);
+    host.append(status, notices, verdict, cards);
 
     function show() {
       const state = JSON.parse(props.value);
@@ -25,8 +26,9 @@ const SinkTrackPage = (() => {
       spoken.dataset.phase = phase;
       status.classList.toggle("st-busy", state.busy);
       notices.replaceChildren(...state.notices.map((notice) => make("li", "", notice)));
-      if (state.payload) {
-        const payload = withReaders(JSON.parse(state.payload));
+      const payload = state.payload && withReaders(JSON.parse(state.payload));
+      SinkTrackVerdict.show(verdict, payload?.lanes ?? [], state.truth, state.right);
+      if (payload) {
         if (state.key) payload.why = (at) => why({ key: state.key, at });
         SinkTrackViewer.mount(cards, payload);
       }
