@@ -15,7 +15,7 @@ from sinktrack.shapes.questions import (
 )
 from sinktrack.shapes.scenes import Scene
 
-HABIT = "its usual companion is there, it is not"
+HABIT = "not there, but its usual companion is"
 """What is said of a question that a model answers wrongly from habit."""
 
 

@@ -191,15 +191,19 @@ def test_there_is_no_pad_for_another_model(checkpoint, known):
     assert pad_of(engine, known)["box"].visible is False
 
 
+def judged(compare: CompareHandlers, inputs: Inputs) -> dict[str, Any]:
+    """Return what the page shows with the finished answers."""
+    values = [value for value, *_ in compare.answer(StopFlag(), inputs) if isinstance(value, str)]
+    return [json.loads(value) for value in values if "payload" in value][-1]
+
+
 def test_the_right_answer_is_told_with_the_answers(engine, known, tmp_path):
     (tmp_path / "scene.png").write_bytes(png(SCENE))
     known.remember(png(SCENE), "Is there a red circle?", Truth(answer="Yes.", by="yes or no"))
     compare = CompareHandlers(engine, str(tmp_path / "reports"), set(), known)
     inputs = Inputs(picture=str(tmp_path / "scene.png"), question="Is there a red circle?")
-    shown = [
-        json.loads(row[0]) for row in compare.answer(StopFlag(), inputs) if "payload" in row[0]
-    ]
-    assert shown[-1]["truth"] == "Yes." and shown[-1]["right"] == [True, True]
+    shown = judged(compare, inputs)
+    assert shown["truth"] == "Yes." and shown["right"] == [True, True]
 
 
 def test_an_answer_that_was_cut_off_is_not_judged(engine, known, tmp_path):
@@ -209,10 +213,8 @@ def test_an_answer_that_was_cut_off_is_not_judged(engine, known, tmp_path):
     inputs = Inputs(
         picture=str(tmp_path / "scene.png"), question="Is there a red circle?", max_new_tokens=2
     )
-    shown = [
-        json.loads(row[0]) for row in compare.answer(StopFlag(), inputs) if "payload" in row[0]
-    ]
-    assert shown[-1]["truth"] == "Yes." and shown[-1]["right"] == [None, None]
+    shown = judged(compare, inputs)
+    assert shown["truth"] == "Yes." and shown["right"] == [None, None]
 
 
 def test_every_example_that_came_along_has_its_right_answer():

@@ -61,6 +61,14 @@ test("of a long answer only what stands around a wrong word is shown", () => {
   assert.match(item.textContent, /wrong … w27 w28 w29 bad w31 w32 w33 … $/);
 });
 
+test("of a long right answer the beginning that all answers have is left out", () => {
+  const words = Array.from({ length: 60 }, (_, at) => `w${at}`);
+  const text = words.slice(0, 50).join(" ");
+  const host = shown([{ title: "A", text }, { title: "B", text: words.join(" ") }], words.join(" "), [false, true]);
+  assert.match(host.textContent, /differ\. Right: … w44 w45/);
+  assert.match(shown([{ title: "A", text: "w1" }], "w0 w1", [false]).textContent, /Right: w0 w1/);
+});
+
 test("an answer is text and never markup", () => {
   const host = shown([{ title: "A", text: "a <b>x</b> c d" }], "a y c d", [false]);
   assert.deepEqual(host.all("b"), []);

@@ -171,10 +171,11 @@ const SinkTrackPad = (() => {
         this.say("The scene is empty.");
         this.send();
       });
-      row.append(button("st-random", "Random scene", () => {
+      const random = button("st-random", "Random scene", () => {
         this.say("");
         this.tell.sample();
-      }), usual, this.empty);
+      });
+      row.append(random, this.empty, usual);
       return row;
     }
 

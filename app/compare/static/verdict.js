@@ -80,6 +80,18 @@ const SinkTrackVerdict = (() => {
     return line;
   }
 
+  /** The right answer; of a long one not the beginning that all answers have. */
+  function rightAnswer(truth, lanes) {
+    const words = truth.split(/\s+/);
+    const said = lanes.map(({ text }) => text.split(/\s+/).map(bare));
+    const parting = words.findIndex((word, at) => said.some((each) => each[at] !== bare(word)));
+    const from = (parting < 0 ? words.length : parting) - 2 * AROUND;
+    const long = words.length > WHOLE && from > 2 * AROUND;
+    const line = make("span", "st-truth", long ? `… ${words.slice(from).join(" ")}` : truth);
+    line.dir = "auto";
+    return line;
+  }
+
   /** What is said of one answer: right, wrong, or nothing. */
   function entry(lane, at, truth, right) {
     const item = ofLane(make("li", right ? "st-right" : "st-wrong"), at + 1);
@@ -102,9 +114,7 @@ const SinkTrackVerdict = (() => {
     const line = make("p", "st-agreement", agreement(lanes.map(({ text }) => text)));
     host.append(line);
     if (!truth) return;
-    const answer = make("span", "st-truth", truth);
-    answer.dir = "auto";
-    line.append(" ", make("strong", "", "Right:"), " ", answer);
+    line.append(" ", make("strong", "", "Right:"), " ", rightAnswer(truth, lanes));
     const judged = lanes.flatMap((lane, at) => (typeof right?.[at] === "boolean" ? [entry(lane, at, truth, right[at])] : []));
     if (!judged.length) return;
     const list = make("ul", "st-judgements");
