@@ -1,13 +1,12 @@
 """Pictures and questions to begin with, from assets/examples/examples.json."""
 
-import base64
-import io
 import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.shared.thumbnails import data_url
 from sinktrack.core.errors import PictureError
 from sinktrack.core.images import load_picture
 from sinktrack.eval.truth import Truth
@@ -48,11 +47,7 @@ class Example:
         Raises:
             PictureError: If it cannot be read.
         """
-        small = load_picture(self.picture).image.copy()
-        small.thumbnail((_THUMBNAIL, _THUMBNAIL))
-        buffer = io.BytesIO()
-        small.save(buffer, "PNG", optimize=True)
-        return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+        return data_url(load_picture(self.picture).image, _THUMBNAIL)
 
     def comparison(self) -> dict[str, Any] | None:
         """Return the stored comparison, or None if there is none to be read."""

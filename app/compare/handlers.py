@@ -35,7 +35,7 @@ REPLAY_NAME = "sinktrack-comparison.json"
 NUM_DOWNLOADS = 3  # report, traces and replay
 
 _NOT_NUMBERS = "The settings hold something that is not a number: load the page again."
-_UNUSABLE = (SinkTrackError, TypeError, ValueError, OverflowError)
+UNUSABLE = (SinkTrackError, TypeError, ValueError, OverflowError)
 """What inputs raise that cannot be used; the last three, where a number is none."""
 
 log = logging.getLogger(__name__)
@@ -83,8 +83,8 @@ class CompareHandlers:
             raise toast("The question is blank: type one.")
         try:
             titles = self._engine.lane_titles(inputs.method_texts(), **inputs.has())
-        except _UNUSABLE as error:
-            raise toast(_sentence(error)) from error
+        except UNUSABLE as error:
+            raise toast(sentence(error)) from error
         state = stage.growing("Waiting in the queue.", titles) | {"began": True}
         return component_json(state), StopFlag()
 
@@ -105,10 +105,10 @@ class CompareHandlers:
         try:
             request = self._request(inputs)
             titles = self._engine.lane_titles(request.methods, **request.has())
-        except _UNUSABLE as error:
+        except UNUSABLE as error:
             stop.set()
             yield component_json(self.idle("No answer.")), *nothing
-            raise toast(_sentence(error)) from error
+            raise toast(sentence(error)) from error
         notices = list(request.notices)
         report: str | None = None
         for event in self._engine.answer(request, stop):
@@ -137,7 +137,7 @@ class CompareHandlers:
         """Return what the engine is asked.
 
         Raises:
-            One of _UNUSABLE: If something is missing, out of range, or not a number.
+            One of UNUSABLE: If something is missing, out of range, or not a number.
         """
         return self._engine.request(
             inputs.question,
@@ -236,6 +236,6 @@ def refuse_while_answering(running: StopFlag | None) -> None:
         raise toast("An answer is being written: stop it, or wait for its end.")
 
 
-def _sentence(error: Exception) -> str:
-    """Say why inputs cannot be used; error is one of _UNUSABLE."""
+def sentence(error: Exception) -> str:
+    """Say why inputs cannot be used; error is one of UNUSABLE."""
     return str(error) if isinstance(error, SinkTrackError) else _NOT_NUMBERS

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from app.compare.card import model_card
+from app.compare.chance import ChancePanel
 from app.compare.controls import EMPTY, Controls
 from app.compare.handlers import NUM_DOWNLOADS, CompareHandlers
 from app.compare.inputs import Inputs
@@ -60,12 +61,14 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
                 with gr.Row(elem_id="take"):
                     for download in downloads:
                         download.render()
+                chance = ChancePanel(engine)
         _wire(compare, controls, viewer, downloads)
+        chance.connect(controls)
         page.load(
             # seen as a generator, which no lambda is
-            partial(_arriving, engine, compare, controls),
+            partial(_arriving, engine, compare, [controls, chance]),
             None,
-            [top, viewer, *controls.on_arrival],
+            [top, viewer, *controls.on_arrival, *chance.on_arrival],
             concurrency_limit=None,
             show_progress="hidden",
             api_visibility="private",
@@ -81,8 +84,8 @@ def serve(engine: Engine, settings: Settings) -> gr.Blocks:
     """Serve the page, and return at once; `block_thread` of what is returned waits for its end."""
     remove_stale_flags()
     page = build(engine, settings)
-    styles = ("compare.css", "picker.css", "pad.css", "verdict.css")
-    scripts = ("verdict.js", "compare.js", "picker.js", "pad.js")
+    styles = ("compare.css", "picker.css", "pad.css", "verdict.css", "chance.css")
+    scripts = ("verdict.js", "compare.js", "picker.js", "pad.js", "chance.js")
     launch(
         page,
         settings,
@@ -115,11 +118,11 @@ def _header(engine: Engine, state: str = "") -> str:
 
 
 def _arriving(
-    engine: Engine, compare: CompareHandlers, controls: Controls
+    engine: Engine, compare: CompareHandlers, places: list[Controls | ChancePanel]
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the page's head while the model loads and once it is there, viewer and controls."""
+    """Yield the page's head while the model loads and once it is there, viewer and other places."""
     began = time.monotonic()
-    unchanged = [gr.skip()] * len(controls.on_arrival)
+    unchanged = [gr.skip() for place in places for _ in place.on_arrival]
     # The viewer at once or not at all: a visitor may soon have asked, and then it shows the answer.
     if engine.ready:
         yield _header(engine), component_json(compare.idle()), *unchanged
@@ -128,7 +131,8 @@ def _arriving(
         head = _header(engine, f", loading: {doing}{time.monotonic() - began:.0f} seconds so far")
         yield head, gr.skip(), *unchanged
         time.sleep(1)
-    yield _header(engine), gr.skip(), *controls.arrived()
+    arrived = [update for place in places for update in place.arrived()]
+    yield _header(engine), gr.skip(), *arrived
 
 
 def _wire(

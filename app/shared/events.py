@@ -111,10 +111,34 @@ class Failed:
     sentence: str
 
 
+@dataclass(frozen=True)
+class Surveying:
+    """Some of many questions were answered.
+
+    Args:
+        answers: How many answers there are.
+        of: How many there will be.
+    """
+
+    answers: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """Many questions were answered, or those until the visitor stopped it. The last event.
+
+    Args:
+        result: What `app.shared.chance` found, as JSON text.
+    """
+
+    result: str
+
+
 Progress = Waiting | LoadingModel | ReadingPrompt | Writing
 """What happens before there is an answer."""
 
-LastEvent = FilesReady | Stopped | Refused | Failed
+LastEvent = FilesReady | Surveyed | Stopped | Refused | Failed
 """After one of these nothing comes."""
 
-Event = Heartbeat | Progress | Answered | LastEvent
+Event = Heartbeat | Progress | Surveying | Answered | LastEvent
