@@ -6,35 +6,33 @@ those of a file that the visitor gives.
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gradio as gr
 
 from app.compare import stage
-from app.compare.handlers import UNUSABLE, refuse_while_answering, sentence
+from app.compare.handlers import refuse_while_answering
 from app.compare.inputs import Inputs
-from app.compare.kinds_asked import COUNT, OFFERED, kind_like, kinds, questions_of
-from app.compare.question_files import MOST_LINES, read_questions
+from app.compare.kinds_asked import COUNT, kinds
+from app.compare.question_files import MOST_LINES
+from app.compare.surveys import SAME_KIND, about_scenes, of_files
 from app.compare.talk import Finished
-from app.compare.uploads import Upload, question_files_input
+from app.compare.uploads import question_files_input
 from app.shared.chance import Survey
 from app.shared.engine import Engine
 from app.shared.events import Failed, Heartbeat, Refused, Stopped, Surveyed, Surveying
-from app.shared.request import cache_for
 from app.shared.stop_flag import StopFlag
 from app.shared.ui import component_json, toast
 
-SAME_KIND = ""
-"""The kind of the question that was asked."""
 _ABOUT = (
     "One answer proves little. Let the same methods answer many questions whose right answers are "
     "known, and see which of them a method turns right or wrong."
 )
 _FORMAT = (
-    f'A file of at most {MOST_LINES} lines like {{"image": "cat.jpg", "question": "How many '
-    'cats?", "answer": "Two."}. Without image a line asks about the picture above. An answer is '
-    "right if it says the same sentences, or the same yes or no."
+    f'A file of at most {MOST_LINES} lines like <code>{{"image": "cat.jpg", "question": "How many '
+    'cats?", "answer": "Two."}</code>. Without image a line asks about the picture above. An '
+    "answer is right if it says the same sentences, or the same yes or no."
 )
 
 
@@ -49,21 +47,25 @@ class ChancePanel:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        sees = engine.bundled
         with gr.Accordion("Is it chance?", open=False, elem_id="chance"):
-            gr.Markdown(_ABOUT, elem_id="chance-about")
-            with gr.Column(visible=engine.bundled) as self._drawn:
-                self._kind = gr.Dropdown(
-                    [("like the question asked", SAME_KIND), *((each, each) for each in kinds())],
-                    value=SAME_KIND,
-                    label="Kind of question",
-                    elem_id="chance-kind",
+            gr.HTML(f'<p class="st-small">{_ABOUT}</p>', apply_default_css=False)
+            self._kind = gr.Dropdown(
+                [("like the question asked", SAME_KIND), *((each, each) for each in kinds())],
+                value=SAME_KIND,
+                label="Kind of question",
+                visible=sees,
+                elem_id="chance-kind",
+            )
+            with gr.Row(elem_id="chance-actions"):
+                self._ask = gr.Button(
+                    f"Ask {COUNT}", variant="primary", visible=sees, scale=3, elem_id="ask-many"
                 )
-                self._ask = gr.Button(f"Ask {COUNT}", variant="primary", elem_id="ask-many")
-            with gr.Accordion("Ask questions of your own", open=False, elem_id="chance-own"):
-                gr.Markdown(_FORMAT)
+                self._stop = gr.Button("Stop", interactive=False, scale=1, elem_id="chance-stop")
+            with gr.Accordion("Ask questions of your own", open=not sees, elem_id="chance-own"):
+                gr.HTML(f'<p class="st-small">{_FORMAT}</p>', apply_default_css=False)
                 self._files = question_files_input()
                 self._ask_own = gr.Button("Ask these", elem_id="ask-own")
-            self._stop = gr.Button("Stop", interactive=False, elem_id="chance-stop")
             self._shown = gr.HTML(
                 value=component_json(_state("")),
                 html_template='<div class="st-chance"></div>',
@@ -72,11 +74,11 @@ class ChancePanel:
                 apply_default_css=False,
                 elem_id="chance-result",
             )
-        self.on_arrival: list[Any] = [self._drawn]
+        self.on_arrival: list[Any] = [self._kind, self._ask]
 
     def arrived(self) -> list[Any]:
         """Return the updates of `on_arrival` for the model that is there now."""
-        return [gr.update(visible=self._engine.bundled)]
+        return [gr.update(visible=self._engine.bundled)] * 2
 
     def connect(self, controls: Any) -> None:
         """Let the panel ask with what a visitor has set in `app.compare.controls.Controls`."""
@@ -101,11 +103,15 @@ class ChancePanel:
 
         def drawn(values: dict[Any, Any]) -> tuple[Any, ...]:
             inputs, finished = meant(values)
-            return self._begin(values[flag], self.drawn(inputs, finished, values[self._kind]))
+            return self._begin(
+                values[flag], about_scenes(self._engine, inputs, finished, values[self._kind])
+            )
 
         def own(values: dict[Any, Any]) -> tuple[Any, ...]:
             inputs, finished = meant(values)
-            return self._begin(values[flag], self.own(inputs, finished, values[self._files] or ()))
+            return self._begin(
+                values[flag], of_files(self._engine, inputs, finished, values[self._files] or ())
+            )
 
         for button, begin in ((self._ask, drawn), (self._ask_own, own)):
             begun = button.click(begin, inputs, [self._shown, flag, survey, *buttons], **slow)
@@ -113,75 +119,6 @@ class ChancePanel:
             asked.success(lambda: _buttons(False), None, buttons, **quick)
             asked.failure(self._ended, flag, [self._shown, *buttons], **quick)
         self._stop.click(_stopped, flag, self._stop, **quick)
-
-    def drawn(self, inputs: Inputs, finished: Finished | None, kind: Any) -> Survey:
-        """Return what is asked about drawn scenes.
-
-        Args:
-            inputs: What the visitor has set.
-            finished: The last question that was answered; None if there is none.
-            kind: As the browser sent it: one of `kinds`, or `SAME_KIND`.
-
-        Raises:
-            gr.Error: If there is no such kind, or the question is of none.
-        """
-        if not self._engine.bundled:
-            raise toast("Scenes are drawn for the bundled model: give questions of your own.")
-        question = inputs.question if finished is None else finished.asked.question
-        if kind == SAME_KIND:
-            kind = kind_like(question or "")
-        if kind is None:
-            raise toast(
-                f"The question is of no kind that can be asked here: choose one, such as {OFFERED}."
-            )
-        try:
-            items = questions_of(str(kind))
-            longest = min(kinds()[str(kind)].max_new_tokens, self._engine.max_new_tokens)
-            return self._survey(str(kind), items, inputs, finished, longest)
-        except UNUSABLE as error:
-            raise toast(sentence(error)) from error
-
-    def own(self, inputs: Inputs, finished: Finished | None, uploads: Sequence[Upload]) -> Survey:
-        """Return what a visitor's own questions ask.
-
-        Args:
-            inputs: What the visitor has set.
-            finished: The last question that was answered; None if there is none.
-            uploads: A file of questions, and pictures.
-
-        Raises:
-            gr.Error: With what is wrong with the file.
-        """
-        if not uploads:
-            raise toast("There is no file of questions yet: upload one.")
-        pictures = inputs.pictures if finished is None else finished.asked.pictures
-        try:
-            items = read_questions(uploads, pictures)
-            longest = min(int(inputs.max_new_tokens), self._engine.max_new_tokens)
-            return self._survey("your own", items, inputs, finished, longest)
-        except UNUSABLE as error:
-            raise toast(sentence(error)) from error
-
-    def _survey(
-        self,
-        title: str,
-        items: tuple[Any, ...],
-        inputs: Inputs,
-        finished: Finished | None,
-        longest: int,
-    ) -> Survey:
-        methods = inputs.method_texts() if finished is None else finished.methods
-        self._engine.lane_titles(methods, visuals=any(item.images for item in items))
-        return Survey(
-            title=title,
-            items=items,
-            methods=methods,
-            max_new_tokens=longest,
-            do_sample=bool(inputs.do_sample),
-            temperature=float(inputs.temperature),
-            seed=int(inputs.seed or 0),
-            cache=cache_for(int(inputs.window or 0), int(inputs.first_tokens or 0)),
-        )
 
     def _begin(self, running: StopFlag | None, survey: Survey) -> tuple[Any, ...]:
         """Join the queue."""

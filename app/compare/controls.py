@@ -39,7 +39,7 @@ class Controls:
         self.talk = TalkControls()
         with gr.Column(visible=sees) as self.picture_box:
             self.picture = picture_input()
-            self._pad = ScenePad(engine, known)
+            self._pad = ScenePad(engine, known, self.picture)
         self.question = gr.Textbox(
             label="Question",
             placeholder="What do you want to know?",
@@ -47,7 +47,7 @@ class Controls:
             max_lines=6,
             elem_id="question",
         )
-        self._pad.connect(self.picture, self.question)
+        self._pad.connect(self.question)
         with gr.Row(elem_id="actions"):
             self.ask = gr.Button("Ask", variant="primary", scale=3, min_width=120, elem_id="ask")
             self.stop = gr.Button("Stop", interactive=False, scale=1, min_width=80, elem_id="stop")

@@ -49,10 +49,11 @@ class ScenePad:
     Args:
         engine: Tells whether the model is the bundled one.
         known: Is told the right answers.
+        picture: The input that takes the picture.
     """
 
-    def __init__(self, engine: Engine, known: KnownAnswers) -> None:
-        self._engine, self._known = engine, known
+    def __init__(self, engine: Engine, known: KnownAnswers, picture: gr.Image) -> None:
+        self._engine, self._known, self._picture = engine, known, picture
         with gr.Accordion(
             "Draw a scene", open=False, visible=engine.bundled, elem_id="draw"
         ) as self.box:
@@ -73,44 +74,51 @@ class ScenePad:
         """Return the update of `box` once the model is there."""
         return gr.update(visible=self._engine.bundled)
 
-    def connect(self, picture: gr.Image, question: gr.Textbox) -> None:
+    def connect(self, question: gr.Textbox) -> None:
         """Let the pad fill the inputs for the picture and the question."""
         quick: dict[str, Any] = {
             "queue": False,
             "show_progress": "hidden",
             "api_visibility": "private",
         }
-
-        def drawn(value: Any) -> tuple[Any, ...]:
-            scene, _ = read_scene(value)
-            return self._file(scene, picture), gr.update(offers=self._offers(scene))
-
-        def sample(value: Any) -> tuple[Any, ...]:
-            _, usual = read_scene(value)
-            rng = random.Random()
-            prior = PRIOR if usual else 0.0
-            scene = sample_scene(rng, rng.randint(3, 5), "test", prior)
-            value = _value(scene, usual=usual)
-            return self._file(scene, picture), gr.update(value=value, offers=self._offers(scene))
-
-        def other(value: Any) -> Any:
-            scene, _ = read_scene(value)
-            return gr.update(offers=self._offers(scene))
-
         # A visitor may click faster than pictures are drawn; what counts is the pad as it is last.
         last: dict[str, Any] = quick | {"trigger_mode": "always_last"}
-        self._pad.drawn(drawn, self._pad, [picture, self._pad], **last)
-        self._pad.sample(sample, self._pad, [picture, self._pad], **last)
-        self._pad.other(other, self._pad, self._pad, **last)
-        chosen = self._pad.choose(_chosen, None, question, **quick)
+        self._pad.drawn(self.drawn, self._pad, [self._picture, self._pad], **last)
+        self._pad.sample(self.sample, self._pad, [self._picture, self._pad], **last)
+        self._pad.other(self.other, self._pad, self._pad, **last)
+        chosen = self._pad.choose(chosen_question, None, question, **quick)
         chosen.success(None, None, None, js="() => SinkTrackPad.chosen()")
 
-    def _file(self, scene: Scene, picture: gr.Image) -> str | None:
+    def drawn(self, value: Any) -> tuple[Any, ...]:
+        """Return the picture of what is on the pad, and the pad's update with questions about it.
+
+        Args:
+            value: Of the pad, as the browser sent it.
+
+        Raises:
+            gr.Error: If it is nothing that the pad sends.
+        """
+        scene, _ = read_scene(value)
+        return self._file(scene), gr.update(offers=self._offers(scene))
+
+    def sample(self, value: Any) -> tuple[Any, ...]:
+        """Return the picture of a random scene, and the pad's update with it; see `drawn`."""
+        _, usual = read_scene(value)
+        rng = random.Random()
+        scene = sample_scene(rng, rng.randint(3, 5), "test", PRIOR if usual else 0.0)
+        value = _value(scene, usual=usual)
+        return self._file(scene), gr.update(value=value, offers=self._offers(scene))
+
+    def other(self, value: Any) -> Any:
+        """Return the pad's update with other questions; see `drawn`."""
+        return gr.update(offers=self._offers(read_scene(value)[0]))
+
+    def _file(self, scene: Scene) -> str | None:
         """Draw a scene where uploads are; None for an empty one, which the model never saw."""
         if not scene.items:
             return None
-        path = str(save_bytes_to_cache(png(scene), "scene.png", picture.GRADIO_CACHE))
-        picture.temp_files.add(path)
+        path = str(save_bytes_to_cache(png(scene), "scene.png", self._picture.GRADIO_CACHE))
+        self._picture.temp_files.add(path)
         return path
 
     def _offers(self, scene: Scene) -> str:
@@ -176,8 +184,12 @@ def _whole(number: Any, limit: int) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and 0 <= number < limit
 
 
-def _chosen(event: gr.EventData) -> str:
-    """Return the question that was chosen."""
+def chosen_question(event: gr.EventData) -> str:
+    """Return the question that was chosen.
+
+    Raises:
+        gr.Error: If it is none.
+    """
     question = getattr(event, "question", None)
     if not isinstance(question, str) or len(question) > _LONGEST_QUESTION:
         raise toast("There is no such question: choose one of those shown.")

@@ -9,10 +9,10 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from app.compare.chance import SAME_KIND, ChancePanel
 from app.compare.inputs import Inputs, MethodInputs
 from app.compare.kinds_asked import COUNT, OFFERED, kind_like, kinds, questions_of
 from app.compare.question_files import MOST_LINES, read_questions
+from app.compare.surveys import SAME_KIND, about_scenes, of_files
 from app.compare.talk import Finished
 from app.compare.uploads import Upload
 from app.shared.chance import ROWS, Survey
@@ -52,42 +52,36 @@ def test_every_kind_has_held_out_questions_whose_answers_are_right():
 
 
 def test_the_kind_is_that_of_the_question_that_was_answered(engine):
-    panel = panel_of(engine)
     finished = answered("How many red shapes are there?")
     inputs = Inputs(question="Who are you?", methods=())
-    assert panel.drawn(inputs, finished, SAME_KIND).title == "count"
-    assert panel.drawn(inputs, finished, "rows").title == "rows"
+    assert about_scenes(engine, inputs, finished, SAME_KIND).title == "count"
+    assert about_scenes(engine, inputs, finished, "rows").title == "rows"
     assert kind_like("Is there a red star?") == OFFERED
 
 
 def test_a_question_of_no_kind_is_refused_with_one_to_choose(engine):
     with pytest.raises(gr.Error, match=f"choose one, such as {OFFERED}"):
-        panel_of(engine).drawn(Inputs(question="Who are you?"), None, SAME_KIND)
+        about_scenes(engine, Inputs(question="Who are you?"), None, SAME_KIND)
 
 
 @pytest.mark.parametrize("kind", ["x", 7, ["rows"], {"a": 1}])
 def test_a_forged_kind_is_refused(engine, kind):
     with pytest.raises(gr.Error, match="There is no kind of question"):
-        panel_of(engine).drawn(Inputs(question="x"), None, kind)
+        about_scenes(engine, Inputs(question="x"), None, kind)
 
 
 def test_the_methods_are_those_of_the_comparison(engine):
     typed = Inputs(question="x", methods=(MethodInputs(kind="baseline"),) * 2)
     finished = answered("Is there a star?", ("sinktrack", "vcd"))
-    assert panel_of(engine).drawn(typed, finished, SAME_KIND).methods == ("sinktrack", "vcd")
+    assert about_scenes(engine, typed, finished, SAME_KIND).methods == ("sinktrack", "vcd")
     with pytest.raises(gr.Error, match="made in the same way"):
-        panel_of(engine).drawn(typed, None, OFFERED)
+        about_scenes(engine, typed, None, OFFERED)
 
 
 def test_scenes_are_drawn_for_the_bundled_model_alone(checkpoint):
     other = Engine(*checkpoint, name="another")
     with pytest.raises(gr.Error, match="questions of your own"):
-        panel_of(other).drawn(Inputs(question="Is there a star?"), None, OFFERED)
-
-
-def panel_of(engine: Engine) -> ChancePanel:
-    with gr.Blocks():
-        return ChancePanel(engine)
+        about_scenes(other, Inputs(question="Is there a star?"), None, OFFERED)
 
 
 def answered(question: str, methods: tuple[str, ...] = ("baseline", "sinktrack")) -> Finished:
@@ -175,6 +169,25 @@ def test_files_that_are_too_large_or_no_text_are_refused(uploaded, tmp_path):
         read_questions(uploads[:1], [])
 
 
+def test_a_visitors_questions_are_asked_about_the_picture_that_was_asked_about(
+    engine, uploaded, picture
+):
+    finished = Finished(
+        asked=Asked(question="x", pictures=(picture,)),
+        history=(),
+        answers=(),
+        methods=("baseline", "sinktrack"),
+    )
+    asked = of_files(engine, Inputs(max_new_tokens=9), finished, uploaded(LINE))
+    assert asked.items[0].images[0]().size == (112, 112) and asked.max_new_tokens == 9
+    with pytest.raises(gr.Error, match="no file of questions yet"):
+        of_files(engine, Inputs(), finished, [])
+    with pytest.raises(gr.Error, match="Line 1 is not JSON"):
+        of_files(engine, Inputs(), finished, uploaded("<b>"))
+    with pytest.raises(gr.Error, match="not a number"):
+        of_files(engine, Inputs(max_new_tokens="x"), finished, uploaded(LINE))
+
+
 # what comes out
 
 
@@ -240,7 +253,7 @@ def test_a_picture_that_cannot_be_read_is_refused_with_a_sentence(engine, upload
 def test_a_method_that_needs_a_picture_is_refused_where_there_is_none(engine, uploaded):
     items = read_questions(uploaded(LINE), [])
     last = events(engine, Survey(title="x", items=items, methods=("baseline", "vcd")))[-1]
-    assert isinstance(last, Refused) and "picture" in last.sentence
+    assert isinstance(last, Refused) and "has no image" in last.sentence
 
 
 def test_a_survey_can_travel_to_a_forked_process():

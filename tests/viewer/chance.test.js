@@ -42,7 +42,7 @@ test("each method has its share with an interval, its difference, and what it tu
   assert.ok(done.hidden);
   const [plain, other] = found.all("li").filter((each) => each.className === "st-method");
   assert.match(plain.textContent, /40 of 50 right80 %, 95 % interval 67 % to 89 %$/);
-  assert.match(other.textContent, /46 of 50 right.*\+12 points \(\+2 to \+22\); 7 turned right, 1 turned wrong$/);
+  assert.match(other.textContent, /46 of 50 right.*\+12 points against Plain \(\+2 to \+22\): 7 turned right, 1 turned wrong$/);
 });
 
 test("a difference that chance explains is not called one", () => {
@@ -52,7 +52,7 @@ test("a difference that chance explains is not called one", () => {
   const corrected = { ...OTHER, against: { ...OTHER.against, p_holm: 0.093 } };
   assert.match(conclusion(corrected, PLAIN, 3), /no more than chance.*p = 0\.031, corrected for 3 comparisons = 0\.093/);
   const same = { ...OTHER, against: { ...OTHER.against, better: 0, worse: 0 } };
-  assert.equal(conclusion(same, PLAIN, 1), "Other is right and wrong where Plain is.");
+  assert.equal(conclusion(same, PLAIN, 1), "Other and Plain are right in the same questions.");
 });
 
 test("the questions that changed are listed with what is right and what each method said, as text", () => {

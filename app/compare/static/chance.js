@@ -13,7 +13,7 @@ const SinkTrackChance = (() => {
   /** One sentence on whether a method differs from the first one. */
   function conclusion({ title, against }, first, comparisons) {
     const { better, worse, p, p_holm: corrected } = against;
-    if (!better && !worse) return `${title} is right and wrong where ${first.title} is.`;
+    if (!better && !worse) return `${title} and ${first.title} are right in the same questions.`;
     const tested = comparisons > 1 ? `${chanceOf(p)}, corrected for ${comparisons} comparisons ${chanceOf(corrected).slice(2)}` : chanceOf(p);
     const way = against.value < 0 ? "less often right" : "more often right";
     const said = corrected < LIKELY ? `${way} than chance explains` : "different by no more than chance can explain";
@@ -30,7 +30,7 @@ const SinkTrackChance = (() => {
     return svg;
   }
 
-  function method(each, at, count) {
+  function method(each, at, count, first) {
     const item = ofLane(make("li", "st-method"), at + 1);
     const head = make("p", "st-method-head");
     head.append(make("span", "st-badge", String(at + 1)), make("strong", "", each.title),
@@ -39,7 +39,7 @@ const SinkTrackChance = (() => {
       make("p", "st-small", `${percent(each.value)}, 95 % interval ${percent(each.low)} to ${percent(each.high)}`));
     if (each.against) {
       const { value, low, high, better, worse } = each.against;
-      item.append(make("p", "st-small", `${points(value)} points (${points(low)} to ${points(high)}); `
+      item.append(make("p", "st-small", `${points(value)} points against ${first.title} (${points(low)} to ${points(high)}): `
         + `${better} turned right, ${worse} turned wrong`));
     }
     return item;
@@ -75,7 +75,7 @@ const SinkTrackChance = (() => {
     const [first, ...others] = methods;
     said.append(...others.map((each) => make("li", "", conclusion(each, first, comparisons))));
     const list = make("ol", "st-methods");
-    list.append(...methods.map((each, at) => method(each, at, count)));
+    list.append(...methods.map((each, at) => method(each, at, count, first)));
     box.append(said, list);
     if (!items.length) return box;
     const more = make("details", "st-changes");
