@@ -19,10 +19,19 @@ from app.compare.question_files import MOST_LINES
 from app.compare.surveys import SAME_KIND, about_scenes, of_files
 from app.compare.talk import Finished
 from app.compare.uploads import question_files_input
-from app.shared.chance import Survey
 from app.shared.engine import Engine
-from app.shared.events import Failed, Heartbeat, Refused, Stopped, Surveyed, Surveying
+from app.shared.events import (
+    Failed,
+    Heartbeat,
+    LoadingModel,
+    Refused,
+    Stopped,
+    Surveyed,
+    Surveying,
+    Waiting,
+)
 from app.shared.stop_flag import StopFlag
+from app.shared.survey import Survey
 from app.shared.ui import component_json, toast
 
 _ABOUT = (
@@ -155,7 +164,7 @@ class ChancePanel:
                     raise toast(event.sentence)
                 case Stopped():
                     yield component_json(_state("Stopped before the first answers were there."))
-                case _:
+                case Waiting() | LoadingModel():
                     yield component_json(_state(stage.in_words(event), busy=True))
 
     def _ended(self, flag: StopFlag | None) -> list[Any]:

@@ -19,8 +19,12 @@ from app.shared.events import (
     Failed,
     FilesReady,
     Heartbeat,
+    LoadingModel,
+    ReadingPrompt,
     Refused,
     Stopped,
+    Waiting,
+    Writing,
 )
 from app.shared.request import Request, cache_for, given
 from app.shared.stop_flag import StopFlag
@@ -129,7 +133,7 @@ class CompareHandlers:
                     raise toast(event.sentence)
                 case Stopped():
                     yield component_json(self.idle("Stopped before the answer began.")), *nothing
-                case _:
+                case Waiting() | LoadingModel() | ReadingPrompt() | Writing():
                     state = stage.growing(stage.in_words(event), titles, event=event)
                     yield component_json(state | {"notices": notices}), *unchanged
 
@@ -196,6 +200,7 @@ class CompareHandlers:
         report = self._keep(render(comparison).encode(), REPORT_NAME)
         if report is None:
             notices = [*notices, "The files to download could not be written on the server."]
+        notices = [*notices, *event.notices]
         for lane in comparison["lanes"]:
             large = event.large_maps.get(lane["name"], {})
             for shown in lane["maps"]:

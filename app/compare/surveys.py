@@ -12,9 +12,9 @@ from app.compare.kinds_asked import OFFERED, kind_like, kinds, questions_of
 from app.compare.question_files import read_questions
 from app.compare.talk import Finished
 from app.compare.uploads import Upload
-from app.shared.chance import Survey
 from app.shared.engine import Engine
 from app.shared.request import cache_for
+from app.shared.survey import Survey
 from app.shared.ui import toast
 from sinktrack.eval.task import Item
 

@@ -77,7 +77,7 @@ def question_files_input() -> gr.File:
     def uploads(payload: ListFiles | FileData | None) -> list[Upload]:
         return _all_uploaded(payload, files.GRADIO_CACHE)
 
-    files.preprocess = uploads  # type: ignore[method-assign]
+    files.preprocess = uploads  # type: ignore[method-assign, assignment]
     return files
 
 

@@ -1,19 +1,17 @@
 """Whether a difference between methods is chance: many questions, each answered by every method.
 
-Figures and tests are those of `sinktrack.eval`. Knows nothing about queues or pages.
+Figures and tests are those of `sinktrack.eval`, whose imports take a while: the engine imports this
+when somebody asks. Knows nothing about queues or pages.
 """
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from app.shared.events import Event, Stopped, Surveyed, Surveying
 from app.shared.methods import lane_methods, suited
-from app.shared.request import DEFAULT_METHODS
-from app.shared.stop_flag import StopFlag
+from app.shared.survey import Survey
 from app.shared.thumbnails import data_url
-from sinktrack.core.cache import Cache
 from sinktrack.core.decoding import Decoding
 from sinktrack.eval.results import Answered, Figure, results
 from sinktrack.eval.runner import Run, answered_batches, check_needs
@@ -25,52 +23,6 @@ ROWS = 16
 RIGHT = "right"
 """The one measure: whether an answer is right, as `sinktrack.eval.truth` judges."""
 _THUMBNAIL = 96  # pixels, twice what is shown
-
-
-@dataclass(frozen=True, kw_only=True)
-class Survey:
-    """Many questions with known answers. It can be pickled.
-
-    Args:
-        title: What they have in common, for people to read.
-        items: The questions; each has its `Truth` among its facts, as "truth".
-        methods: Texts that `sinktrack.methods.parse` reads, one an answer; the others are compared
-            with the first one.
-        max_new_tokens: The longest answer.
-        do_sample: Sample; else each token is the most likely one.
-        temperature: Above 0, used when sampling.
-        seed: Of the sampling noise.
-        cache: What stays in view while the answers grow.
-    """
-
-    title: str
-    items: tuple[Item, ...]
-    methods: tuple[str, ...] = DEFAULT_METHODS
-    max_new_tokens: int = 128
-    do_sample: bool = False
-    temperature: float = 1.0
-    seed: int = 0
-    cache: Cache = "full"
-
-    def run(self, model: Any) -> Run:
-        """Return what `sinktrack.eval.runner` asks.
-
-        Raises:
-            MethodError: If a method does not fit the model.
-        """
-        has = {
-            "visuals": any(item.images for item in self.items),
-            "passage": any(item.passage for item in self.items),
-        }
-        return Run(
-            tasks=[Task(self.title, lambda split, limit: self.items, _score, self.max_new_tokens)],
-            methods=lane_methods(model, suited(model, self.methods, **has)),
-            cache=self.cache,
-            decoding=Decoding(do_sample=True, temperature=self.temperature, seed=self.seed)
-            if self.do_sample
-            else Decoding(),
-            batch=ROWS,
-        )
 
 
 def ask_all(
@@ -93,7 +45,7 @@ def ask_all(
     Raises:
         SinkTrackError: If a method or a picture cannot be used.
     """
-    run = survey.run(model)
+    run = _run(survey, model)
     (task,) = run.tasks
     check_needs(model, processor, run, {task.name: survey.items})
     texts: dict[str, dict[str, str]] = {name: {} for name in run.methods}
@@ -135,9 +87,23 @@ def ask_all(
     report(Surveyed(json.dumps(told, allow_nan=False)))
 
 
-def survey_seconds(survey: Survey, _: StopFlag) -> int:
-    """Return for how long a ZeroGPU Space should lend its GPU for a survey."""
-    return 10 + len(survey.items) * len(survey.methods) // 2
+def _run(survey: Survey, model: Any) -> Run:
+    """Return what `sinktrack.eval.runner` asks."""
+    has = {
+        "visuals": any(item.images for item in survey.items),
+        "passage": any(item.passage for item in survey.items),
+    }
+    decoding = Decoding()
+    if survey.do_sample:
+        decoding = Decoding(do_sample=True, temperature=survey.temperature, seed=survey.seed)
+    task = Task(survey.title, lambda split, limit: survey.items, _score, survey.max_new_tokens)
+    return Run(
+        tasks=[task],
+        methods=lane_methods(model, suited(model, survey.methods, **has)),
+        cache=survey.cache,
+        decoding=decoding,
+        batch=ROWS,
+    )
 
 
 def _score(item: Item, answer: str) -> Scores:

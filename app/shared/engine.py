@@ -17,7 +17,6 @@ from app.shared.zero_gpu import lends_gpu, on_lent_gpu  # before torch, see ther
 import torch
 
 import sinktrack
-from app.shared.chance import Survey, ask_all, survey_seconds
 from app.shared.checking import check_numbers, checked
 from app.shared.downloads import downloads, large_maps
 from app.shared.events import (
@@ -39,7 +38,9 @@ from app.shared.request import DEFAULT_METHODS, Asked, Exchange, Request, given
 from app.shared.request_queue import RequestQueue
 from app.shared.settings import Settings, choose_model
 from app.shared.stop_flag import StopFlag
+from app.shared.survey import Survey, survey_seconds
 from app.shared.troubles import in_sentences
+from app.shared.unfamiliar import Unfamiliar
 from sinktrack.core.cache import Cache
 from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.comparison import Comparison
@@ -93,7 +94,7 @@ class Engine:
         self.max_new_tokens = max_new_tokens
         self.loading = ""
         self._chosen, self._insists = str(BUNDLED), True
-        self._kept = Kept()
+        self._kept, self._unfamiliar = Kept(), Unfamiliar()
         self._on_gpu = on_lent_gpu(self._events, _gpu_seconds)
         self._survey_on_gpu = on_lent_gpu(self._survey_events, survey_seconds)
 
@@ -361,9 +362,10 @@ class Engine:
 
     def _survey_events(self, survey: Survey, stop: StopFlag) -> Iterator[Event]:
         """Ask many questions in a thread, and report at a steady pace."""
+        from app.shared.chance import ask_all  # as in `load`
 
         def work(_: threading.Event, report: Callable[[Event], None]) -> None:
-            with in_sentences(report):
+            with in_sentences(report, torch.OutOfMemoryError):
                 ask_all(self._model, self._processor, survey, stop.is_set, report)
 
         yield from with_heartbeat(work, give_up=stop.set)
@@ -385,7 +387,7 @@ class Engine:
         report: Callable[[Event], None],
     ) -> None:
         """Answer a request, and report every step."""
-        with in_sentences(report):
+        with in_sentences(report, torch.OutOfMemoryError):
             if stop.is_set():
                 return report(Stopped())
             comparison = self._stream(request, stop, report)
@@ -396,7 +398,9 @@ class Engine:
             data = json.dumps(payload(comparison), allow_nan=False)
             # a forked process ends with its answer, and what it has kept with it
             key = None if lends_gpu() else self._kept.keep(comparison)
-            report(Answered(data, large_maps(comparison), key))
+            seen = request.asked.pictures if self.bundled else ()
+            notices = self._unfamiliar.notices(self._model, self._processor, seen)
+            report(Answered(data, large_maps(comparison), key, notices))
             if not abandoned.is_set():
                 report(downloads(comparison))
 

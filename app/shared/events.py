@@ -64,11 +64,13 @@ class Answered:
         large_maps: By lane and number of the picture or video, the attention over it where that is
             too large for the payload.
         key: Under which the engine can be asked why a word stands there; None if it cannot.
+        notices: Sentences on what the model was asked about.
     """
 
     payload: str
     large_maps: Mapping[str, Mapping[int, bytes]]
     key: str | None = None
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

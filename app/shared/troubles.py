@@ -4,8 +4,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import torch
-
 from app.shared.events import Event, Failed, Refused
 from sinktrack.core.errors import SinkTrackError
 
@@ -16,13 +14,18 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def in_sentences(report: Callable[[Event], None]) -> Iterator[None]:
-    """Report whatever goes wrong in a block as a sentence, and let the next one have its turn."""
+def in_sentences(report: Callable[[Event], None], out_of_memory: type[Exception]) -> Iterator[None]:
+    """Report whatever goes wrong in a block as a sentence, and let the next one have its turn.
+
+    Args:
+        report: Takes the last event.
+        out_of_memory: What the device raises.
+    """
     try:
         yield
     except SinkTrackError as error:
         report(Refused(str(error)))
-    except torch.OutOfMemoryError:
+    except out_of_memory:
         log.warning("out of memory", exc_info=True)
         report(Refused(_MEMORY))
     except Exception:

@@ -15,11 +15,12 @@ from app.compare.question_files import MOST_LINES, read_questions
 from app.compare.surveys import SAME_KIND, about_scenes, of_files
 from app.compare.talk import Finished
 from app.compare.uploads import Upload
-from app.shared.chance import ROWS, Survey
+from app.shared.chance import ROWS
 from app.shared.engine import Engine
 from app.shared.events import Refused, Stopped, Surveyed, Surveying, Waiting
 from app.shared.request import Asked
 from app.shared.stop_flag import StopFlag
+from app.shared.survey import Survey
 from sinktrack.core.errors import PromptError
 from sinktrack.eval.statistics import interval, paired_p
 from sinktrack.eval.truth import Truth
