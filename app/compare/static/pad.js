@@ -204,7 +204,7 @@ const SinkTrackPad = (() => {
         list.append(item);
       }
       const head = make("div", "st-offer-head");
-      const heading = make("h3", "st-offer-title", "Questions with known answers");
+      const heading = make("h2", "st-offer-title", "Questions with known answers");
       heading.id = `${this.id}-questions`;
       list.setAttribute("aria-labelledby", heading.id);
       head.append(heading, button("st-other", "Others", () => this.tell.other()));
