@@ -143,6 +143,8 @@ def main(arguments: list[str] | None = None) -> None:
                 "image": f"{name}.png",
                 "question": item.question,
                 "note": kind.note,
+                "task": kind.task.name,
+                "answer": item.answer,
                 "comparison": f"{name}.json",
             }
         )

@@ -6,6 +6,10 @@ controls       the left column: picture, question, settings; examples, pictures 
 method_inputs  what is compared: the picker of methods, with their parameters
 talk           the conversation so far; talk_controls, its place in the left column
 uploads        the inputs for files, which take nothing but uploads
+scene_pad      the pad on which scenes are drawn; scene_questions, what is asked about them
+known_answers  right answers to questions about what was made here
+chance         many questions, below the answers; surveys, what they are; kinds_asked and
+               question_files, where they come from
 viewer         the viewer of `sinktrack.report.viewer` as a Gradio component; stage, what it shows
 
 The model is not here: `app.shared.engine` has it. Votes are not here: they are in `app.study`.

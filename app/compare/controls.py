@@ -9,7 +9,9 @@ from app.compare import stage
 from app.compare.examples import Example, read_examples
 from app.compare.handlers import NUM_DOWNLOADS, refuse_while_answering
 from app.compare.inputs import Inputs
+from app.compare.known_answers import KnownAnswers
 from app.compare.method_inputs import MethodControls
+from app.compare.scene_pad import ScenePad
 from app.compare.talk_controls import TalkControls
 from app.compare.uploads import more_files_input, picture_input
 from app.compare.viewer import example_list
@@ -27,16 +29,16 @@ _PICTURE, _PASSAGE, _MORE = "picture-tab", "passage-tab", "more-tab"
 class Controls:
     """Lays out what is asked, and after it how; must be made inside a row of a page.
 
-    Its fields hold the components: `picture`, `passage_tab`, `files`, `question`, `ask`, `stop`;
-    `talk`, those of the conversation; `examples`, None without any; `window`, how many of the last
-    and of the first tokens are kept; `example`, the one that is filled in, None after something of
-    one's own; `fresh`, what a question is about, which the next one begins without; `inputs`, all
-    from which `read` takes a value; and `on_arrival`, what `arrived` tells once the model is there.
-    `first` is the example that a visitor meets, None without any.
+    Its fields hold the components: `picture`, `pad`, `passage_tab`, `files`, `question`, `ask` and
+    `stop`; `talk`, those of the conversation; `examples`, None without any; `window`, how many of
+    the last and of the first tokens are kept; `example`, the one that is filled in, None after
+    something of one's own; `fresh`, what a question is about, which the next one begins without;
+    `inputs`, all from which `read` takes a value; and `on_arrival`, what `arrived` tells once the
+    model is there. `first` is the example that a visitor meets, None without any.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, known: KnownAnswers) -> None:
+        self._engine, self._known = engine, known
         sees = engine.reads_pictures
         self._found = read_examples() if sees else []
         self.first = self._found[0][0] if self._found else None
@@ -63,6 +65,7 @@ class Controls:
             self._examples_box,
             self.question,
             self._methods.picker,
+            self.pad.box,
         ]
         self._wire_methods_and_window()
 
@@ -78,6 +81,7 @@ class Controls:
             max_lines=6,
             elem_id="question",
         )
+        self.pad.connect(self.question)
         window = self.first.window if self.first else 0
         self._unwindow = gr.Button(
             _in_view(window), visible=window > 0, size="sm", elem_id="unwindow"
@@ -122,7 +126,8 @@ class Controls:
         boxes = [gr.update(visible=sees)] * 2
         unchanged = [gr.skip()] * 3
         begins = unchanged if sees else [*self.where(goes_on=False), ""]
-        return [*begins[:2], *boxes, begins[2], self._methods.arrived()]
+        last = [begins[2], self._methods.arrived(), self.pad.arrived()]
+        return [*begins[:2], *boxes, *last]
 
     def where(self, *, goes_on: bool) -> list[Any]:
         """Return the updates of `place`.
@@ -147,7 +152,7 @@ class Controls:
         if comparison is None:
             return *filled, *window, *([gr.skip()] * (1 + NUM_DOWNLOADS))
         downloads = [gr.update(interactive=False)] * NUM_DOWNLOADS
-        return *filled, *window, stage.stored(comparison), *downloads
+        return *filled, *window, stage.stored(comparison, example.truth), *downloads
 
     def asked_again(self, asked: Asked, *, first: bool) -> tuple[Any, ...]:
         """Fill in a question of earlier: what `fresh` holds.
@@ -179,6 +184,7 @@ class Controls:
         tab = {"render_children": True}  # else a tab that was never opened has no values
         with gr.Tab("Picture", visible=sees, id=_PICTURE, elem_id=_PICTURE, **tab) as shown:
             self.picture = picture_input(self.first and self.first.picture)
+            self.pad = ScenePad(self._engine, self._known, self.picture)
         self._picture_tab = shown
         with gr.Tab("Passage", id=_PASSAGE, elem_id=_PASSAGE, **tab) as self.passage_tab:
             self._passage = gr.Textbox(
@@ -200,6 +206,10 @@ class Controls:
             )
 
     def _lay_out_examples(self) -> None:
+        for example, _ in self._found:
+            if example.truth is not None:
+                picture = example.picture.read_bytes()
+                self._known.remember(picture, example.question, example.truth)
         self.examples: Any = None
         if self._found:
             self.examples = example_list(

@@ -1,15 +1,15 @@
 """Pictures and questions to begin with, from assets/examples/examples.json."""
 
-import base64
-import io
 import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.shared.thumbnails import data_url
 from sinktrack.core.errors import PictureError
 from sinktrack.core.images import load_picture
+from sinktrack.eval.truth import Truth
 from sinktrack.report.payload import upgraded
 
 FOLDER = Path(__file__).parents[2] / "assets" / "examples"
@@ -30,6 +30,7 @@ class Example:
         sinks: How many of the first tokens stay beside them.
         stored: A file with a comparison that was made earlier, as
             `sinktrack.report.payload` makes it.
+        truth: The right answer; None where it is not known.
     """
 
     picture: Path
@@ -38,6 +39,7 @@ class Example:
     window: int = 0
     sinks: int = 1
     stored: Path | None = None
+    truth: Truth | None = None
 
     def thumbnail(self) -> str:
         """Return the picture as a small data URL.
@@ -45,11 +47,7 @@ class Example:
         Raises:
             PictureError: If it cannot be read.
         """
-        small = load_picture(self.picture).image.copy()
-        small.thumbnail((_THUMBNAIL, _THUMBNAIL))
-        buffer = io.BytesIO()
-        small.save(buffer, "PNG", optimize=True)
-        return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+        return data_url(load_picture(self.picture).image, _THUMBNAIL)
 
     def comparison(self) -> dict[str, Any] | None:
         """Return the stored comparison, or None if there is none to be read."""
@@ -82,6 +80,9 @@ def read_examples(folder: Path = FOLDER) -> list[tuple[Example, str]]:
                 window=int(cache.get("window", 0)),
                 sinks=int(cache.get("sinks", 1)),
                 stored=folder / entry["comparison"] if "comparison" in entry else None,
+                truth=Truth.of_task(entry["answer"], str(entry.get("task", "")))
+                if "answer" in entry
+                else None,
             )
             found.append((example, example.thumbnail()))
         except (AttributeError, KeyError, TypeError, ValueError, PictureError) as error:

@@ -11,6 +11,7 @@ from gradio.processing_utils import save_bytes_to_cache
 
 from app.compare import stage
 from app.compare.inputs import Inputs
+from app.compare.known_answers import KnownAnswers
 from app.compare.talk import Finished
 from app.shared.engine import Engine
 from app.shared.events import (
@@ -18,13 +19,18 @@ from app.shared.events import (
     Failed,
     FilesReady,
     Heartbeat,
+    LoadingModel,
+    ReadingPrompt,
     Refused,
     Stopped,
+    Waiting,
+    Writing,
 )
 from app.shared.request import Request, cache_for, given
 from app.shared.stop_flag import StopFlag
 from app.shared.ui import component_json, toast
 from sinktrack.core.errors import SinkTrackError
+from sinktrack.eval.truth import Truth
 from sinktrack.report.html import render
 
 REPORT_NAME = "sinktrack-report.html"
@@ -33,7 +39,7 @@ REPLAY_NAME = "sinktrack-comparison.json"
 NUM_DOWNLOADS = 3  # report, traces and replay
 
 _NOT_NUMBERS = "The settings hold something that is not a number: load the page again."
-_UNUSABLE = (SinkTrackError, TypeError, ValueError, OverflowError)
+UNUSABLE = (SinkTrackError, TypeError, ValueError, OverflowError)
 """What inputs raise that cannot be used; the last three, where a number is none."""
 
 log = logging.getLogger(__name__)
@@ -46,10 +52,14 @@ class CompareHandlers:
         engine: Answers the questions.
         folder: Where what can be downloaded is kept.
         kept_files: Takes the path of every file kept there, which Gradio deletes in the end.
+        known: The right answers to some questions.
     """
 
-    def __init__(self, engine: Engine, folder: str, kept_files: set[str]) -> None:
+    def __init__(
+        self, engine: Engine, folder: str, kept_files: set[str], known: KnownAnswers | None = None
+    ) -> None:
         self._engine = engine
+        self._known = known or KnownAnswers()
         self._folder = folder
         self._kept_files = kept_files
 
@@ -77,8 +87,8 @@ class CompareHandlers:
             raise toast("The question is blank: type one.")
         try:
             titles = self._engine.lane_titles(inputs.method_texts(), **inputs.has())
-        except _UNUSABLE as error:
-            raise toast(_sentence(error)) from error
+        except UNUSABLE as error:
+            raise toast(sentence(error)) from error
         state = stage.growing("Waiting in the queue.", titles) | {"began": True}
         return component_json(state), StopFlag()
 
@@ -98,10 +108,10 @@ class CompareHandlers:
         try:
             request = self._request(inputs)
             titles = self._engine.lane_titles(request.methods, **request.has())
-        except _UNUSABLE as error:
+        except UNUSABLE as error:
             stop.set()
             yield self._no_answer(), *unchanged
-            raise toast(_sentence(error)) from error
+            raise toast(sentence(error)) from error
         notices = list(request.notices)
         report: str | None = None
         for event in self._engine.answer(request, stop):
@@ -112,7 +122,8 @@ class CompareHandlers:
                     comparison = json.loads(event.payload)
                     answered = Finished.of(request, comparison)
                     seconds = time.monotonic() - began
-                    value, report = self._finished(event, comparison, seconds, notices)
+                    truth = self._known.truth(request)
+                    value, report = self._finished(event, comparison, seconds, notices, truth)
                     yield value, *unchanged[1:], answered
                 case FilesReady():
                     yield gr.skip(), *self._downloads(report, event), gr.skip()
@@ -121,7 +132,7 @@ class CompareHandlers:
                     raise toast(event.sentence)
                 case Stopped():
                     yield self._no_answer("Stopped before the answer began."), *unchanged
-                case _:
+                case Waiting() | LoadingModel() | ReadingPrompt() | Writing():
                     state = stage.growing(stage.in_words(event), titles, event=event)
                     yield component_json(state | {"notices": notices}), *unchanged
 
@@ -129,7 +140,7 @@ class CompareHandlers:
         """Return what the engine is asked.
 
         Raises:
-            One of _UNUSABLE: If something is missing, out of range, or not a number.
+            One of UNUSABLE: If something is missing, out of range, or not a number.
         """
         return self._engine.request(
             inputs.question,
@@ -179,7 +190,12 @@ class CompareHandlers:
             return {"error": "Something went wrong here. The answers are still there."}
 
     def _finished(
-        self, event: Answered, comparison: dict[str, Any], seconds: float, notices: list[str]
+        self,
+        event: Answered,
+        comparison: dict[str, Any],
+        seconds: float,
+        notices: list[str],
+        truth: Truth | None,
     ) -> tuple[str, str | None]:
         """Return the viewer's value with the answers, and the report's file."""
         stopped = any(lane["finish"] == "stopped" for lane in comparison["lanes"])
@@ -187,13 +203,14 @@ class CompareHandlers:
         report = self._keep(render(comparison).encode(), REPORT_NAME)
         if report is None:
             notices = [*notices, "The files to download could not be written on the server."]
+        notices = [*notices, *event.notices]
         for lane in comparison["lanes"]:
             large = event.large_maps.get(lane["name"], {})
             for shown in lane["maps"]:
                 file = self._keep(large.get(shown["visual"]), "maps.bin")
                 if file is not None:  # the page fetches them token by token, layer by layer
                     shown |= {"bytes": None, "layers": lane["layers"], "file": file}
-        return stage.finished(status, comparison, notices, event.key), report
+        return stage.finished(status, comparison, notices, event.key, truth), report
 
     def _downloads(self, report: str | None, files: FilesReady) -> list[Any]:
         """Return the updates of the download buttons."""
@@ -227,6 +244,6 @@ def refuse_while_answering(running: StopFlag | None) -> None:
         raise toast("An answer is being written: stop it, or wait for its end.")
 
 
-def _sentence(error: Exception) -> str:
-    """Say why inputs cannot be used; error is one of _UNUSABLE."""
+def sentence(error: Exception) -> str:
+    """Say why inputs cannot be used; error is one of UNUSABLE."""
     return str(error) if isinstance(error, SinkTrackError) else _NOT_NUMBERS

@@ -14,10 +14,12 @@ import gradio as gr
 
 from app.compare import stage
 from app.compare.card import model_card
+from app.compare.chance import ChancePanel
 from app.compare.controls import EMPTY, Controls
 from app.compare.examples import Example
 from app.compare.handlers import NUM_DOWNLOADS, CompareHandlers
 from app.compare.inputs import Inputs
+from app.compare.known_answers import KnownAnswers
 from app.compare.talk import Finished
 from app.compare.viewer import answer_viewer
 from app.shared.engine import Engine
@@ -40,11 +42,12 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
     Returns:
         The page, ready for `serve`.
     """
+    known = KnownAnswers()
     page = gr.Blocks(title="SinkTrack", delete_cache=(600, FILE_AGE))
     with page:
         top = gr.HTML(_header(engine), apply_default_css=False, elem_id="top")
         with gr.Row(elem_id="columns"):
-            controls = Controls(engine)
+            controls = Controls(engine, known)
             with gr.Column(min_width=320, elem_id="answers"):
                 downloads = [
                     gr.DownloadButton(text, interactive=False, elem_id=name, render=False)
@@ -55,7 +58,7 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
                     )
                 ]
                 report = downloads[0]
-                compare = CompareHandlers(engine, report.GRADIO_CACHE, report.temp_files)
+                compare = CompareHandlers(engine, report.GRADIO_CACHE, report.temp_files, known)
 
                 def why(asked: Any) -> dict[str, Any]:  # Gradio marks it, which no method admits
                     return compare.why(asked)
@@ -66,13 +69,15 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
                 with gr.Row(elem_id="take"):
                     for download in downloads:
                         download.render()
+                chance = ChancePanel(engine)
             controls.lay_out_setup()
         _wire(compare, controls, viewer, downloads)
+        chance.connect(controls)
         page.load(
             # seen as a generator, which no lambda is
-            partial(_arriving, engine, compare, controls, met=bool(stored)),
+            partial(_arriving, engine, compare, [controls, chance], met=bool(stored)),
             None,
-            [top, viewer, *controls.on_arrival],
+            [top, viewer, *controls.on_arrival, *chance.on_arrival],
             concurrency_limit=None,
             show_progress="hidden",
             api_visibility="private",
@@ -88,7 +93,8 @@ def serve(engine: Engine, settings: Settings) -> gr.Blocks:
     """Serve the page, and return at once; `block_thread` of what is returned waits for its end."""
     remove_stale_flags()
     page = build(engine, settings)
-    styles, scripts = ("compare.css", "picker.css"), ("compare.js", "picker.js")
+    styles = ("compare.css", "picker.css", "pad.css", "verdict.css", "chance.css")
+    scripts = ("verdict.js", "compare.js", "picker.js", "pad.js", "chance.js")
     launch(
         page,
         settings,
@@ -121,18 +127,18 @@ def _header(engine: Engine, state: str = "") -> str:
 
 
 def _arriving(
-    engine: Engine, compare: CompareHandlers, controls: Controls, *, met: bool
+    engine: Engine, compare: CompareHandlers, places: list[Controls | ChancePanel], *, met: bool
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the page's head while the model loads and once it is there, viewer and controls.
+    """Yield the page's head while the model loads and once it is there, viewer and other places.
 
     Args:
         engine: Loads the model.
         compare: Says what an idle viewer shows.
-        controls: Get what the model brings along.
+        places: Get what the model brings along.
         met: Whether the visitor meets an example.
     """
     began = time.monotonic()
-    unchanged = [gr.skip()] * len(controls.on_arrival)
+    unchanged = [gr.skip() for place in places for _ in place.on_arrival]
     # The viewer at once or not at all: a visitor may soon have asked, and then it shows the answer.
     idle = component_json(compare.idle()) if engine.ready and not met else gr.skip()
     yield _header(engine), idle, *unchanged
@@ -143,7 +149,7 @@ def _arriving(
         time.sleep(1)
     none_met = met and not engine.reads_pictures
     idle = component_json(compare.idle()) if none_met else gr.skip()
-    yield _header(engine), idle, *controls.arrived()
+    yield _header(engine), idle, *(update for place in places for update in place.arrived())
 
 
 def _wire(
@@ -222,8 +228,8 @@ def _wire(
     window = controls.window[0]
     about = [flag, controls.example, window]
     aside = [viewer, *downloads, *talk.offered, talk.finished, controls.example, window]
-    own = [controls.picture.upload, controls.picture.clear]
-    gr.on(own, set_aside, about, aside, **quick)
+    for happens in (controls.picture.upload, controls.picture.clear, *controls.pad.draws):
+        happens(set_aside, about, aside, **quick)
     brought = [controls.picture, controls.question]
     gr.on(
         [controls.passage_tab.select, controls.files.upload],

@@ -1,7 +1,8 @@
 """What the viewer is told to show. Its value is what is returned here, as JSON text.
 
 A state has "status", a sentence; "busy"; "notices", sentences; and "lanes" while answers grow, or
-"payload" once they are finished. With "again" the browser shows what it last had of the latter.
+"payload" once they are finished; with it "truth", the right answer or None, and "right", whether
+each answer is right, or None. With "again" the browser shows what it last had of these.
 `static/compare.js` reads it.
 """
 
@@ -10,6 +11,7 @@ from typing import Any
 
 from app.shared.events import LoadingModel, Progress, ReadingPrompt, Waiting, Writing
 from app.shared.ui import component_json
+from sinktrack.eval.truth import Truth
 
 
 def growing(
@@ -30,18 +32,41 @@ def growing(
 
 
 def finished(
-    status: str, comparison: dict[str, Any], notices: list[str], key: str | None = None
+    status: str,
+    comparison: dict[str, Any],
+    notices: list[str],
+    key: str | None = None,
+    truth: Truth | None = None,
 ) -> str:
-    """Return the viewer's value with a comparison, and under which key the engine explains it."""
+    """Return the viewer's value with a comparison.
+
+    Args:
+        status: A sentence.
+        comparison: The payload.
+        notices: Sentences that stand with it.
+        key: Under which the engine explains it; None if it cannot.
+        truth: The right answer; None where it is not known.
+    """
     state = {"status": status, "busy": False, "notices": notices, "key": key}
-    return component_json(state | {"payload": json.dumps(comparison, allow_nan=False)})
+    judged = {
+        "truth": None if truth is None else truth.answer,
+        "right": [_judged(lane, truth) for lane in comparison["lanes"]],
+    }
+    return component_json(state | judged | {"payload": json.dumps(comparison, allow_nan=False)})
 
 
-def stored(comparison: dict[str, Any]) -> str:
+def _judged(lane: dict[str, Any], truth: Truth | None) -> bool | None:
+    """Tell whether an answer is right; None where that is not known, or it was cut off."""
+    if truth is None or lane["finish"] != "eos":
+        return None
+    return truth.admits(lane["text"])
+
+
+def stored(comparison: dict[str, Any], truth: Truth | None = None) -> str:
     """Return the viewer's value with a comparison that was made earlier."""
     model = comparison["model"]
     status = f"Stored with this page, answered by {model}. Ask to have it answered anew."
-    return finished(status, comparison, [])
+    return finished(status, comparison, [], truth=truth)
 
 
 def in_words(event: Progress) -> str:

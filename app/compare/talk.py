@@ -4,12 +4,11 @@ It is kept on the server, in the visitor's session. Nothing of it comes back fro
 which of the last answers goes on.
 """
 
-import base64
-import io
 from dataclasses import dataclass
 from typing import Any
 
 from app.shared.request import Asked, Exchange, Request
+from app.shared.thumbnails import data_url
 from app.shared.ui import component_json, toast
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.core.images import load_picture
@@ -25,17 +24,21 @@ class Finished:
         asked: The question.
         history: The conversation that it went on from.
         answers: Title and text of each.
+        methods: Of each answer, as `sinktrack.methods.parse` reads it.
     """
 
     asked: Asked
     history: tuple[Exchange, ...]
     answers: tuple[tuple[str, str], ...]
+    methods: tuple[str, ...]
 
     @classmethod
     def of(cls, request: Request, comparison: dict[str, Any]) -> "Finished":
         """Return a question with its answers, as a comparison's payload has them."""
         answers = tuple((lane["title"], lane["text"]) for lane in comparison["lanes"])
-        return cls(asked=request.asked, history=request.history, answers=answers)
+        return cls(
+            asked=request.asked, history=request.history, answers=answers, methods=request.methods
+        )
 
     def gone_on(self, choice: Any) -> tuple[Exchange, ...]:
         """Return the conversation with this question and one of its answers.
@@ -84,10 +87,6 @@ def _about(asked: Asked) -> str:
 def _thumbnail(file: str) -> str | None:
     """Return a picture as a small data URL; None if it is gone."""
     try:
-        small = load_picture(file).image.copy()
+        return data_url(load_picture(file).image, _THUMBNAIL)
     except SinkTrackError:
         return None
-    small.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -4,6 +4,7 @@ A visitor can send any path in place of an upload, and Gradio checks it only whe
 it as a file. `app.shared.only_uploads` stands before all components; these check once more.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,14 @@ import gradio as gr
 from gradio.data_classes import FileData, ImageData, ListFiles
 
 from app.shared.ui import toast
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that was uploaded, and what it is called where it came from."""
+
+    path: Path
+    name: str
 
 
 def picture_input(first: Path | None = None) -> gr.Image:
@@ -51,14 +60,40 @@ def more_files_input() -> gr.File:
     )
 
     def paths(payload: ListFiles | FileData | None) -> list[str]:
-        given: Any = [] if payload is None else payload
-        given = given.root if isinstance(given, ListFiles) else given
-        listed = given if isinstance(given, list) else [given]
-        found = [_uploaded(file.path, files.GRADIO_CACHE) for file in listed]
-        return [file for file in found if file is not None]
+        return [str(each.path) for each in _all_uploaded(payload, files.GRADIO_CACHE)]
 
     files.preprocess = paths  # type: ignore[method-assign]
     return files
+
+
+def question_files_input() -> gr.File:
+    """Return an input for a file of questions and their pictures; it hands over `Upload`s."""
+    files = gr.File(
+        label="Questions (.jsonl), and their pictures",
+        file_count="multiple",
+        file_types=[".jsonl", "image"],
+        height=120,
+        elem_id="question-files",
+    )
+
+    def uploads(payload: ListFiles | FileData | None) -> list[Upload]:
+        return _all_uploaded(payload, files.GRADIO_CACHE)
+
+    files.preprocess = uploads  # type: ignore[method-assign, assignment]
+    return files
+
+
+def _all_uploaded(payload: ListFiles | FileData | None, folder: str) -> list[Upload]:
+    """Return several files that lie among the uploads.
+
+    Raises:
+        gr.Error: If one lies elsewhere, or is no file.
+    """
+    given: Any = [] if payload is None else payload
+    given = given.root if isinstance(given, ListFiles) else given
+    listed = given if isinstance(given, list) else [given]
+    found = [(_uploaded(file.path, folder), file.orig_name) for file in listed]
+    return [Upload(Path(path), str(name or Path(path).name)) for path, name in found if path]
 
 
 def _uploaded(path: str | None, folder: str) -> str | None:

@@ -4,6 +4,9 @@ engine     the only module of the page that reaches models: one model, one answe
 zero_gpu   how a ZeroGPU Space lends it a GPU
 
 request        what the engine is asked; events, what it says; downloads, the files that it makes
+survey         many questions, as the engine is asked; chance, what comes out of them
+unfamiliar     what is said of pictures that the bundled model does not know
+troubles       what goes wrong, as sentences; thumbnails, small pictures
 methods        which methods are compared; checking, what can be said against a request
 request_queue  who is served next
 heartbeat      events by the clock

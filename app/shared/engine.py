@@ -22,7 +22,6 @@ from app.shared.downloads import downloads, large_maps
 from app.shared.events import (
     Answered,
     Event,
-    Failed,
     Heartbeat,
     LoadingModel,
     ReadingPrompt,
@@ -39,6 +38,9 @@ from app.shared.request import DEFAULT_METHODS, Asked, Exchange, Request, given
 from app.shared.request_queue import RequestQueue
 from app.shared.settings import Settings, choose_model
 from app.shared.stop_flag import StopFlag
+from app.shared.survey import Survey, survey_seconds
+from app.shared.troubles import in_sentences
+from app.shared.unfamiliar import Unfamiliar
 from sinktrack.core.cache import Cache
 from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.comparison import Comparison
@@ -51,8 +53,6 @@ from sinktrack.report.explained import explained
 from sinktrack.report.payload import payload
 
 _FULL = "Too many people are waiting here right now: please try again in a minute."
-_MEMORY = "The device ran out of memory: choose a smaller picture or a shorter answer."
-_UNEXPECTED = "Something went wrong while answering. The page still works: please try again."
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +94,9 @@ class Engine:
         self.max_new_tokens = max_new_tokens
         self.loading = ""
         self._chosen, self._insists = str(BUNDLED), True
-        self._kept = Kept()
+        self._kept, self._unfamiliar = Kept(), Unfamiliar()
         self._on_gpu = on_lent_gpu(self._events, _gpu_seconds)
+        self._survey_on_gpu = on_lent_gpu(self._survey_events, survey_seconds)
 
     @classmethod
     def choose(cls, settings: Settings) -> "Engine":
@@ -298,6 +299,23 @@ class Engine:
             `ReadingPrompt`, `Writing`, `Answered` and at last `FilesReady`; or, where there is no
             answer, at last `Stopped`, `Refused` or `Failed`.
         """
+        yield from self._in_turn(stop, lambda: self._on_gpu(request, stop))
+
+    def survey(self, survey: Survey, stop: StopFlag) -> Iterator[Event]:
+        """Ask many questions, which takes one turn in the queue.
+
+        Args:
+            survey: What is asked.
+            stop: Ends it within one batch, see `answer`.
+
+        Yields:
+            As `answer` does: `Waiting`, `LoadingModel`, `Surveying` and at last `Surveyed`; or
+            `Stopped`, `Refused` or `Failed`.
+        """
+        yield from self._in_turn(stop, lambda: self._survey_on_gpu(survey, stop))
+
+    def _in_turn(self, stop: StopFlag, work: Callable[[], Iterator[Event]]) -> Iterator[Event]:
+        """Wait in the queue, then work; the flag is raised in the end, however it ends."""
         ticket = self._queue.join()
         if ticket is None:
             stop.set()
@@ -314,7 +332,7 @@ class Engine:
                     event: Event = Waiting(ahead) if ahead else LoadingModel(self.loading)
                     yield Heartbeat() if event == last else event
                     last = event
-                yield from self._on_gpu(request, stop)
+                yield from work()
         finally:
             stop.set()
 
@@ -342,6 +360,16 @@ class Engine:
             found = sinktrack.explain(self._model, self._processor, comparison, at)
         return explained(comparison, at, found)
 
+    def _survey_events(self, survey: Survey, stop: StopFlag) -> Iterator[Event]:
+        """Ask many questions in a thread, and report at a steady pace."""
+        from app.shared.chance import ask_all  # as in `load`
+
+        def work(_: threading.Event, report: Callable[[Event], None]) -> None:
+            with in_sentences(report, torch.OutOfMemoryError):
+                ask_all(self._model, self._processor, survey, stop.is_set, report)
+
+        yield from with_heartbeat(work, give_up=stop.set)
+
     def _events(self, request: Request, stop: StopFlag) -> Iterator[Event]:
         """Answer in a thread, and report at a steady pace."""
 
@@ -359,7 +387,7 @@ class Engine:
         report: Callable[[Event], None],
     ) -> None:
         """Answer a request, and report every step."""
-        try:
+        with in_sentences(report, torch.OutOfMemoryError):
             if stop.is_set():
                 return report(Stopped())
             comparison = self._stream(request, stop, report)
@@ -370,17 +398,11 @@ class Engine:
             data = json.dumps(payload(comparison), allow_nan=False)
             # a forked process ends with its answer, and what it has kept with it
             key = None if lends_gpu() else self._kept.keep(comparison)
-            report(Answered(data, large_maps(comparison), key))
+            seen = request.asked.pictures if self.bundled else ()
+            notices = self._unfamiliar.notices(self._model, self._processor, seen)
+            report(Answered(data, large_maps(comparison), key, notices))
             if not abandoned.is_set():
                 report(downloads(comparison))
-        except SinkTrackError as error:
-            report(Refused(str(error)))
-        except torch.OutOfMemoryError:
-            log.warning("out of memory", exc_info=True)
-            report(Refused(_MEMORY))
-        except Exception:  # whatever it is, the visitor gets a sentence and the next one an answer
-            log.exception("an answer failed")
-            report(Failed(_UNEXPECTED))
 
     def _stream(
         self, request: Request, stop: StopFlag, report: Callable[[Event], None]

@@ -64,11 +64,13 @@ class Answered:
         large_maps: By lane and number of the picture or video, the attention over it where that is
             too large for the payload.
         key: Under which the engine can be asked why a word stands there; None if it cannot.
+        notices: Sentences on what the model was asked about.
     """
 
     payload: str
     large_maps: Mapping[str, Mapping[int, bytes]]
     key: str | None = None
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,34 @@ class Failed:
     sentence: str
 
 
+@dataclass(frozen=True)
+class Surveying:
+    """Some of many questions were answered.
+
+    Args:
+        answers: How many answers there are.
+        of: How many there will be.
+    """
+
+    answers: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """Many questions were answered, or those until the visitor stopped it. The last event.
+
+    Args:
+        result: What `app.shared.chance` found, as JSON text.
+    """
+
+    result: str
+
+
 Progress = Waiting | LoadingModel | ReadingPrompt | Writing
 """What happens before there is an answer."""
 
-LastEvent = FilesReady | Stopped | Refused | Failed
+LastEvent = FilesReady | Surveyed | Stopped | Refused | Failed
 """After one of these nothing comes."""
 
-Event = Heartbeat | Progress | Answered | LastEvent
+Event = Heartbeat | Progress | Surveying | Answered | LastEvent

@@ -128,7 +128,7 @@ def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[s
     }
     run = replace(run, methods=fitted)
     items = {task.name: list(task.items(run.split, run.limit)) for task in run.tasks}
-    _check_needs(model, processor, run, items)
+    check_needs(model, processor, run, items)
     check_settings(folder, run.settings(model))
     done = _read_records(folder / RECORDS)
     _answer(model, processor, run, items, done, folder / RECORDS)
@@ -170,8 +170,18 @@ def _make_ups(items: Iterable[Item]) -> list[Item]:
     return list({(len(item.images), not item.passage): item for item in items}.values())
 
 
-def _check_needs(model: Any, processor: Any, run: Run, items: Mapping[str, Sequence[Item]]) -> None:
-    """Refuse a method that a task's prompts have nothing for, before anything is asked."""
+def check_needs(model: Any, processor: Any, run: Run, items: Mapping[str, Sequence[Item]]) -> None:
+    """Refuse a method that a task's prompts have nothing for, before anything is asked.
+
+    Args:
+        model: As for `evaluate`.
+        processor: As for `evaluate`.
+        run: What is asked.
+        items: By task.
+
+    Raises:
+        PromptError: With the task and what is missing.
+    """
     for task, asked in items.items():
         for item in _make_ups(asked):
             prompt = _prompt(model, processor, item)
@@ -238,7 +248,7 @@ def _answer(
     ):
         for task in run.tasks:
             bar.set_description(task.name)
-            for batch in _batches(model, processor, run, task, items[task.name], done):
+            for batch in answered_batches(model, processor, run, task, items[task.name], done):
                 for item, seed, row in batch:
                     key = task.name, row.name, item.id, seed
                     if key in done:
@@ -250,7 +260,7 @@ def _answer(
                 records.flush()
 
 
-def _batches(
+def answered_batches(
     model: Any,
     processor: Any,
     run: Run,
@@ -261,6 +271,14 @@ def _batches(
     """Answer a task's items, as many rows at once as may be, but for those that are answered.
 
     Long ones come first and stand beside each other, so that little of a batch is padding.
+
+    Args:
+        model: As for `evaluate`.
+        processor: As for `evaluate`.
+        run: Its methods, with whatever depends on the model settled.
+        task: What is asked.
+        items: Its items.
+        done: The answers that are there already, by task, method, item's id and seed.
 
     Yields:
         Of each batch the item, the seed and what was written.

@@ -188,7 +188,7 @@ def draw(scene: Scene, scale: int = 1) -> Image.Image:
         )
         points = [
             ((x + radius * dx) * unit, (y + radius * dy) * unit)
-            for dx, dy in _OUTLINES[item.kind.shape]
+            for dx, dy in OUTLINES[item.kind.shape]
         ]
         canvas.polygon(points, fill=fill)
         if outline:
@@ -209,7 +209,7 @@ def _star(corners: int, inner: float, turn: float = 0.0) -> list[tuple[float, fl
 
 
 _ARM = 0.34
-_OUTLINES: dict[str, list[tuple[float, float]]] = {
+OUTLINES: dict[str, list[tuple[float, float]]] = {
     "circle": _star(40, 1),
     "square": [(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)],
     "triangle": [(0.0, -1.0), (1.0, 0.85), (-1.0, 0.85)],
@@ -219,3 +219,4 @@ _OUTLINES: dict[str, list[tuple[float, float]]] = {
         (_ARM, 1.0), (-_ARM, 1.0), (-_ARM, _ARM), (-1.0, _ARM), (-1.0, -_ARM), (-_ARM, -_ARM),
     ],
 }  # fmt: skip
+"""Corners of each shape in the unit circle, (x, y), y downwards."""

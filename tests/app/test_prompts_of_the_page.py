@@ -17,7 +17,7 @@ from app.compare.talk import Finished, shown
 from app.shared.checking import MOST_VISUALS
 from app.shared.engine import Engine
 from app.shared.events import Answered, Refused
-from app.shared.request import Asked, Exchange
+from app.shared.request import DEFAULT_METHODS, Asked, Exchange
 from app.shared.stop_flag import StopFlag
 from sinktrack.core.errors import PictureError, PromptError
 from sinktrack.core.prompt import build_prompt
@@ -158,7 +158,9 @@ def test_a_text_only_model_is_asked_about_texts(checkpoint, picture):
 
 
 def finished(*answers: tuple[str, str]) -> Finished:
-    return Finished(asked=Asked(question=QUESTION), history=(), answers=answers)
+    return Finished(
+        asked=Asked(question=QUESTION), history=(), answers=answers, methods=DEFAULT_METHODS
+    )
 
 
 def test_the_conversation_goes_on_from_the_chosen_answer():
@@ -181,7 +183,7 @@ def test_earlier_turns_are_shown_as_text_with_their_pictures(exchange, picture):
     value = shown((exchange,))
     assert "<" not in value
     [turn] = json.loads(value)
-    assert turn["pictures"][0].startswith("data:image/jpeg;base64,")
+    assert turn["pictures"][0].startswith("data:image/png;base64,")
     assert turn["about"] == "With a passage of 4 words"
     Path(picture).unlink()  # uploads are deleted in the end
     assert json.loads(shown((exchange,)))[0]["pictures"] == []

@@ -33,6 +33,11 @@ class FakeElement {
     this.attributes[name] = String(value);
   }
 
+  removeAttribute(name) {
+    delete this.attributes[name];
+    delete this[name];
+  }
+
   addEventListener(type, listener) {
     this.listeners[type] = listener;
   }

@@ -12,7 +12,7 @@ globalThis.SinkTrackViewer = {
   mount: (_, payload) => mounted.push(payload),
   progress: (_, lanes) => grown.push(lanes),
 };
-load("colour", "dom");
+load("colour", "dom", "verdict");
 const { stage, examples, turns } = load("compare");
 
 const NOW = { status: "Writing", busy: true, notices: [], lanes: [] };
@@ -27,9 +27,9 @@ function onStage(state) {
     props.value = JSON.stringify({ ...NOW, ...changes });
     show();
   };
-  const [status, notices] = host.children;
+  const [status, notices, verdict] = host.children;
   const [dot, text, spoken] = status.children;
-  return { next, status, notices, dot, text, spoken };
+  return { next, status, notices, verdict, dot, text, spoken };
 }
 
 test("a screen reader hears each phase once, and not every number", () => {
@@ -51,9 +51,17 @@ test("answers that grow are shown as they come, and the comparison when it is th
   assert.ok(!status.classList.contains("st-busy"));
 });
 
+test("the right answer is shown with the finished answers, and gone when others grow", () => {
+  const lanes = [{ title: "Plain", text: "Yes." }, { title: "Other", text: "No." }];
+  const { next, verdict } = onStage({ busy: false, payload: JSON.stringify({ lanes }), truth: "No.", right: [false, true] });
+  assert.match(verdict.textContent, /differ.*Right: No\..*Plain: wrong.*Other: right/);
+  next({ lanes: [] });
+  assert.equal(verdict.textContent, "");
+});
+
 /** What a lane's maps read when the server answers with a status and ten bytes. */
 async function reading(status, bytes) {
-  onStage({ payload: JSON.stringify({ lanes: [{ maps: [{}, { file: "/tmp/a b" }] }, { maps: [] }, {}] }) });
+  onStage({ payload: JSON.stringify({ lanes: [{ text: "", maps: [{}, { file: "/tmp/a b" }] }, { text: "", maps: [] }, { text: "" }] }) });
   const asked = [];
   globalThis.fetch = async (address, { headers }) => {
     asked.push(address, headers.Range);
@@ -87,14 +95,17 @@ test("an example is a button that says which one it is", () => {
 test("earlier turns are text, each side under its own name, and follow the server", () => {
   const host = new FakeElement("div");
   const props = { value: "[]" };
+  const edited = [];
   let show;
-  turns(host, props, (_, watcher) => (show = watcher));
+  turns(host, props, (_, watcher) => (show = watcher), (data) => edited.push(data));
   assert.deepEqual(host.children, []);
   const asked = { question: "<b>What?</b>", about: "With a video", pictures: ["data:,a"] };
   props.value = JSON.stringify([{ ...asked, answer: "<i>That.</i>", by: "VCD" }]);
   show();
   const [one, other] = host.children;
-  assert.equal(one.textContent, "You<b>What?</b>With a video");
+  assert.equal(one.textContent, "EditYou<b>What?</b>With a video");
+  one.all("button")[0].dispatch("click");
+  assert.deepEqual(edited, [{ index: 0 }]);
   assert.deepEqual(one.all("img").map((image) => image.src), ["data:,a"]);
   assert.equal(other.textContent, "VCD<i>That.</i>");
   assert.ok(other.classList.contains("st-answered"));

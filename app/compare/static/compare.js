@@ -13,8 +13,9 @@ const SinkTrackPage = (() => {
     spoken.setAttribute("role", "status");
     status.append(make("span", "st-dot"), text, spoken);
     const notices = make("ul", "st-notices");
+    const verdict = make("div", "st-verdict");
     const cards = make("div", "st-cards");
-    host.append(status, notices, cards);
+    host.append(status, notices, verdict, cards);
     let last = null; // what stood here before a question that got no answer
 
     function show() {
@@ -28,13 +29,17 @@ const SinkTrackPage = (() => {
       notices.replaceChildren(...state.notices.map((notice) => make("li", "", notice)));
       if (state.payload) last = state;
       if (state.payload || (state.again && last)) mount(last);
-      else SinkTrackViewer.progress(cards, state.lanes);
+      else {
+        SinkTrackVerdict.show(verdict, [], null, null);
+        SinkTrackViewer.progress(cards, state.lanes);
+      }
       if (!state.payload && !state.again && !state.busy) last = null;
       if (state.began) reveal(host);
     }
 
-    function mount({ payload: text, key }) {
+    function mount({ payload: text, key, truth, right }) {
       const payload = withReaders(JSON.parse(text));
+      SinkTrackVerdict.show(verdict, payload.lanes, truth, right);
       if (key) payload.why = (at) => why({ key, at });
       SinkTrackViewer.mount(cards, payload);
     }
