@@ -103,8 +103,8 @@ test("earlier turns are text, each side under its own name, and follow the serve
   props.value = JSON.stringify([{ ...asked, answer: "<i>That.</i>", by: "VCD" }]);
   show();
   const [one, other] = host.children;
-  assert.equal(one.textContent, "EditYou<b>What?</b>With a video");
-  one.all("button")[0].dispatch("click");
+  assert.equal(one.textContent, "You<b>What?</b>With a videoEdit");
+  one.all("button")[0].listeners.click();
   assert.deepEqual(edited, [{ index: 0 }]);
   assert.deepEqual(one.all("img").map((image) => image.src), ["data:,a"]);
   assert.equal(other.textContent, "VCD<i>That.</i>");

@@ -105,7 +105,6 @@ const SinkTrackPage = (() => {
     const again = Object.assign(make("button", "st-again", "Edit"), { type: "button" });
     again.setAttribute("aria-label", `Edit and ask again: ${question}`);
     again.addEventListener("click", edit);
-    asked.prepend(again);
     for (const src of pictures) {
       const picture = make("img");
       picture.src = src;
@@ -113,6 +112,7 @@ const SinkTrackPage = (() => {
       asked.append(picture);
     }
     if (about) asked.append(make("p", "st-note", about));
+    asked.append(again);
     const answered = said(by, answer);
     answered.classList.add("st-answered");
     return [asked, answered];
