@@ -134,7 +134,7 @@ def _wire(
     viewer: gr.HTML,
     downloads: list[gr.DownloadButton],
 ) -> None:
-    """Connect Ask, Enter, Stop and the examples."""
+    """Connect Ask, Enter, Stop, going on from a lane's words, and the examples."""
     flag = gr.State()
     talk = controls.talk
     ask, stop = controls.ask, controls.stop
@@ -157,32 +157,48 @@ def _wire(
         yield from compare.answer(values[flag], read(values))
 
     inputs = {flag, talk.history, *controls.inputs}  # a set: handlers get values by component
-    begun = gr.on(
-        [ask.click, controls.question.submit],
-        begin,
-        inputs,
-        [viewer, flag, ask, stop, *downloads, talk.finished, *talk.offered],
-        concurrency_limit=None,  # in the queue, where a refusal reaches the visitor as a message
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    answered = begun.success(
-        answer,
-        inputs,
-        [viewer, *downloads, talk.finished],
-        concurrency_limit=None,
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    answered.success(
-        lambda finished: [*buttons(False), *talk.offer(finished)],
-        talk.finished,
-        [ask, stop, *talk.offered],
-        **quick,
-    )
-    answered.failure(
-        lambda flag: [compare.abandoned(flag), *buttons(False)], flag, [viewer, ask, stop], **quick
-    )
+    forced = gr.State()
+
+    def begin_forced(running: Any, finished: Any, event: gr.EventData) -> tuple[Any, ...]:
+        asked = {name: getattr(event, name, None) for name in ("lane", "at")}
+        *begun, request = compare.begin_forced(running, finished, asked)
+        return *begun, *buttons(True), *no_downloads(), None, *talk.offer(None), request
+
+    def answer_forced(stop: Any, request: Any) -> Iterator[tuple[Any, ...]]:
+        yield from compare.answer_request(stop, request)
+
+    in_line: dict[str, Any] = {
+        "concurrency_limit": None,  # in the queue, where a refusal reaches the visitor as a message
+        "show_progress": "hidden",
+        "api_visibility": "private",
+    }
+    begins = [viewer, flag, ask, stop, *downloads, talk.finished, *talk.offered]
+    answers = [viewer, *downloads, talk.finished]
+    for begun, answering, given in (
+        (
+            gr.on([ask.click, controls.question.submit], begin, inputs, begins, **in_line),
+            answer,
+            inputs,
+        ),
+        (
+            viewer.force(begin_forced, [flag, talk.finished], [*begins, forced], **in_line),
+            answer_forced,
+            [flag, forced],
+        ),
+    ):
+        answered = begun.success(answering, given, answers, **in_line)
+        answered.success(
+            lambda finished: [*buttons(False), *talk.offer(finished)],
+            talk.finished,
+            [ask, stop, *talk.offered],
+            **quick,
+        )
+        answered.failure(
+            lambda flag: [compare.abandoned(flag), *buttons(False)],
+            flag,
+            [viewer, ask, stop],
+            **quick,
+        )
     stop.click(compare.stop, flag, stop, **quick)
     _wire_talk(controls, flag, viewer, downloads)
 

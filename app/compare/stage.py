@@ -29,10 +29,23 @@ def growing(
 
 
 def finished(
-    status: str, comparison: dict[str, Any], notices: list[str], key: str | None = None
+    status: str,
+    comparison: dict[str, Any],
+    notices: list[str],
+    *,
+    key: str | None = None,
+    forces: bool = False,
 ) -> str:
-    """Return the viewer's value with a comparison, and under which key the engine explains it."""
-    state = {"status": status, "busy": False, "notices": notices, "key": key}
+    """Return the viewer's value with a comparison.
+
+    Args:
+        status: What happened, in a sentence.
+        comparison: What `sinktrack.report.payload` made.
+        notices: Sentences.
+        key: Under which the engine answers questions about it; None if it cannot.
+        forces: Whether methods can go on from another's words.
+    """
+    state = {"status": status, "busy": False, "notices": notices, "key": key, "forces": forces}
     return component_json(state | {"payload": json.dumps(comparison, allow_nan=False)})
 
 

@@ -18,11 +18,11 @@ const { stage, examples, turns } = load("compare");
 const NOW = { status: "Writing", busy: true, notices: [], lanes: [] };
 
 /** A stage that shows a state; `next` sends another one. */
-function onStage(state) {
+function onStage(state, asked = { why: null, force: null }) {
   const host = new FakeElement("div");
   const props = { value: JSON.stringify({ ...NOW, ...state }) };
   let show;
-  stage(host, props, (_, watcher) => (show = watcher));
+  stage(host, props, (_, watcher) => (show = watcher), asked);
   const next = (changes) => {
     props.value = JSON.stringify({ ...NOW, ...changes });
     show();
@@ -49,6 +49,17 @@ test("answers that grow are shown as they come, and the comparison when it is th
   next({ busy: false, payload: JSON.stringify({ lanes: [] }) });
   assert.deepEqual(mounted.at(-1), { lanes: [] });
   assert.ok(!status.classList.contains("st-busy"));
+});
+
+test("the server is asked about the comparison that it has, and only where it can answer", () => {
+  const questions = [];
+  const asked = { why: (question) => questions.push(question), force: () => {} };
+  onStage({ payload: JSON.stringify({ lanes: [] }), key: "k", forces: true }, asked);
+  mounted.at(-1).why({ what: "explain", at: 3 });
+  assert.deepEqual(questions, [{ what: "explain", at: 3, key: "k" }]);
+  assert.equal(mounted.at(-1).force, asked.force);
+  onStage({ payload: JSON.stringify({ lanes: [] }), key: null }, asked);
+  assert.deepEqual([mounted.at(-1).why, mounted.at(-1).force], [undefined, undefined]);
 });
 
 /** What a lane's maps read when the server answers with a status and ten bytes. */

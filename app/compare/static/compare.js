@@ -5,7 +5,7 @@ const SinkTrackPage = (() => {
   const { make } = SinkTrackDom;
 
   /** Keep the stage in step with the value that the server sends. */
-  function stage(host, props, watch, why) {
+  function stage(host, props, watch, { why, force }) {
     const status = make("div", "st-status");
     const text = make("p", "st-status-text");
     const spoken = make("p", "st-spoken");
@@ -27,7 +27,8 @@ const SinkTrackPage = (() => {
       notices.replaceChildren(...state.notices.map((notice) => make("li", "", notice)));
       if (state.payload) {
         const payload = withReaders(JSON.parse(state.payload));
-        if (state.key) payload.why = (at) => why({ key: state.key, at });
+        if (state.key) payload.why = (asked) => why({ ...asked, key: state.key });
+        if (state.forces) payload.force = force;
         SinkTrackViewer.mount(cards, payload);
       }
       else SinkTrackViewer.progress(cards, state.lanes);
