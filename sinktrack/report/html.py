@@ -20,7 +20,7 @@ _MOST_FRAMES = 8  # of a video beside the question; the viewer has all of them
 # Each script may use those before it.
 _SCRIPTS = (
     *("colour", "dom", "data", "heatmap", "contour", "save", "overlay", "explanations", "tabs"),
-    *("swipe", "asked", "moved", "card", "strip", "nearly", "token", "looked", "why"),
+    *("swipe", "asked", "moved", "card", "strip", "pin", "nearly", "token", "looked", "why"),
     *("attention", "finder", "drift", "anchor", "numbers", "viewer"),
 )
 

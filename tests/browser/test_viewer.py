@@ -81,8 +81,17 @@ def show(browser: Browser) -> Iterator[Callable[..., Page]]:
     assert troubles == []
 
 
+def tab(page: Page, title: str) -> Page:
+    """Bring a tab into sight."""
+    page.get_by_role("tab", name=title, exact=True).click()
+    return page
+
+
 def readouts(page: Page) -> list[str]:
-    return page.locator(".stv-chosen").all_inner_texts()
+    """Return what the plots over the whole answer and those of heads read out."""
+    said = tab(page, "Over the whole answer").locator(".stv-attention .stv-chosen")
+    of_answer = said.all_inner_texts()
+    return [*of_answer, *tab(page, "Heads").locator(".stv-finder .stv-chosen").all_inner_texts()]
 
 
 def apart(readout: str) -> tuple[str, list[float]]:
@@ -105,6 +114,7 @@ def test_numbers_read_out_are_those_that_were_given(show):
     expected = [[0.085], [0.17], [0.11], [0.22]]
     for shown, given in zip(numbers, expected, strict=True):
         assert shown == pytest.approx(given, abs=0.54 / 254 / 2 + 0.0005)
+    tab(page, "Over the whole answer")
     page.locator(OVERVIEW).nth(1).hover(position={"x": 20, "y": 30})
     pointed = page.locator(".stv-pointing .stv-pointed")
     expect(pointed).to_contain_text(f"Token 1 “{HOSTILE}” · layer 1 · 0.05")
@@ -112,8 +122,12 @@ def test_numbers_read_out_are_those_that_were_given(show):
 
 def test_all_lanes_share_one_scale(show):
     page = show(comparison())
-    for plots, high in ((".stv-attention", "0.53"), (".stv-one", "0.54")):
-        legends = page.locator(f"{plots} .stv-legend").all_inner_texts()
+    page.locator("[data-lane=other] [data-token='4']").click()
+    for title, plots, high in (
+        ("Over the whole answer", ".stv-attention", "0.53"),
+        ("Heads", ".stv-finder", "0.54"),
+    ):
+        legends = tab(page, title).locator(f"{plots} .stv-legend").all_inner_texts()
         assert [text.split() for text in legends] == [["0", high]] * 2
 
 
@@ -136,7 +150,7 @@ def test_what_cannot_be_seen_is_said_and_counts_for_nothing(show):
         "This answer has only 3 tokens.",
         "Highest 0.540 at layer 1, head 1",
     ]
-    last = page.locator(OVERVIEW).nth(1)
+    last = tab(page, "Over the whole answer").locator(OVERVIEW).nth(1)
     box = last.bounding_box()
     last.hover(position={"x": box["width"] - 20, "y": box["height"] - 12})
     expect(page.locator(".stv-pointing .stv-pointed")).to_contain_text("layer 2 · not visible")
@@ -164,8 +178,9 @@ def test_tokens_are_text_and_the_end_is_a_chip(show):
 
 
 def test_layers_that_write_are_marked_at_every_axis(show):
-    marks = show(comparison()).locator(".stv-mark")
-    assert marks.all_text_contents() == ["1"] * 4  # two lanes, tokens and heads
+    page = show(comparison())
+    assert page.locator(".stv-attention .stv-mark").all_text_contents() == ["1"] * 2
+    assert tab(page, "Heads").locator(".stv-finder .stv-mark").all_text_contents() == ["1"] * 2
 
 
 def test_a_very_long_answer_scrolls_in_its_own_box(show):
@@ -204,7 +219,7 @@ def test_every_part_can_be_coloured_by_and_has_a_band(show, mixed):
         expect(page.locator(".stv-key")).to_contain_text(
             f"attention to {'' if '2' in title else 'the '}"
         )
-    bands = page.locator(".stv-drift svg").first.locator(".stv-band")
+    bands = tab(page, "Along the answer").locator(".stv-drift svg").first.locator(".stv-band")
     assert bands.count() == len(titles)
     fills = bands.evaluate_all("all => all.map((each) => getComputedStyle(each).fill)")
     assert len(set(fills)) == len(titles)
@@ -216,7 +231,7 @@ def test_every_part_can_be_coloured_by_and_has_a_band(show, mixed):
 
 def test_each_picture_has_a_map_and_a_video_turns_its_frames_in_all_lanes(show, mixed):
     page = show(mixed)
-    side = page.locator("[data-side=baseline]")
+    side = page.locator(".stv-one [data-side=baseline]")
     assert side.locator(".stv-picture").count() == 3
     expect(side.locator(".stv-chosen").nth(0)).to_contain_text("is on picture 1")
     expect(side.locator(".stv-chosen").nth(2)).to_contain_text(
@@ -228,7 +243,7 @@ def test_each_picture_has_a_map_and_a_video_turns_its_frames_in_all_lanes(show, 
     slider.fill("2")
     expect(side.locator(".stv-frame-number")).to_have_text("Frame 3 of 3")
     assert video.get_attribute("src") == mixed["visuals"][2]["frames"][2] != before
-    other = page.locator("[data-side=sinktrack]")
+    other = page.locator(".stv-one [data-side=sinktrack]")
     expect(other.locator(".stv-frame-number")).to_have_text("Frame 3 of 3")
     assert other.locator(".stv-picture img").nth(2).get_attribute("src") == video.get_attribute(
         "src"
@@ -243,7 +258,7 @@ def test_the_attention_over_a_frame_is_that_of_the_trace(show, mixed):
     shape = (-1, maps["layers"], maps["frames"], maps["rows"], maps["cols"])
     probabilities = cells.view(shape)[0].float().mean(0) * maps["scale"][0] / 255
     page.locator("[data-lane=baseline] [data-token='0']").click()
-    side = page.locator("[data-side=baseline]")
+    side = page.locator(".stv-one [data-side=baseline]")
     side.get_by_role("slider", name="frame of the video").fill("1")
     canvas = side.locator(".stv-picture canvas").nth(2)
     box = canvas.bounding_box()
@@ -270,12 +285,14 @@ def test_maps_that_stayed_behind_are_read_one_by_one(show, mixed):
         }
         SinkTrackViewer.mount(document.getElementById("comparison"), data);
     }""")
-    expect(page.locator("[data-side=off] .stv-chosen").nth(2)).to_contain_text("is on the video")
+    expect(page.locator(".stv-one [data-side=off] .stv-chosen").nth(2)).to_contain_text(
+        "is on the video"
+    )
     assert len(page.evaluate("window.asked")) == 3 * len(mixed["lanes"])
 
 
 def test_what_was_written_is_shown_layer_by_layer(show, mixed):
-    page = show(mixed)
+    page = tab(show(mixed), "Written into BOS")
     anchor = page.locator(".stv-anchor")
     writes = mixed["lanes"][1]["writes"]
     bars = anchor.locator(".stv-source-bar")
@@ -369,7 +386,190 @@ def test_on_a_phone_many_answers_are_swiped_through(show, mixed):
     last.scroll_into_view_if_needed()
     assert last.bounding_box()["x"] < 390 - 200
     two = show(mixed | {"lanes": mixed["lanes"][:2]}, width=390)
-    assert two.locator(".stv-cards").evaluate("row => row.scrollWidth - row.clientWidth") <= 0
+    assert two.locator(".stv-cards").evaluate("row => row.scrollWidth - row.clientWidth") > 200
+    two.locator(".stv-jump").last.click()
+    # all rows of lanes go along, so that the same answer is seen everywhere
+    left = "rows => rows.map((row) => row.scrollLeft > 0 || row.scrollWidth <= row.clientWidth + 1)"
+    two.wait_for_timeout(400)
+    assert all(two.locator(".stv-lanes").evaluate_all(left))
+
+
+@pytest.mark.parametrize(
+    ("count", "width", "columns"),
+    [(2, 1100, 2), (2, 620, 2), (3, 1100, 3), (3, 760, 3), (4, 1100, 4), (4, 800, 2), (6, 1100, 3)],
+)
+def test_no_row_of_answers_is_half_empty(show, mixed, count, width, columns):
+    lanes = [*mixed["lanes"], *mixed["lanes"]][:count]
+    tops = (
+        show(mixed | {"lanes": lanes}, width=width)
+        .locator(".stv-cards")
+        .evaluate("row => [...row.children].map((each) => each.offsetTop)")
+    )
+    assert all(tops.count(top) == columns for top in tops)
+
+
+def test_tabs_are_one_stop_of_the_keyboard_and_arrows_go_around(show, mixed):
+    page = show(mixed)
+    tabs = page.get_by_role("tab")
+    tabs.first.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(tabs.last).to_be_focused()
+    expect(tabs.last).to_have_attribute("aria-selected", "true")
+    shown = page.get_by_role("tabpanel")
+    assert shown.count() == 1 and shown.get_attribute("aria-labelledby") == tabs.last.get_attribute(
+        "id"
+    )
+    assert tabs.evaluate_all("all => all.filter((each) => each.tabIndex === 0).length") == 1
+    page.keyboard.press("ArrowRight")
+    expect(tabs.first).to_be_focused()
+    chosen = page.locator(".stv-on").first.get_attribute("data-token")
+    page.keyboard.press("End")
+    expect(tabs.last).to_be_focused()
+    assert page.locator(".stv-on").first.get_attribute("data-token") == chosen
+
+
+def test_on_paper_all_tabs_are_there(show, mixed):
+    page = show(mixed)
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    count = page.locator(".stv-tab").count()
+    assert page.locator(".stv-section[role=tabpanel]:visible").count() == count
+    assert page.locator(".stv-drift svg:visible").count() > 0
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.locator(".stv-section[role=tabpanel]:visible").count() == 1
+
+
+def test_words_of_an_answer_are_one_stop_and_arrows_choose_among_them(show, mixed):
+    page = show(mixed)
+    words = page.locator("[data-lane=baseline] [role=option]")
+    assert words.evaluate_all("all => all.filter((each) => each.tabIndex === 0).length") == 1
+    words.first.click()
+    words.first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(words.nth(1)).to_be_focused()
+    expect(words.nth(1)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("End")
+    last = page.locator("[data-lane=baseline] [role=option][aria-selected=true]")
+    assert last.count() <= 1  # another lane may be longer
+    page.keyboard.press("Home")
+    expect(words.first).to_be_focused()
+    assert words.evaluate_all("all => all.filter((each) => each.tabIndex === 0).length") == 1
+
+
+@pytest.mark.parametrize("width", [390, 1000])
+def test_what_is_said_of_the_chosen_token_stays_in_sight(show, mixed, width):
+    page = show(mixed, width=width)
+    bar = page.locator(".stv-now")
+    page.locator("[data-lane=baseline] [data-token='1']").click()
+    expect(bar).to_be_in_viewport(ratio=0.9)
+    expect(bar.get_by_role("heading")).to_have_text("Token 2")
+    page.mouse.wheel(0, 100_000)
+    page.wait_for_timeout(200)
+    expect(bar).to_be_in_viewport(ratio=0.9)
+    bar.get_by_role("button", name="The next token").click()
+    expect(bar.get_by_role("heading")).to_have_text("Token 3")
+
+
+def test_headings_go_down_one_step_at_a_time(show, mixed):
+    page = show(mixed)
+    for title in page.get_by_role("tab").all_inner_texts():
+        levels = tab(page, title).evaluate(
+            "[...document.querySelectorAll('h1, h2, h3, h4')].filter((each) => each.offsetParent)"
+            ".map((each) => Number(each.tagName[1]))"
+        )
+        assert levels[0] == 1
+        assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False)), levels
+
+
+@pytest.mark.parametrize("width", [320, 1000])
+def test_what_is_pressed_is_large_enough(show, mixed, width):
+    page = show(mixed, width=width)
+    small = """all => all.filter((each) => each.offsetParent).map((each) => {
+        const { width, height } = each.getBoundingClientRect();
+        return [each.textContent || each.ariaLabel, Math.round(width), Math.round(height)];
+    }).filter(([, width, height]) => width < 24 || height < 24)"""
+    for title in page.get_by_role("tab").all_inner_texts():
+        tab(page, title)
+        pressed = page.locator(".stv :is(button, .stv-choice label, select, summary)")
+        assert pressed.evaluate_all(small) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_choosing_a_head_pins_it_everywhere_and_the_mean_comes_back(show, mixed):
+    page = tab(show(mixed), "Heads")
+    before = page.locator(".stv-key").inner_text()
+    name = page.locator(".stv-finder .stv-head-name").first
+    layer, head = map(int, re.findall(r"\d+", name.inner_text()))
+    name.click()
+    expect(page.locator(".stv-pinned")).to_contain_text(f"Layer {layer}, head {head} is shown")
+    expect(name).to_have_attribute("aria-pressed", "true")
+    assert page.locator(".stv-key").inner_text() != before
+    expect(page.locator(".stv-one .stv-note").first).to_contain_text(f"layer {layer}, mean over")
+    tab(page, "Over the whole answer")
+    expect(page.locator(".stv-attention > .stv-part > .stv-note")).to_contain_text(f"head {head}")
+    tab(page, "Heads").get_by_role("button", name="Back to the mean").click()
+    assert page.locator(".stv-key").inner_text() == before
+
+
+def test_a_tick_is_seen_whatever_the_page_does_to_boxes(show, mixed):
+    page = show(mixed | {"lanes": with_sink_patches(mixed["lanes"])})
+    page.add_style_tag(content="input[type=checkbox] { appearance: none; background: white; }")
+    box = page.get_by_label("Leave out sink patches")
+    before = box.screenshot()
+    box.check()
+    assert box.evaluate("box => getComputedStyle(box).appearance") == "auto"
+    assert box.screenshot() != before
+    expect(page.locator(".stv-one .stv-chosen").first).to_contain_text("Sink patches: ")
+
+
+def with_sink_patches(lanes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        each | {"maps": [one | {"sink_patches": [0, 3]} for one in each["maps"]]} for each in lanes
+    ]
+
+
+def test_a_picture_that_nothing_looks_at_any_more_is_said(show, mixed):
+    lanes = [dict(each) for each in mixed["lanes"]]
+    lanes[0]["left"] = {"image 1": 1}
+    faint = [one | {"scale": [0.000001] * len(one["scale"])} for one in lanes[1]["maps"]]
+    lanes[1]["maps"] = faint
+    page = show(mixed | {"lanes": lanes})
+    page.locator("[data-lane=baseline] [data-token='1']").click()
+    said = page.locator(".stv-one [data-side=baseline] .stv-chosen").first
+    expect(said).to_have_text("Nothing looks at picture 1 any more: the window has dropped it.")
+    other = page.locator(".stv-one [data-side=sinktrack] .stv-chosen").first
+    expect(other).to_contain_text("Next to nothing looks at picture 1 here")
+
+
+def test_lines_leave_the_pictures_colours_and_show_more_and_less(show, mixed):
+    page = show(mixed)
+    canvas = page.locator(".stv-one [data-side=sinktrack] .stv-picture canvas").first
+    clear = """canvas => {
+        const { width, height } = canvas;
+        const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+        return data.filter((value, i) => i % 4 === 3 && value === 0).length / (width * height);
+    }"""
+    expect(page.locator(".stv-one .stv-chosen").first).to_contain_text("of its attention")
+    assert canvas.evaluate(clear) > 0.6
+    first = page.locator(".stv-one [data-side=baseline] .stv-picture canvas").first
+    page.locator(".stv-one").get_by_text("Minus Plain model").click()
+    page.locator(".stv-one").get_by_text("Colours", exact=True).click()
+    assert first.evaluate(clear) == 1  # a lane minus itself is nothing
+    assert canvas.evaluate(clear) < 0.6
+    legend = page.locator(".stv-one [data-side=sinktrack] .stv-legend").first.inner_text().split()
+    assert float(legend[0]) == -float(legend[1]) < 0
+
+
+def test_a_difference_is_faint_where_the_answers_have_parted(show):
+    data = comparison() | {"parts_at": 1}
+    page = show(data)
+    page.locator(".stv-attention").get_by_text("Minus Plain").click()
+    expect(page.locator(".stv-attention .stv-note").first).to_contain_text("Faint: the answers")
+    alphas = page.locator("[data-plot=other] canvas").evaluate(
+        """canvas => [10, 150, 250].map((x) => canvas.getContext("2d")
+            .getImageData(x * devicePixelRatio, 12 * devicePixelRatio, 1, 1).data[3])"""
+    )
+    assert alphas[0] == alphas[1] == 255 and 60 < alphas[2] < 120
 
 
 def test_a_card_says_how_far_its_method_moved_things(show, mixed):
@@ -388,6 +588,7 @@ def test_everything_fits_a_phone(show, mixed):
 def test_what_was_stored_earlier_is_still_drawn(show):
     page = show(json.loads((DATA / "payload-before.json").read_text("utf-8")))
     assert page.locator(".stv-one .stv-picture").count() == 2
+    tab(page, "Written into BOS")
     expect(page.locator(".stv-anchor .stv-chosen").first).to_contain_text("of what was written")
-    assert page.locator(".stv-drift .stv-band").count() == 10
+    assert tab(page, "Along the answer").locator(".stv-drift .stv-band").count() == 10
     assert page.locator(".stv-sinks").count() == 0

@@ -68,7 +68,7 @@ test("sinks do not set the scale, because all else would be pale", () => {
 
 test("without a server that can be asked there is no such section", () => {
   const parent = new FakeElement("div");
-  new Why(parent, [lane], {}, null, {}).choose(0);
+  new Why(parent, [lane], {}, null, () => {}).choose(0);
   assert.equal(parent.children.length, 0);
 });
 
@@ -109,7 +109,7 @@ test("a server that breaks off is a sentence", async () => {
 
 test("what the server refuses is said, and the button can be pressed again", async () => {
   const explanations = new Explanations(async () => ({ error: "The server no longer has this answer: ask again." }));
-  const view = new Why(new FakeElement("div"), [lane], { visuals: [] }, explanations, { pin: () => {}, know: () => assert.fail() });
+  const view = new Why(new FakeElement("div"), [lane], { visuals: [] }, explanations, () => assert.fail());
   view.choose(1);
   await view.look();
   assert.match(view.says.textContent, /no longer has this answer/);

@@ -74,14 +74,11 @@ const SinkTrackViewer = (() => {
       });
       panel.setAttribute("aria-label", "The chosen token");
       root.append(panel);
+      this.reading = new SinkTrackPin.Pin(panel, lanes, (pinned) => this.pin(pinned));
       this.explanations = payload.why ? new SinkTrackExplanations.Explanations(payload.why) : null;
       this.nearly = new SinkTrackNearly.Nearly(panel, lanes, partsAt, payload.force);
       this.token = new SinkTrackToken.TokenView(panel, lanes, this.visuals, this.explanations);
-      this.why = new SinkTrackWhy.Why(panel, lanes, payload, this.explanations, {
-        pin: (pinned) => this.pin(pinned),
-        know: (said) => this.know(said),
-      });
-      panel.hidden = !panel.children.length;
+      this.why = new SinkTrackWhy.Why(panel, lanes, payload, this.explanations, (said) => this.know(said));
       this.about = [this.strip, this.nearly, this.token, this.why];
     }
 
@@ -129,6 +126,7 @@ const SinkTrackViewer = (() => {
     /** Read one layer and head everywhere, or their mean. */
     pin(pinned) {
       this.pinned = pinned;
+      this.reading.pin(pinned);
       for (const lane of this.lanes) lane.pin(pinned);
       this.colour();
       for (const view of [this.token, this.why]) view.pin(pinned, this.chosen);

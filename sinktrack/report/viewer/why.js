@@ -7,7 +7,6 @@ const SinkTrackWhy = (() => {
   const { make, visible, chance, section, selection, button, figure, ofLane } = SinkTrackDom;
   const { unpacked } = SinkTrackExplanations;
   const { Looked, shared } = SinkTrackLooked;
-  const MEAN = "mean";
   const ASKING = "The model writes the same words again …";
 
   class Why {
@@ -16,12 +15,10 @@ const SinkTrackWhy = (() => {
      * @param {LaneData[]} lanes
      * @param {object} payload of the comparison
      * @param {Explanations | null} explanations asks the server; null where there is none
-     * @param {object} on
-     * @param {(pinned: {layer: number | null, head: number | null}) => void} on.pin
-     * @param {(said: object) => void} on.know told what the server said of a token
+     * @param {(said: object) => void} onKnow told what the server said of a token
      */
-    constructor(parent, lanes, payload, explanations, on) {
-      Object.assign(this, { lanes, explanations, on, visuals: payload.visuals, pinned: { layer: null, head: null } });
+    constructor(parent, lanes, payload, explanations, onKnow) {
+      Object.assign(this, { lanes, explanations, onKnow, visuals: payload.visuals, pinned: { layer: null, head: null } });
       this.selected = new Set(); // places of the prompt
       if (!explanations) return;
       const { box, bar } = section(parent, "Look inside", "stv-why");
@@ -30,21 +27,11 @@ const SinkTrackWhy = (() => {
       this.says = make("p", "stv-note");
       this.says.setAttribute("role", "status");
       this.tools = make("div", "stv-controls stv-tools");
-      this.tools.append(...this.selects(), ...this.probes());
+      this.tools.append(...this.probes());
       this.result = make("p", "stv-result");
       this.result.setAttribute("role", "status");
       this.row = make("div", "stv-lanes");
       box.append(this.says, this.tools, this.result, this.row);
-    }
-
-    /** Layer and head, which are those of all plots. */
-    selects() {
-      const [first] = this.lanes;
-      const options = (count) => [[MEAN, MEAN], ...Array.from({ length: count }, (_, at) => [at, String(at)])];
-      const read = (value) => (value === MEAN ? null : Number(value));
-      this.layer = selection("Layer", options(first.layers), (value) => this.on.pin({ ...this.pinned, layer: read(value) }));
-      this.head = selection("Head", options(first.heads), (value) => this.on.pin({ ...this.pinned, head: read(value) }));
-      return [this.layer.box, this.head.box];
     }
 
     /** Ask again without what is chosen. */
@@ -77,9 +64,6 @@ const SinkTrackWhy = (() => {
 
     pin(pinned) {
       this.pinned = pinned;
-      if (!this.explanations) return;
-      this.layer.select.value = pinned.layer ?? MEAN;
-      this.head.select.value = pinned.head ?? MEAN;
       if (this.shown) this.paint();
     }
 
@@ -90,7 +74,7 @@ const SinkTrackWhy = (() => {
       this.says.textContent = ASKING;
       const said = await this.explanations.get({ what: "explain", at });
       this.button.disabled = false;
-      if (!said.error) this.on.know(said);
+      if (!said.error) this.onKnow(said);
       if (at !== this.chosen) return; // another one was chosen meanwhile
       if (said.error) this.says.textContent = said.error;
       else this.show(said);
