@@ -68,13 +68,16 @@ FETCH = """async ([count]) => {
 }"""
 
 
-# Where 28 x 28 heads of one lane looked, over a prompt with a picture, and then another head each time.
+# Where all heads of one lane looked, over a prompt with a picture; another layer each time.
 SHADE = """async ([count, layers, heads, keys]) => {
     const bytes = new Uint16Array(layers * heads * keys).map(() => Math.random() * 900);
     const raw = new Uint8Array(bytes.buffer);
     let text = "";
-    for (let i = 0; i < raw.length; i += 30000) text += String.fromCharCode(...raw.subarray(i, i + 30000));
-    const parts = Array.from({ length: keys }, (_, at) => (at < 20 || at >= keys - 40 ? "instruction" : "image"));
+    for (let i = 0; i < raw.length; i += 30000) {
+        text += String.fromCharCode(...raw.subarray(i, i + 30000));
+    }
+    const parts = Array.from({ length: keys }, (_, at) =>
+        (at < 20 || at >= keys - 40 ? "instruction" : "image"));
     const lane = {
         prompt: { texts: parts.map((part) => (part === "image" ? null : " word")), parts,
             titles: { instruction: "Question", image: "Picture" }, sinks: [0] },
@@ -106,7 +109,8 @@ LOOK = """async ([count]) => {
         spans[i].click();
         const began = performance.now();
         document.querySelector(".stv-why .stv-ask").click();
-        while (!document.querySelector(".stv-lens")) await new Promise((done) => setTimeout(done, 2));
+        const there = () => document.querySelector(".stv-lens");
+        while (!there()) await new Promise((done) => setTimeout(done, 2));
         times.push(performance.now() - began);
     }
     return times;
@@ -229,7 +233,7 @@ def main() -> None:
             if server is not None:
                 server.stop()
     print(
-        f"{TOKENS} tokens, {LAYERS} layers, {HEADS} heads, {LANES} lanes; {os.cpu_count()} CPU cores\n"
+        f"{TOKENS} tokens, {LAYERS} layers, {HEADS} heads, {LANES} lanes; {os.cpu_count()} cores\n"
     )
     print("| milliseconds | median | highest |\n|---|---|---|")
     for what, times in figures.items():

@@ -58,6 +58,7 @@ def test_tokens_are_chosen_by_mouse_and_by_keyboard(visit, page_url, picture):
         tab("Heads")
         found = [visitor.drawn(where, lane) for where in (HEADS, OVERLAY) for lane in (0, 1)]
         tab("Over the whole answer")
+        slider.focus()
         return found
 
     shown = [seen()]

@@ -24,8 +24,10 @@ const SinkTrackContour = (() => {
     const pieces = [];
     for (let row = 0; row <= rows; row++) {
       for (let column = 0; column <= columns; column++) {
+        const at = [value(row, column), value(row, column + 1), value(row + 1, column + 1), value(row + 1, column)];
+        const above = at[0] > level;
+        if (at[1] > level === above && at[2] > level === above && at[3] > level === above) continue;
         const corners = [[row, column], [row, column + 1], [row + 1, column + 1], [row + 1, column]];
-        const at = corners.map(([r, c]) => value(r, c));
         const points = SIDES.flatMap(([from, to]) => {
           if (at[from] > level === at[to] > level) return [];
           const way = (level - at[from]) / (at[to] - at[from]);

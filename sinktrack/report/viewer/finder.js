@@ -81,6 +81,13 @@ const SinkTrackFinder = (() => {
       return `${MEASURES[this.measure]} ${of}${this.difference ? ` minus ${this.lanes[0].title}’s` : ""}`;
     }
 
+    /** The most of a measure at any token, so that tokens can be compared. */
+    highest() {
+      this.high ??= {};
+      this.high[this.measure] ??= Math.max(0, ...this.lanes.map((lane) => largest(lane.whole(this.measure) ?? [])));
+      return this.high[this.measure];
+    }
+
     /** (L, H) of a lane; null where there is nothing to show. */
     cells(lane) {
       const index = this.over === "token" ? this.chosen : undefined;
@@ -96,7 +103,8 @@ const SinkTrackFinder = (() => {
     choose(index) {
       this.chosen = index;
       const cells = this.sides.map(({ lane }) => this.cells(lane));
-      const high = Math.max(1e-3, ...cells.map((each) => (each ? largest(each.map(Math.abs)) : 0)));
+      const high = Math.max(1e-3, ...(this.over === "token" && !this.difference
+        ? [this.highest()] : cells.map((each) => (each ? largest(each.map(Math.abs)) : 0))));
       const scale = this.difference
         ? { low: -high, high, map: this.look.around } : { low: 0, high, map: this.look.map };
       const { layer, head } = this.pinned;

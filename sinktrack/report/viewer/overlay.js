@@ -103,6 +103,7 @@ const SinkTrackOverlay = (() => {
     const [across, down] = [canvas.width / columns, canvas.height / rows];
     Object.assign(context, { globalAlpha: opacity, lineCap: "round" });
     for (const [sign, colour] of [[1, HEAT], [-1, LESS]]) {
+      if (sign < 0 && !values.some((value) => value < 0)) continue;
       const signed = sign > 0 ? values : values.map((value) => -value);
       LEVELS.forEach((level, at) => {
         const pieces = SinkTrackContour.line(signed, columns, level * high);
