@@ -391,3 +391,17 @@ def test_the_others_go_on_from_the_words_of_one_method(visit, page_url):
     expect(page.locator("[data-lane=baseline] .stv-told")).to_have_count(at + 1)
     assert visitor.answer("baseline").locator("[data-token]").nth(at).inner_text() == word
     expect(visitor.status()).to_contain_text("Done after")
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_headings_of_the_page_go_down_one_step_at_a_time(visit, page_url, picture, width):
+    visitor = visit(page_url, width=width)
+    visitor.ask(picture, QUESTION)
+    visitor.finish()
+    levels = visitor.page.evaluate(
+        "[...document.querySelectorAll('h1, h2, h3, h4')].filter((each) => each.offsetParent)"
+        ".map((each) => Number(each.tagName[1]))"
+    )
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False)), levels
+    assert visitor.overflow() <= 0

@@ -55,9 +55,10 @@ const SinkTrackPage = (() => {
     return payload;
   }
 
-  /** On a small screen the answers begin below the fold: go there. */
+  /** On a small screen the answers begin below the fold, and who goes on from a word is below them: go there. */
   function reveal(host) {
-    if (host.getBoundingClientRect().top < window.innerHeight * 0.7) return;
+    const { top } = host.getBoundingClientRect();
+    if (top > -40 && top < window.innerHeight * 0.7) return;
     const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     host.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
   }

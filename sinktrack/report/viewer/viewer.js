@@ -48,7 +48,8 @@ const SinkTrackViewer = (() => {
       Object.assign(this, { root, lanes, payload, segments, visuals, quantity: "sink" });
       this.longest = Math.max(1, ...lanes.map((lane) => lane.count));
       this.partsAt = payload.parts_at ?? null;
-      this.chosen = clamp(this.partsAt ?? 0, 0, this.longest - 1);
+      const told = Math.max(0, ...lanes.map((lane) => lane.told ?? 0)); // what was told is known already
+      this.chosen = clamp(this.partsAt ?? told, 0, this.longest - 1);
       this.pinned = { layer: null, head: null };
       this.names = SinkTrackData.quantities(segments);
       this.choose = this.choose.bind(this);

@@ -82,8 +82,8 @@ const SinkTrackWhy = (() => {
 
     show(said) {
       Object.assign(this, { shown: said, drawn: this.colours });
-      this.says.textContent = "Left: each layer’s likeliest words, had the output embedding read it in the place of the last. "
-        + "Then where the word looked; choose words or patches to see which words of the answer looked there.";
+      this.says.textContent = "First each layer’s likeliest words, had the output embedding read it in the place of the last. Below them where "
+        + "the word looked: choose words or patches to see which words of the answer looked there, or to cover them.";
       this.tools.hidden = false;
       this.views = [];
       this.row.replaceChildren(...this.lanes.map((lane) => this.side(lane, said)));
@@ -100,7 +100,7 @@ const SinkTrackWhy = (() => {
       const lens = figure(side, lane.title, "layer by layer");
       lens.scale.box.remove();
       lens.box.append(layers(own.lens));
-      const plot = figure(side, "Where it looked", "");
+      const plot = figure(side, "Where it looked", own.prompt.sinks.length ? "sinks (underlined) may lie beyond the scale" : "");
       const looked = new Looked(plot, lane, own.prompt, said.at, this.visuals, (place) => this.select(place));
       this.views.push({ lane, own, plot, looked });
       return side;
@@ -199,8 +199,9 @@ const SinkTrackWhy = (() => {
     for (let layer = texts.length - 1; layer >= 0; layer--) {
       const row = body.insertRow();
       row.append(Object.assign(make("th", "", String(layer)), { scope: "row" }));
-      row.insertCell().textContent = texts[layer]
-        .map((word, at) => `${visible(word)} ${chance(probabilities[layer][at])}`).join(" · ");
+      row.insertCell().append(...texts[layer].flatMap((word, at) => [
+        at ? " · " : "", make("span", "stv-whole", `${visible(word)} ${chance(probabilities[layer][at])}`),
+      ]));
       row.insertCell().textContent = ranks[layer] === 1 ? "first" : `place ${ranks[layer].toLocaleString("en")}`;
       row.classList.toggle("stv-first", ranks[layer] === 1);
     }
