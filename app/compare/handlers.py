@@ -12,6 +12,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from app.compare import stage
 from app.compare.inputs import Inputs
 from app.compare.talk import Finished
+from app.shared.checking import check_there
 from app.shared.engine import Engine
 from app.shared.events import (
     Answered,
@@ -103,6 +104,10 @@ class CompareHandlers:
         if finished is None or not isinstance(asked, dict):
             raise toast("There is no answer here that could be gone on from: ask first.")
         request = finished.forced(asked.get("lane"), asked.get("at"))
+        try:
+            check_there(request.visuals)
+        except SinkTrackError as error:
+            raise toast(str(error)) from error
         return *_began(self._engine.lane_titles(request.methods, **request.has())), request
 
     def answer(self, stop: StopFlag | None, inputs: Inputs) -> Iterator[tuple[Any, ...]]:

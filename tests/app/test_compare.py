@@ -275,6 +275,15 @@ def test_what_cannot_be_gone_on_from_is_refused(compare, answered, asked, words)
         compare.begin_forced(None, answered, asked)
 
 
+def test_going_on_after_the_upload_was_deleted_is_refused_without_its_folder(
+    compare, answered, picture
+):
+    Path(picture).unlink()
+    with pytest.raises(gr.Error, match="picture.png is no longer on the server") as error:
+        compare.begin_forced(None, answered, {"lane": "sinktrack", "at": 0})
+    assert str(Path(picture).parent) not in error.value.message
+
+
 def test_going_on_waits_for_the_end_of_an_answer_and_needs_room(compare, answered):
     asked = {"lane": "baseline", "at": 0}
     running = StopFlag()

@@ -76,7 +76,7 @@ def test_tokens_are_chosen_by_mouse_and_by_keyboard(visit, page_url, picture):
     assert seen() == shown[1]
 
     page.locator(f"#stage {OVERVIEW}").first.hover(position={"x": 12, "y": 12})
-    expect(page.locator(".stv-pointed").first).to_have_text(
+    expect(page.locator(".stv-attention .stv-pointed").first).to_have_text(
         re.compile(r"^Token 1 “.+” · layer 0 · 0\.\d{3}$")
     )
 

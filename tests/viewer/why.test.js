@@ -7,7 +7,7 @@ const { load } = require("./load.js");
 
 const { LaneData } = load("colour", "dom", "data");
 load("contour", "save", "overlay");
-const { Explanations, attention, given, placesOf, unpacked } = load("explanations");
+const { Explanations, Looked, attention, given, placesOf, unpacked } = load("explanations");
 const { said: lookedMost, shared } = load("looked");
 const { Why, change } = load("why");
 
@@ -59,6 +59,11 @@ test("attention comes with two bytes a number, and what is not seen is none", ()
 test("the pictures of a prompt are counted in the order in which they stand", () => {
   const parts = ["sink", "image 1", "image 1", "rest", "video", "image 2"];
   assert.deepEqual([0, 1, 2, 3].map((visual) => placesOf({ parts }, visual)), [[1, 2], [4], [5], []]);
+});
+
+test("what heads gave to all sinks is the sum over them, of which some may be out of view", () => {
+  const looked = new Looked({ prompt: { sinks: [0, 2] }, attention: { shape: [1, 2, 3], bytes: bytes([0.5, 0.1, 0.3, NaN, 0.6, 0.2]) } });
+  assert.deepEqual(short(looked.onSinks()), [0.8, 0.2]);
 });
 
 test("sinks do not set the scale, because all else would be pale", () => {

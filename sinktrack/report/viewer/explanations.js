@@ -81,7 +81,14 @@ const SinkTrackExplanations = (() => {
       return attention(this.values, this.shape, layer, head);
     }
 
-    /** The same over the patches of a picture or video. */
+    /** How much each head gave to all sinks of the prompt together, (layers, heads). */
+    onSinks() {
+      const [layers, heads, keys] = this.shape;
+      return Float32Array.from({ length: layers * heads }, (_, at) =>
+        this.prompt.sinks.reduce((sum, place) => sum + (this.values[at * keys + place] || 0), 0));
+    }
+
+    /** `row` over the patches of a picture or video. */
     patches({ visual, size }, layer, head) {
       const row = this.row(layer, head);
       const own = placesOf(this.prompt, visual).slice(0, size);

@@ -1,5 +1,6 @@
-/* Which heads gather on BOS: layers x heads of every lane by a measure, and the first of them by name. A cell that
- * is chosen is read everywhere in the place of the mean.
+/* Which heads gather on sinks: layers x heads of every lane by a measure, and the first of them by name. A cell that
+ * is chosen is read everywhere in the place of the mean. What was recorded tells of BOS; of all sinks of the prompt
+ * the server tells, token by token.
  */
 const SinkTrackFinder = (() => {
   "use strict";
@@ -7,21 +8,23 @@ const SinkTrackFinder = (() => {
   const { make, number, section, choice, figure, button, ofLane } = SinkTrackDom;
   const { Heatmap } = SinkTrackHeatmap;
   const { largest } = SinkTrackData;
-  const MEASURES = { sink: "attention to BOS", delivered: "what BOS delivered" };
+  const MEASURES = { sink: "attention to BOS", delivered: "what BOS delivered", sinks: "attention to all sinks of the prompt" };
   const NAMED = 5;
 
   class Finder {
     /**
      * @param {HTMLElement} parent
      * @param {LaneData[]} lanes
+     * @param {Explanations | null} explanations asks the server; null where there is none
      * @param {(pinned: {layer: number | null, head: number | null}) => void} onPin
      */
-    constructor(parent, lanes, onPin) {
-      Object.assign(this, { lanes, onPin, measure: "sink", over: "token", difference: false, pinned: { layer: null, head: null } });
-      const { box, bar } = section(parent, "Which heads look at BOS", "");
+    constructor(parent, lanes, explanations, onPin) {
+      Object.assign(this, { lanes, explanations, onPin, measure: "sink", over: "token", difference: false, pinned: { layer: null, head: null } });
+      const { box, bar } = section(parent, "Which heads look at sinks", "");
       const controls = make("div", "stv-controls");
       const offered = [["sink", "On BOS"]];
       if (lanes.every((lane) => lane.delivered_heads)) offered.push(["delivered", "Delivered by BOS"]);
+      if (explanations) offered.push(["sinks", "On all sinks"]);
       controls.append(choice("Measure", offered, (value) => this.set({ measure: value })));
       this.spans = choice("Of", [["token", "This token"], ["answer", "The whole answer"]], (value) => this.set({ over: value }));
       controls.append(this.spans);
@@ -84,7 +87,8 @@ const SinkTrackFinder = (() => {
     /** The most of a measure at any token, so that tokens can be compared. */
     highest() {
       this.high ??= {};
-      this.high[this.measure] ??= Math.max(0, ...this.lanes.map((lane) => largest(lane.whole(this.measure) ?? [])));
+      this.high[this.measure] ??= this.measure === "sinks"
+        ? 1 : Math.max(0, ...this.lanes.map((lane) => largest(lane.whole(this.measure) ?? [])));
       return this.high[this.measure];
     }
 
@@ -92,12 +96,17 @@ const SinkTrackFinder = (() => {
     cells(lane) {
       const index = this.over === "token" ? this.chosen : undefined;
       if (index >= lane.count || !lane.count) return null;
-      const own = lane.headsOf(this.measure, index);
+      const own = this.measured(lane, index);
       if (!own || !this.difference) return own;
       const first = this.lanes[0];
       if (index >= first.count) return null;
-      const theirs = first.headsOf(this.measure, index);
-      return own.map((value, at) => value - theirs[at]);
+      const theirs = this.measured(first, index);
+      return theirs && own.map((value, at) => value - theirs[at]);
+    }
+
+    measured(lane, index) {
+      if (this.measure !== "sinks") return lane.headsOf(this.measure, index);
+      return index === undefined ? null : this.explanations.whole(index, lane.name)?.onSinks() ?? null;
     }
 
     choose(index) {
@@ -137,6 +146,9 @@ const SinkTrackFinder = (() => {
     missing(lane) {
       const here = lane.count && (this.over === "answer" || this.chosen < lane.count);
       if (!here) return lane.gone();
+      if (this.measure === "sinks") {
+        return this.over === "answer" ? "All sinks are told of one token alone: choose this token." : "Look inside this token first.";
+      }
       return this.lanes[0].count > this.chosen || !this.difference
         ? "Too large to send head by head for every token: choose the whole answer." : this.lanes[0].gone();
     }

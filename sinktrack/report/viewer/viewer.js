@@ -92,7 +92,7 @@ const SinkTrackViewer = (() => {
         build: (box) => new SinkTrackAttention.Attention(box, lanes, segments, partsAt, on),
       }, {
         title: "Heads", name: "stv-finder",
-        build: (box) => new SinkTrackFinder.Finder(box, lanes, (pinned) => this.pin(pinned)),
+        build: (box) => new SinkTrackFinder.Finder(box, lanes, this.explanations, (pinned) => this.pin(pinned)),
       }];
       if (lanes.some((lane) => SinkTrackDrift.drifts(lane, segments))) panels.push({
         title: "Along the answer", name: "stv-drift",
@@ -138,6 +138,7 @@ const SinkTrackViewer = (() => {
     know(said) {
       this.nearly.know(said);
       this.token.know(said);
+      if (this.tabs.view instanceof SinkTrackFinder.Finder) this.tabs.view.choose(this.chosen);
     }
 
     colourBy(name) {
