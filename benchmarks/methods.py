@@ -25,10 +25,12 @@ from sinktrack.core.prompt import Prompt
 
 VOCABULARY, NEW = 151_936, 32
 GIVEN: dict[str, dict[str, Any]] = {
+    "cover": {"positions": [3, 4]},
     "position-scale": {"dimension": 0},
+    "silence": {"heads": "2.1+5.0"},
     "var": {"dimensions": [0], "tau": 0.0},
 }
-"""What random weights have not: dimensions of their own."""
+"""What random weights have not: dimensions of their own; and what probes take away."""
 SIZES = {"passage": 200, "image": SIDE**2 + 2, "instruction": 32, "rest": 21}
 
 

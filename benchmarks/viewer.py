@@ -1,12 +1,15 @@
 """How fast the page draws a long answer of a large model: `python benchmarks/viewer.py`.
 
-Two lanes of 1,024 tokens over 28 layers of 28 heads, made-up numbers, in headless Chromium: the
-first draw, from the payload to the finished page; choosing a token, script alone; and the time to
-draw the next frame afterwards. Then the attention maps of one token, fetched from a page that runs.
+Four lanes of 1,024 tokens over 28 layers of 28 heads and a picture of 1,280 patches, made-up
+numbers, in headless Chromium: the first draw, from the payload to the finished page; choosing a
+token, script alone, and until the next frame is drawn; and where all heads looked, once it is
+there, shaded by one head after another. Then from a page that runs: the attention maps of one
+token, and what each layer would have said.
 """
 
 import argparse
 import base64
+import io
 import os
 import sys
 import tempfile
@@ -26,7 +29,8 @@ sys.path.insert(0, str(ROOT / "tests" / "browser"))
 
 from real_page import Server, Visitor, endless_model, launch_chromium  # noqa: E402
 
-TOKENS, LAYERS, HEADS = 1024, 28, 28
+TOKENS, LAYERS, HEADS, LANES = 1024, 28, 28, 4
+ROWS, COLUMNS, WORDS = 32, 40, 60
 CLICKS = 40
 PARTS = ("sink", "instruction", "image", "rest", "generated")
 
@@ -64,6 +68,55 @@ FETCH = """async ([count]) => {
 }"""
 
 
+# Where all heads of one lane looked, over a prompt with a picture; another layer each time.
+SHADE = """async ([count, layers, heads, keys]) => {
+    const bytes = new Uint16Array(layers * heads * keys).map(() => Math.random() * 900);
+    const raw = new Uint8Array(bytes.buffer);
+    let text = "";
+    for (let i = 0; i < raw.length; i += 30000) {
+        text += String.fromCharCode(...raw.subarray(i, i + 30000));
+    }
+    const parts = Array.from({ length: keys }, (_, at) =>
+        (at < 20 || at >= keys - 40 ? "instruction" : "image"));
+    const lane = {
+        prompt: { texts: parts.map((part) => (part === "image" ? null : " word")), parts,
+            titles: { instruction: "Question", image: "Picture" }, sinks: [0] },
+        others: {}, lens: { texts: [["a"]], probabilities: [[1]], ranks: [1] },
+        attention: { bytes: btoa(text), shape: [layers, heads, keys] },
+    };
+    const payload = JSON.parse(document.getElementById("data").textContent);
+    payload.lanes = payload.lanes.slice(0, 1);
+    payload.why = async ({ at }) => ({ at, lanes: { baseline: lane } });
+    const element = document.getElementById("comparison");
+    SinkTrackViewer.mount(element, payload);
+    element.querySelector(".stv-why .stv-ask").click();
+    while (!element.querySelector(".stv-lens")) await new Promise((done) => setTimeout(done, 5));
+    const select = element.querySelector(".stv-pin select");
+    const times = [];
+    for (let i = 0; i < count; i++) {
+        const began = performance.now();
+        select.value = i % layers;
+        select.dispatchEvent(new Event("change"));
+        await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+        times.push(performance.now() - began);
+    }
+    return times;
+}"""
+LOOK = """async ([count]) => {
+    const spans = document.querySelectorAll("[data-lane=baseline] [data-token]");
+    const times = [];
+    for (let i = 0; i < count; i++) {
+        spans[i].click();
+        const began = performance.now();
+        document.querySelector(".stv-why .stv-ask").click();
+        const there = () => document.querySelector(".stv-lens");
+        while (!there()) await new Promise((done) => setTimeout(done, 2));
+        times.push(performance.now() - began);
+    }
+    return times;
+}"""
+
+
 def packed(*shape: int) -> dict[str, Any]:
     """Return made-up attention, packed."""
     content, scale = quantise(torch.rand(*shape))
@@ -90,9 +143,32 @@ def lane(name: str) -> dict[str, Any]:
         "shares": {part: packed(TOKENS, LAYERS) for part in PARTS[1:]},
         "delivered": packed(TOKENS, LAYERS),
         "left": {},
-        "maps": [],
+        "candidates": {
+            "ids": [[at, *range(2000, 2009)] for at in range(TOKENS)],
+            "texts": [[" word"] * 10] * TOKENS,
+            "probabilities": torch.rand(TOKENS, 10).tolist(),
+        },
+        "maps": [
+            {
+                "visual": 0,
+                "frames": 1,
+                "rows": ROWS,
+                "cols": COLUMNS,
+                "layers": 1,
+                "scale": [0.01] * TOKENS,
+                "sink_patches": [5],
+                "bytes": packed(TOKENS, 1, ROWS * COLUMNS)["bytes"],
+            }
+        ],
         "writes": None,
     }
+
+
+def picture() -> str:
+    """Return a picture as a data URL."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (560, 448), "white").save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def long_answer(page: Page) -> dict[str, list[float]]:
@@ -103,11 +179,11 @@ def long_answer(page: Page) -> dict[str, list[float]]:
         "passage": "",
         "turns": [],
         "segments": segments_as_json(PARTS),
-        "visuals": [],
+        "visuals": [{"segment": "image", "title": "Picture", "frames": [picture()]}],
         "notices": [],
         "settings": {},
         "versions": {},
-        "lanes": [lane("baseline"), lane("sinktrack")],
+        "lanes": [lane(name) for name in ("baseline", "sinktrack", "vcd", "pai")],
         "parts_at": 0,
     }
     page.set_content(render(data))
@@ -117,19 +193,24 @@ def long_answer(page: Page) -> dict[str, list[float]]:
         "first draw": mounts,
         "choosing a token, script": script,
         "choosing a token, until the frame is drawn": frame,
+        "where another head looked, until the frame is drawn": page.evaluate(
+            SHADE, [CLICKS, LAYERS, HEADS, ROWS * COLUMNS + WORDS]
+        ),
     }
 
 
-def fetching(page: Page, url: str, folder: Path) -> list[float]:
-    """Measure how long the maps of one token take from a page that runs, in milliseconds."""
-    picture = folder / "picture.png"
-    Image.new("RGB", (112, 112), "white").save(picture)
+def fetching(page: Page, url: str, folder: Path) -> dict[str, list[float]]:
+    """Measure how long a page that runs takes to tell of one token, in milliseconds."""
+    file = folder / "picture.png"
+    Image.new("RGB", (112, 112), "white").save(file)
     visitor = Visitor(page, url)
     visitor.allow(700)
-    visitor.ask(picture, "Describe the picture.")
+    visitor.ask(file, "Describe the picture.")
     visitor.finish(600_000)
-    times: list[float] = page.evaluate(FETCH, [CLICKS])
-    return times
+    return {
+        "maps of a token, fetched": page.evaluate(FETCH, [CLICKS]),
+        "what each layer would have said, asked and shown": page.evaluate(LOOK, [12]),
+    }
 
 
 def main() -> None:
@@ -146,12 +227,14 @@ def main() -> None:
                 folder / "log", SINKTRACK_MODEL=str(model), SINKTRACK_MAX_NEW_TOKENS="4000"
             )
             page = browser.new_page(viewport={"width": 1280, "height": 900})
-            figures["maps of a token, fetched"] = fetching(page, server.ready(), folder)
+            figures |= fetching(page, server.ready(), folder)
         finally:
             browser.close()
             if server is not None:
                 server.stop()
-    print(f"{TOKENS} tokens, {LAYERS} layers, {HEADS} heads, 2 lanes; {os.cpu_count()} CPU cores\n")
+    print(
+        f"{TOKENS} tokens, {LAYERS} layers, {HEADS} heads, {LANES} lanes; {os.cpu_count()} cores\n"
+    )
     print("| milliseconds | median | highest |\n|---|---|---|")
     for what, times in figures.items():
         ordered = sorted(times)

@@ -12,10 +12,13 @@ from sinktrack.core.errors import SinkTrackError
 from sinktrack.core.generate import Generator
 
 GIVEN: dict[str, dict[str, Any]] = {
+    "cover": {"positions": {3, 4}},
     "position-scale": {"dimension": 3},
+    "silence": {"heads": "2.1+5.0"},
     "var": {"dimensions": {3}, "tau": 8.0, "theta": 0.0, "rho": 1.0},
 }
-"""What random weights have not: dimensions of their own, and heads that look at a picture."""
+"""What random weights have not: dimensions of their own, and heads that look at a picture. Probes
+must be told what to take away."""
 
 
 class Words:

@@ -32,10 +32,11 @@ ASKED: dict[str, Any] = {
 }
 TOKENS = 10
 
-# Kind: parameters under which it acts, and those under which it must be the plain model.
-ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+# Kind: parameters under which it acts, and those under which it must be the plain model; None for
+# a probe, which has to be told what to take away.
+ROWS: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
     "cad": ({"alpha": 2.0}, {"alpha": 0.0}),
-    "cover": ({"positions": frozenset(range(3, 12))}, {}),
+    "cover": ({"positions": frozenset(range(3, 12))}, None),
     "crops": ({"threshold": 1.0}, {"alpha": 0.0, "beta": 0.0, "decay": 0.0}),
     "deco": ({}, {"alpha": 0.0, "top_p": 1.0, "top_k": 0}),
     "dola": ({}, {"alpha": 0.0, "beta": 0.0}),
@@ -49,7 +50,7 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "said-twice": ({}, {"times": 1}),
     "say-yes": ({"bias": 5.0}, {"bias": 0.0}),
     "sid": ({"alpha": 2.0}, {"alpha": 0.0, "beta": 0.0}),
-    "silence": ({"heads": "1.0+1.1+4.2+4.3+6.0"}, {}),
+    "silence": ({"heads": "1.0+1.1+4.2+4.3+6.0"}, None),
     "sinktrack": ({}, {"strength": 0.0}),
     "strength-0": ({}, {}),
     "vaf": ({"enhance": 2.0}, {"enhance": 1.0, "suppress": 1.0}),
@@ -87,6 +88,10 @@ def test_every_method_has_a_row():
 @EVERY
 def test_neutral_parameters_are_the_plain_model_and_say_so(kind, checkpoint):
     model, processor = checkpoint
+    if ROWS[kind][1] is None:
+        with pytest.raises(MethodError, match=f"^{kind} does not say which"):
+            sinktrack.methods.kind(kind).for_model(model)
+        return
     neutral = sinktrack.methods.kind(kind).for_model(model, **ROWS[kind][1])
     both = sinktrack.compare(
         model,

@@ -69,6 +69,20 @@ def test_shares_are_those_of_the_trace(comparison, data):
         assert lane["ids"] == [token.id for token in trace.tokens]
 
 
+def test_what_each_head_delivered_is_that_of_the_trace(comparison, data, monkeypatch):
+    for lane, answer in zip(data["lanes"], comparison.values(), strict=True):
+        delivered = answer.trace.delivered
+        shown = unpack(lane["delivered_heads"], *delivered.shape)
+        assert (shown - delivered).abs().nan_to_num().max() < float(
+            delivered.nan_to_num().max()
+        ) / 254
+    monkeypatch.setattr("sinktrack.report.payload._MOST_HEAD_BYTES", 10)
+    for lane, answer in zip(payload(comparison)["lanes"], comparison.values(), strict=True):
+        packed = lane["delivered_heads"]
+        mean = answer.trace.delivered.nanmean(0)
+        assert packed["mean"] and (unpack(packed, *mean.shape) - mean).abs().max() < 0.02
+
+
 def test_probabilities_are_the_models_own(checkpoint, comparison):
     answer = comparison["baseline"]
     assert len(answer.probabilities) == len(answer.token_ids)

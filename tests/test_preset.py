@@ -55,6 +55,13 @@ def test_what_is_written_follows_what_is_asked(checkpoint, prompts):
     assert context("picture", "passage") == "prompt"
 
 
+def test_probes_are_left_out_because_they_must_be_told_what_to_take_away(checkpoint, prompts):
+    found, left_out = methods.preset(checkpoint[0], [prompts["both"]])
+    assert found.keys().isdisjoint({"cover", "silence"})
+    assert left_out["cover"].startswith("cover does not say which tokens of the prompt to hide")
+    assert left_out["silence"].startswith("silence does not say which heads to take away")
+
+
 def test_what_cannot_be_used_with_the_model_is_left_out(checkpoint, prompts, monkeypatch):
     def refuse(model, **parameters):
         raise MethodError("This model has no eyes.")

@@ -67,6 +67,8 @@ def test_padding_does_not_count(close):
 @pytest.mark.parametrize(
     ("made", "said"),
     [
+        (lambda: Cover(), "cover does not say which tokens of the prompt to hide: give positions"),
+        (lambda: Silence(), "silence does not say which heads to take away: give heads"),
         (lambda: Cover(positions={900}), "positions names \\[900\\], but the prompt has"),
         (lambda: Silence(heads="12.0"), "heads names 12.0, but the model has 12 layers of 4 heads"),
         (lambda: Silence(heads="1.7"), "heads names 1.7, but the model has"),

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from asked import PASSAGE, everything
-from paths import ROOT
+from paths import CHECKPOINT, ROOT
 from PIL import Image
 
 import sinktrack
@@ -13,6 +13,8 @@ from sinktrack import cli
 from sinktrack.core.errors import ReplayError
 from sinktrack.core.messages import Text
 from sinktrack.core.video import Video
+from sinktrack.report.html import render
+from sinktrack.report.payload import payload
 from sinktrack.report.replay import read_replay, record
 
 QUESTION = "Describe the picture."
@@ -69,6 +71,32 @@ def test_a_whole_conversation_comes_back_to_the_same_answers(checkpoint, tmp_pat
     )
     assert replay.differing(again) == []
     assert again.turns == first.turns
+
+
+def test_words_that_were_told_are_told_again(checkpoint, tmp_path, capsys):
+    asked = {"image": Image.new("RGB", (140, 140), "white"), "question": QUESTION}
+    free = sinktrack.compare(*checkpoint, **asked, max_new_tokens=6)
+    words = (*free["baseline"].token_ids[:2], free["baseline"].token_ids[0])
+    forced = sinktrack.compare(
+        *checkpoint, **asked, max_new_tokens=6, beginnings={"sinktrack": words}
+    )
+    assert forced.settings["beginnings"] == {"sinktrack": list(words)}
+    assert "beginnings" not in free.settings
+    assert forced["sinktrack"].token_ids[:3] == words
+    path = tmp_path / "saved.json"
+    path.write_text(json.dumps(record(forced)))
+    replay = read_replay(path)
+    assert replay.beginnings == {"sinktrack": words}
+    assert cli.main(["ask", "--replay", str(path), "--model", str(CHECKPOINT)]) == 0
+    assert "the same answers" in capsys.readouterr().err
+    told = {lane["name"]: lane["told"] for lane in payload(forced)["lanes"]}
+    assert told == {"baseline": 0, "sinktrack": 3}
+    assert re.search(r"words that were told</dt><dd>SinkTrack 3<", render(payload(forced)))
+    damaged = record(forced)
+    damaged["settings"]["beginnings"]["sinktrack"][0] += 1
+    path.write_text(json.dumps(damaged))
+    with pytest.raises(ReplayError, match="does not begin with the words that it was told"):
+        read_replay(path)
 
 
 def test_what_the_first_version_saved_is_still_read(saved, tmp_path):

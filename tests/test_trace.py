@@ -6,6 +6,7 @@ from small_models import IMAGE_TOKEN, small_inputs, small_model
 
 import sinktrack
 from sinktrack.core.errors import TraceError
+from sinktrack.core.recorder import CANDIDATES
 from sinktrack.core.upstream import cache_of
 
 NEW_TOKENS = 8
@@ -160,7 +161,7 @@ def test_candidates_are_the_likeliest_of_what_was_chosen_from(close):
     length = inputs["input_ids"].shape[1]
     with torch.no_grad():
         logits = model(ids[:, :-1]).logits[0, length - 1 :]
-    likely, candidates = logits.softmax(-1).topk(10)
+    likely, candidates = logits.softmax(-1).topk(CANDIDATES)
     assert torch.equal(trace.candidates, candidates)
     close(trace.candidate_probabilities, likely, 1e-5)
     assert torch.equal(trace.candidates[:, 0], ids[0, length:])  # greedy

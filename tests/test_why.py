@@ -1,16 +1,22 @@
 """What is said of a token is what the model made of it, by slower ways."""
 
+import base64
+
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from slow_activation import slow_map
 
 import sinktrack
-from sinktrack.core.errors import PromptError, TraceError
+from sinktrack.core.errors import MethodError, PromptError, TraceError
 from sinktrack.methods import create
+from sinktrack.report.explained import explained, looks_as_json, maps_as_json
 from sinktrack.why.again import prompt_of
 from sinktrack.why.explain import explain
+from sinktrack.why.looks import looks
 from sinktrack.why.tam import activation_maps, rank_gaussian
+from sinktrack.why.without import without
 
 QUESTION = "Describe the picture."
 
@@ -145,6 +151,105 @@ def test_what_a_window_has_dropped_is_no_number(checkpoint, close):
     assert seen.sum() == 17 and seen[0] and seen[-16:].all()
     trace = short["baseline"].trace
     close(said.attention[..., len(said.prompt) :].nansum(-1), trace.share[at, ..., -1], 1e-4)
+
+
+@pytest.mark.parametrize(("layer", "head"), [(None, None), (7, 2), (3, None)])
+def test_where_every_token_looked_is_what_each_explanation_says(
+    checkpoint, compared, layer, head, close
+):
+    found = looks(*checkpoint, compared, 5, layer=layer, head=head)
+    assert found.keys() == explain(*checkpoint, compared, 5).keys()
+    for at in (0, 3, 5):
+        for name, said in explain(*checkpoint, compared, at).items():
+            own = said.attention if layer is None else said.attention[layer : layer + 1]
+            own = own if head is None else own[:, head : head + 1]
+            row = found[name][at]
+            close(row[: own.shape[2]], own.mean((0, 1)), 1e-4)
+            assert row[own.shape[2] :].isnan().all() and len(row) == len(said.prompt) + 5
+
+
+def test_a_word_without_its_patches_or_a_head_is_that_of_a_forced_comparison(checkpoint, compared):
+    """The probe is a method like any other, told the same words."""
+    model, processor = checkpoint
+    at, words = 5, compared["sinktrack"].token_ids
+    prompt = prompt_of(model, processor, compared)
+    image = [p for p, part in enumerate(prompt.parts.tolist()) if prompt.names[part] == "image"]
+    for probe, given in (
+        (create("cover", positions=image), {"positions": image}),
+        (create("silence", heads="2.1+3.0"), {"heads": "2.1+3.0"}),
+    ):
+        found = without(model, processor, compared, "sinktrack", at, **given)
+        told = sinktrack.compare(
+            model,
+            processor,
+            image=Image.open("assets/examples/describe-1.png"),
+            question=QUESTION,
+            methods={"plain": None, "probe": probe},
+            beginnings=dict.fromkeys(("plain", "probe"), words[: at + 1]),
+            max_new_tokens=at + 1,
+        )
+        assert found.token.id == words[at]
+        assert found.plain == pytest.approx(told["plain"].probabilities[at], abs=1e-5)
+        assert found.without == pytest.approx(told["probe"].probabilities[at], abs=1e-5)
+        likeliest = [token.id for token, _ in found.instead]
+        assert likeliest == told["probe"].trace.candidates[at, : len(likeliest)].tolist()
+
+
+def test_what_has_no_part_or_head_to_leave_out_is_refused(checkpoint, compared):
+    with pytest.raises(TraceError, match="There is no token 99 of 'vcd'"):
+        without(*checkpoint, compared, "vcd", 99, heads="1.0")
+    with pytest.raises(TraceError, match="of 'nobody'"):
+        without(*checkpoint, compared, "nobody", 0, heads="1.0")
+    for both in ({}, {"positions": [3], "heads": "1.0"}):
+        with pytest.raises(MethodError, match="either positions to cover or heads to silence"):
+            without(*checkpoint, compared, "vcd", 0, **both)
+    with pytest.raises(TraceError, match="layer is 12, but the model has 12"):
+        looks(*checkpoint, compared, 0, layer=12)
+    with pytest.raises(TraceError, match="head is -1"):
+        looks(*checkpoint, compared, 0, head=-1)
+
+
+def test_a_question_longer_than_the_limit_of_today_is_still_explained(checkpoint):
+    asked = "Is there a red circle? " * 12
+    long = sinktrack.compare(
+        *checkpoint, passage="A red circle.", question=asked, max_new_tokens=1,
+        max_question_tokens=5000,
+    )  # fmt: skip
+    assert len(explain(*checkpoint, long, 0)["baseline"].prompt) == len(long.prompt)
+
+
+def test_what_the_browser_gets_is_what_was_found(checkpoint, compared, monkeypatch):
+    """Bytes are numbers again to a step, and nothing is larger than was said."""
+
+    def numbers(packed, steps="<u2", scale=65534):
+        values = np.frombuffer(base64.b64decode(packed["bytes"]), steps).astype("float32")
+        values[values == values.dtype.type(scale + 1)] = np.nan
+        return torch.tensor(values / scale)
+
+    found = looks(*checkpoint, compared, 4)
+    told = looks_as_json(4, found)["lanes"]
+    for name, each in found.items():
+        shown = numbers(told[name]).view(told[name]["shape"])
+        assert told[name]["from"] == 0 and torch.equal(shown.isnan(), each.isnan())
+        assert (shown - each).abs().nan_to_num().max() < 1e-4
+    maps = activation_maps(*checkpoint, compared, 4)
+    for name, [packed] in maps_as_json(4, maps)["lanes"].items():
+        shown = numbers(packed, "u1", 254) * packed["scale"]
+        assert (shown - maps[name][0].flatten()).abs().max() < 1 / 254
+    explanations = explain(*checkpoint, compared, 4)
+    said = explained(compared, 4, explanations)
+    for name, each in explanations.items():
+        assert said["lanes"][name]["others"] == pytest.approx(each.others, rel=1e-3)
+        assert said["lanes"][name]["lens"]["ranks"] == each.ranks.tolist()
+    monkeypatch.setattr("sinktrack.report.explained.MOST_BYTES", 2000)
+    said = explained(compared, 4, explanations)
+    assert all(lane["attention"] is None for lane in said["lanes"].values())
+    short = looks_as_json(4, found)["lanes"]
+    assert sum(2 * np.prod(lane["shape"]) for lane in short.values()) <= 2000
+    for name, lane in short.items():
+        assert lane["from"] + lane["shape"][0] == 5
+        kept = found[name][lane["from"] :]
+        assert (numbers(lane).view(lane["shape"]) - kept).abs().nan_to_num().max() < 1e-4
 
 
 def test_a_token_alone_does_not_stand_out():

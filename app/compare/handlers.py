@@ -13,6 +13,7 @@ from app.compare import stage
 from app.compare.inputs import Inputs
 from app.compare.known_answers import KnownAnswers
 from app.compare.talk import Finished
+from app.shared.checking import check_there
 from app.shared.engine import Engine
 from app.shared.events import (
     Answered,
@@ -29,6 +30,7 @@ from app.shared.events import (
 from app.shared.request import Request, cache_for, given
 from app.shared.stop_flag import StopFlag
 from app.shared.ui import component_json, toast
+from app.shared.why import Question
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.eval.truth import Truth
 from sinktrack.report.html import render
@@ -38,6 +40,7 @@ TRACES_NAME = "sinktrack-traces.zip"
 REPLAY_NAME = "sinktrack-comparison.json"
 NUM_DOWNLOADS = 3  # report, traces and replay
 
+_UNCHANGED = (gr.skip(),) * (NUM_DOWNLOADS + 1)  # the downloads, and what was answered
 _NOT_NUMBERS = "The settings hold something that is not a number: load the page again."
 UNUSABLE = (SinkTrackError, TypeError, ValueError, OverflowError)
 """What inputs raise that cannot be used; the last three, where a number is none."""
@@ -89,8 +92,33 @@ class CompareHandlers:
             titles = self._engine.lane_titles(inputs.method_texts(), **inputs.has())
         except UNUSABLE as error:
             raise toast(sentence(error)) from error
-        state = stage.growing("Waiting in the queue.", titles) | {"began": True}
-        return component_json(state), StopFlag()
+        return _began(titles)
+
+    def begin_forced(
+        self, running: StopFlag | None, finished: Finished | None, asked: Any
+    ) -> tuple[str, StopFlag, Request]:
+        """Refuse what cannot be gone on from, or join the queue.
+
+        Args:
+            running: Stops the answer that this visitor asked for last; None if there was none.
+            finished: What was answered.
+            asked: "lane" and "at", as the browser sent them: whose words up to which are told.
+
+        Returns:
+            The viewer's value, the flag that stops this answer, and what is asked.
+
+        Raises:
+            gr.Error: If there is nothing to go on from.
+        """
+        refuse_while_answering(running)
+        if finished is None or not isinstance(asked, dict):
+            raise toast("There is no answer here that could be gone on from: ask first.")
+        request = finished.forced(asked.get("lane"), asked.get("at"))
+        try:
+            check_there(request.visuals)
+        except SinkTrackError as error:
+            raise toast(str(error)) from error
+        return *_began(self._engine.lane_titles(request.methods, **request.has())), request
 
     def answer(self, stop: StopFlag | None, inputs: Inputs) -> Iterator[tuple[Any, ...]]:
         """Answer; yield the viewer's value, what can be downloaded, and what was answered.
@@ -102,39 +130,50 @@ class CompareHandlers:
         Raises:
             gr.Error: With a sentence for the visitor.
         """
-        began = time.monotonic()
         stop = stop or StopFlag()
-        unchanged = (gr.skip(),) * (NUM_DOWNLOADS + 1)
         try:
             request = self._request(inputs)
-            titles = self._engine.lane_titles(request.methods, **request.has())
         except UNUSABLE as error:
             stop.set()
-            yield self._no_answer(), *unchanged
+            yield self._no_answer(), *_UNCHANGED
             raise toast(sentence(error)) from error
+        yield from self.answer_request(stop, request)
+
+    def answer_request(self, stop: StopFlag, request: Request) -> Iterator[tuple[Any, ...]]:
+        """Answer what was checked; yield as `answer`.
+
+        Args:
+            stop: Stops this answer.
+            request: From the engine.
+
+        Raises:
+            gr.Error: With a sentence for the visitor.
+        """
+        began = time.monotonic()
+        titles = self._engine.lane_titles(request.methods, **request.has())
         notices = list(request.notices)
         report: str | None = None
         for event in self._engine.answer(request, stop):
             match event:
                 case Heartbeat():  # at a yield Gradio notices that the visitor has gone
-                    yield gr.skip(), *unchanged
+                    yield gr.skip(), *_UNCHANGED
                 case Answered():
                     comparison = json.loads(event.payload)
                     answered = Finished.of(request, comparison)
                     seconds = time.monotonic() - began
                     truth = self._known.truth(request)
                     value, report = self._finished(event, comparison, seconds, notices, truth)
-                    yield value, *unchanged[1:], answered
+                    yield value, *_UNCHANGED[1:], answered
                 case FilesReady():
                     yield gr.skip(), *self._downloads(report, event), gr.skip()
                 case Refused() | Failed():
-                    yield self._no_answer(), *unchanged
+                    yield self._no_answer(), *_UNCHANGED
                     raise toast(event.sentence)
                 case Stopped():
-                    yield self._no_answer("Stopped before the answer began."), *unchanged
+                    yield self._no_answer("Stopped before the answer began."), *_UNCHANGED
                 case Waiting() | LoadingModel() | ReadingPrompt() | Writing():
                     state = stage.growing(stage.in_words(event), titles, event=event)
-                    yield component_json(state | {"notices": notices}), *unchanged
+                    yield component_json(state | {"notices": notices}), *_UNCHANGED
 
     def _request(self, inputs: Inputs) -> Request:
         """Return what the engine is asked.
@@ -173,16 +212,13 @@ class CompareHandlers:
         return component_json(self.idle(status) | {"again": True})
 
     def why(self, asked: Any) -> dict[str, Any]:
-        """Return what stood behind a token, or {"error": a sentence}.
+        """Return what stands behind a token, or {"error": a sentence}.
 
         Args:
-            asked: "key", of the viewer's value, and "at", which token, from 0.
+            asked: What the browser sent, see `Question`; "key" is of the viewer's value.
         """
-        key, at = (asked.get("key"), asked.get("at")) if isinstance(asked, dict) else (None, None)
-        if not isinstance(key, str) or isinstance(at, bool) or not isinstance(at, int):
-            return {"error": "The page asked for no token: load it again."}
         try:
-            return self._engine.explain(key, at)
+            return self._engine.why(Question.read(asked))
         except SinkTrackError as error:
             return {"error": str(error)}
         except Exception:  # whatever it is, the visitor gets a sentence
@@ -210,7 +246,9 @@ class CompareHandlers:
                 file = self._keep(large.get(shown["visual"]), "maps.bin")
                 if file is not None:  # the page fetches them token by token, layer by layer
                     shown |= {"bytes": None, "layers": lane["layers"], "file": file}
-        return stage.finished(status, comparison, notices, event.key, truth), report
+        return stage.finished(
+            status, comparison, notices, key=event.key, forces=True, truth=truth
+        ), report
 
     def _downloads(self, report: str | None, files: FilesReady) -> list[Any]:
         """Return the updates of the download buttons."""
@@ -232,6 +270,12 @@ class CompareHandlers:
             return None
         self._kept_files.add(path)
         return path
+
+
+def _began(titles: list[dict[str, str]]) -> tuple[str, StopFlag]:
+    """Return the viewer's value for a question that waits, and the flag that stops its answer."""
+    state = stage.growing("Waiting in the queue.", titles) | {"began": True}
+    return component_json(state), StopFlag()
 
 
 def refuse_while_answering(running: StopFlag | None) -> None:

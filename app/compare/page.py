@@ -158,7 +158,7 @@ def _wire(
     viewer: gr.HTML,
     downloads: list[gr.DownloadButton],
 ) -> None:
-    """Connect Ask, Enter, Stop and the examples."""
+    """Connect Ask, Enter, Stop, going on from a lane's words, and the examples."""
     flag = gr.State()
     talk = controls.talk
     ask, stop = controls.ask, controls.stop
@@ -186,27 +186,44 @@ def _wire(
         yield from compare.answer(values[flag], read(values))
 
     inputs = {flag, talk.history, *controls.inputs}  # a set: handlers get values by component
-    begun = gr.on(
-        [ask.click, controls.question.submit],
-        begin,
-        inputs,
-        [viewer, flag, ask, stop, *downloads, *talk.offered],
-        **waits,
-    )
-    answered = begun.success(answer, inputs, [viewer, *downloads, talk.finished], **waits)
-    answered.success(
-        lambda finished: [*buttons(False), *talk.offer(finished)],
-        talk.finished,
-        [ask, stop, *talk.offered],
-        **quick,
-    )
-    # what was there before a refusal is there again
-    answered.failure(
-        lambda flag, finished: [compare.abandoned(flag), *buttons(False), *offered(finished)],
-        [flag, talk.finished],
-        [viewer, ask, stop, *downloads, *talk.offered],
-        **quick,
-    )
+    forced = gr.State()
+
+    def begin_forced(running: Any, finished: Any, event: gr.EventData) -> tuple[Any, ...]:
+        asked = {name: getattr(event, name, None) for name in ("lane", "at")}
+        *begun, request = compare.begin_forced(running, finished, asked)
+        return *begun, *buttons(True), *offered(None), request
+
+    def answer_forced(stop: Any, request: Any) -> Iterator[tuple[Any, ...]]:
+        yield from compare.answer_request(stop, request)
+
+    begins = [viewer, flag, ask, stop, *downloads, *talk.offered]
+    answers = [viewer, *downloads, talk.finished]
+    for begun, answering, given in (
+        (
+            gr.on([ask.click, controls.question.submit], begin, inputs, begins, **waits),
+            answer,
+            inputs,
+        ),
+        (
+            viewer.force(begin_forced, [flag, talk.finished], [*begins, forced], **waits),
+            answer_forced,
+            [flag, forced],
+        ),
+    ):
+        answered = begun.success(answering, given, answers, **waits)
+        answered.success(
+            lambda finished: [*buttons(False), *talk.offer(finished)],
+            talk.finished,
+            [ask, stop, *talk.offered],
+            **quick,
+        )
+        # what was there before a refusal is there again
+        answered.failure(
+            lambda flag, finished: [compare.abandoned(flag), *buttons(False), *offered(finished)],
+            [flag, talk.finished],
+            [viewer, ask, stop, *downloads, *talk.offered],
+            **quick,
+        )
     stop.click(compare.stop, flag, stop, **quick)
 
     def set_aside(running: StopFlag | None, example: Example | None, window: Any) -> list[Any]:

@@ -35,19 +35,22 @@ def finished(
     status: str,
     comparison: dict[str, Any],
     notices: list[str],
+    *,
     key: str | None = None,
+    forces: bool = False,
     truth: Truth | None = None,
 ) -> str:
     """Return the viewer's value with a comparison.
 
     Args:
-        status: A sentence.
-        comparison: The payload.
+        status: What happened, in a sentence.
+        comparison: What `sinktrack.report.payload` made.
         notices: Sentences that stand with it.
-        key: Under which the engine explains it; None if it cannot.
+        key: Under which the engine answers questions about it; None if it cannot.
+        forces: Whether methods can go on from another's words.
         truth: The right answer; None where it is not known.
     """
-    state = {"status": status, "busy": False, "notices": notices, "key": key}
+    state = {"status": status, "busy": False, "notices": notices, "key": key, "forces": forces}
     judged = {
         "truth": None if truth is None else truth.answer,
         "right": [_judged(lane, truth) for lane in comparison["lanes"]],

@@ -36,7 +36,7 @@ def about_scenes(engine: Engine, inputs: Inputs, finished: Finished | None, kind
     """
     if not engine.bundled:
         raise toast("Scenes are drawn for the bundled model: give questions of your own.")
-    question = inputs.question if finished is None else finished.asked.question
+    question = inputs.question if finished is None else finished.request.asked.question
     name = kind_like(question or "") if kind == SAME_KIND else str(kind)
     if name is None:
         raise toast(
@@ -66,7 +66,7 @@ def of_files(
     """
     if not uploads:
         raise toast("There is no file of questions yet: upload one.")
-    pictures = inputs.pictures if finished is None else finished.asked.pictures
+    pictures = inputs.pictures if finished is None else finished.request.asked.pictures
     try:
         items = read_questions(uploads, pictures)
         longest = min(int(inputs.max_new_tokens), engine.max_new_tokens)
@@ -83,7 +83,7 @@ def _survey(
     finished: Finished | None,
     longest: int,
 ) -> Survey:
-    methods = inputs.method_texts() if finished is None else finished.methods
+    methods = inputs.method_texts() if finished is None else finished.request.methods
     engine.lane_titles(methods, visuals=any(item.images for item in items))
     return Survey(
         title=title,

@@ -4,7 +4,8 @@ It is kept on the server, in the visitor's session. Nothing of it comes back fro
 which of the last answers goes on.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.shared.request import Asked, Exchange, Request
@@ -21,23 +22,23 @@ class Finished:
     """A question that was answered.
 
     Args:
-        asked: The question.
-        history: The conversation that it went on from.
+        request: The question, and how it was asked.
         answers: Title and text of each.
-        methods: Of each answer, as `sinktrack.methods.parse` reads it.
+        words: By lane, the ids that it wrote.
     """
 
-    asked: Asked
-    history: tuple[Exchange, ...]
+    request: Request
     answers: tuple[tuple[str, str], ...]
-    methods: tuple[str, ...]
+    words: Mapping[str, tuple[int, ...]]
 
     @classmethod
     def of(cls, request: Request, comparison: dict[str, Any]) -> "Finished":
         """Return a question with its answers, as a comparison's payload has them."""
-        answers = tuple((lane["title"], lane["text"]) for lane in comparison["lanes"])
+        lanes = comparison["lanes"]
         return cls(
-            asked=request.asked, history=request.history, answers=answers, methods=request.methods
+            request=request,
+            answers=tuple((lane["title"], lane["text"]) for lane in lanes),
+            words={lane["name"]: tuple(lane["ids"]) for lane in lanes},
         )
 
     def gone_on(self, choice: Any) -> tuple[Exchange, ...]:
@@ -56,7 +57,30 @@ class Finished:
         title, text = self.answers[choice]
         if not text.strip():
             raise toast(f"{title} wrote nothing that could be gone on from: choose another answer.")
-        return (*self.history, Exchange(asked=self.asked, answer=text, by=title))
+        request = self.request
+        return (*request.history, Exchange(asked=request.asked, answer=text, by=title))
+
+    def forced(self, lane: Any, at: Any) -> Request:
+        """Return the same question with the words of one lane up to a token told to all.
+
+        Args:
+            lane: Whose words, as the browser sent it.
+            at: The last of them, likewise.
+
+        Raises:
+            gr.Error: If there is no such word, or no room for another.
+        """
+        words = self.words.get(lane) if isinstance(lane, str) else None
+        whole = isinstance(at, int) and not isinstance(at, bool)
+        if words is None or not whole or not 0 <= at < len(words):
+            raise toast("There is no such word any more: choose one of those shown.")
+        told = words[: at + 1]
+        if len(told) >= self.request.max_new_tokens:
+            raise toast(
+                f"The answer may have {self.request.max_new_tokens} tokens, and all of them would "
+                "be told: choose an earlier word, or ask with longer answers."
+            )
+        return replace(self.request, beginnings=tuple((name, told) for name in self.words))
 
 
 def shown(history: tuple[Exchange, ...]) -> str:

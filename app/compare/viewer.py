@@ -15,6 +15,8 @@ from app.shared.ui import component_json
 def answer_viewer(state: str, why: Callable[[Any], dict[str, Any]]) -> gr.HTML:
     """Return the place where answers grow and are looked at.
 
+    It triggers the event "force" with "lane" and "at": the others are to go on from a lane's words.
+
     Args:
         state: What it shows at first: see `app.compare.stage`.
         why: Called from the browser, see `CompareHandlers.why`.
@@ -22,8 +24,8 @@ def answer_viewer(state: str, why: Callable[[Any], dict[str, Any]]) -> gr.HTML:
     return gr.HTML(
         value=state,
         html_template='<div class="st-stage"></div>',
-        js_on_load="SinkTrackPage.stage("
-        "element.querySelector('.st-stage'), props, watch, (asked) => server.why(asked));",
+        js_on_load="SinkTrackPage.stage(element.querySelector('.st-stage'), props, watch, {"
+        "why: (asked) => server.why(asked), force: (asked) => trigger('force', asked)});",
         server_functions=[why],
         apply_default_css=False,
         elem_id="stage",

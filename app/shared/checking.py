@@ -52,7 +52,7 @@ def checked(request: Request, model: Any, processor: Any, max_question_tokens: i
         PictureError: If a picture or video cannot be used.
         PromptError: If a text cannot be used, or a method needs what is not there.
     """
-    _check_there(request.visuals)
+    check_there(request.visuals)
     asked = request.asked
     if model is None:
         lane_titles(None, request.methods)
@@ -75,8 +75,12 @@ def checked(request: Request, model: Any, processor: Any, max_question_tokens: i
     return replace(request, notices=_notices(prompt.turns))
 
 
-def _check_there(files: Iterable[str]) -> None:
-    """Refuse uploads that were deleted since; the library would name their folder."""
+def check_there(files: Iterable[str]) -> None:
+    """Refuse uploads that were deleted since; the library would name their folder.
+
+    Raises:
+        PictureError: With the name of the first that is gone.
+    """
     for file in files:
         if not Path(file).is_file():
             raise PictureError(

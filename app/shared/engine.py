@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +41,16 @@ from app.shared.stop_flag import StopFlag
 from app.shared.survey import Survey, survey_seconds
 from app.shared.troubles import in_sentences
 from app.shared.unfamiliar import Unfamiliar
+from app.shared.why import FULL, Question, Why
 from sinktrack.core.cache import Cache
 from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.comparison import Comparison
-from sinktrack.core.errors import SinkTrackError, TraceError
+from sinktrack.core.errors import SinkTrackError
 from sinktrack.core.families import reads_pictures
 from sinktrack.core.names import BUNDLED
 from sinktrack.core.progress import Say
 from sinktrack.machine import settle_threads
-from sinktrack.report.explained import explained
 from sinktrack.report.payload import payload
-
-_FULL = "Too many people are waiting here right now: please try again in a minute."
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +93,7 @@ class Engine:
         self.loading = ""
         self._chosen, self._insists = str(BUNDLED), True
         self._kept, self._unfamiliar = Kept(), Unfamiliar()
+        self._why = Why(self._kept, self._queue)
         self._on_gpu = on_lent_gpu(self._events, _gpu_seconds)
         self._survey_on_gpu = on_lent_gpu(self._survey_events, survey_seconds)
 
@@ -204,6 +203,7 @@ class Engine:
         temperature: float = 1.0,
         seed: int = 0,
         cache: Cache = "full",
+        beginnings: Mapping[str, tuple[int, ...]] | None = None,
     ) -> Request:
         """Check what a visitor gave, before any GPU is taken.
 
@@ -220,6 +220,7 @@ class Engine:
             temperature: Above 0, at most 5; used when sampling.
             seed: Of the sampling noise.
             cache: What stays in view while the answers grow.
+            beginnings: The first token ids of answers, by lane; None for none.
 
         Returns:
             The request. A method that would need a picture where there is none has a context that
@@ -246,6 +247,7 @@ class Engine:
             temperature=temperature,
             seed=seed,
             cache=cache,
+            beginnings=tuple((beginnings or {}).items()),
         )
         check_numbers(request, self.max_new_tokens)
         with self._checking:  # decoded, a large picture takes much memory
@@ -319,7 +321,7 @@ class Engine:
         ticket = self._queue.join()
         if ticket is None:
             stop.set()
-            yield Refused(_FULL)
+            yield Refused(FULL)
             return
         try:
             with ticket:
@@ -336,29 +338,18 @@ class Engine:
         finally:
             stop.set()
 
-    def explain(self, key: str, at: int) -> dict[str, Any]:
-        """Return what stood behind a token of every answer of a comparison, as JSON values.
+    def why(self, question: Question) -> dict[str, Any]:
+        """Return what stands behind a token of a comparison, as JSON values.
 
         Waits for its turn, like a question.
 
         Args:
-            key: Of `Answered`.
-            at: Which token, from 0.
+            question: About a comparison whose key `Answered` has told.
 
         Raises:
-            SinkTrackError: If the comparison has gone, has no such token, or the queue is full.
+            SinkTrackError: As `Why.answer`.
         """
-        comparison = self._kept.get(key)
-        if comparison is None:
-            raise TraceError("The server no longer has this answer: ask again.")
-        ticket = self._queue.join()
-        if ticket is None:
-            raise TraceError(_FULL)
-        with ticket:
-            while ticket.ahead:
-                time.sleep(UPDATE_SECONDS)
-            found = sinktrack.explain(self._model, self._processor, comparison, at)
-        return explained(comparison, at, found)
+        return self._why.answer(question, self._model, self._processor)
 
     def _survey_events(self, survey: Survey, stop: StopFlag) -> Iterator[Event]:
         """Ask many questions in a thread, and report at a steady pace."""
@@ -421,6 +412,7 @@ class Engine:
             temperature=request.temperature if request.do_sample else None,
             seed=request.seed,
             cache=request.cache,
+            beginnings=dict(request.beginnings),
             stop=stop.is_set,
             max_question_tokens=self._max_question_tokens,
             **request.other_arguments(),

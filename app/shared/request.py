@@ -70,6 +70,7 @@ class Request:
         temperature: Above 0, used when sampling.
         seed: Of the sampling noise.
         cache: What stays in view while the answers grow.
+        beginnings: Lanes, and the first token ids that each is told.
     """
 
     asked: Asked
@@ -82,6 +83,7 @@ class Request:
     temperature: float = 1.0
     seed: int = 0
     cache: Cache = "full"
+    beginnings: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     @property
     def visuals(self) -> list[str]:

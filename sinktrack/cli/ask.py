@@ -255,6 +255,7 @@ def _answer(asked: Asked, loading: Loading, output: Output) -> None:
             methods=methods,
             decoding=asked.decoding,
             cache=asked.cache,
+            beginnings=None if asked.saved is None else asked.saved.beginnings,
         ):
             growing.show(step.texts)
     comparison = step.comparison

@@ -65,7 +65,8 @@ class Comparison(Mapping[str, Answer]):
     Args:
         answers: By name, in the order in which the methods were given.
         turns: The conversation as the model read it; the last turn is the question's.
-        settings: How it was decoded, as JSON values.
+        settings: How it was decoded, as JSON values; with "beginnings", the first ids that methods
+            were told, where they were.
         model_name: Where the model was loaded from.
         versions: Of the packages that the numbers depend on.
         prompt: The tokens of the prompt; a picture is many that have no text worth showing.

@@ -114,6 +114,7 @@ class Generator:
         self.after_layer: Callable[[int, torch.Tensor], None] | None = None
         self.rows = [[Row(name, one, tokenizer) for name, one in fitted.items()] for _ in prompts]
         self._main_rows = [row for rows in self.rows for row in rows]
+        self._told = {name: list(map(int, ids)) for name, ids in (beginnings or {}).items() if ids}
         self._beginnings = padded_beginnings(
             beginnings or {},
             [row.name for row in self._main_rows],
@@ -234,6 +235,8 @@ class Generator:
             "device": str(input_device(self._model)),
             "dtype": str(self._model.dtype).removeprefix("torch."),
         }
+        if self._told:
+            settings["beginnings"] = self._told
         places = iter(self.places)
         found = []
         for prompt, rows in zip(self._prompts, self.rows, strict=True):

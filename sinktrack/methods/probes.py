@@ -29,6 +29,15 @@ class Cover(Intervention):
         frozenset(), "Which tokens of the prompt nobody sees, counted from 0.", set_of="positions"
     )
 
+    def fitted(self, model: Any) -> "Self":
+        """Return it, if it says what to cover."""
+        if not self.positions:
+            raise MethodError(
+                "cover does not say which tokens of the prompt to hide: give positions, such as "
+                "positions=4-8."
+            )
+        return self
+
     def first_layer(self, num_layers: int) -> int:
         """Return the first layer, if anything is hidden."""
         return 0 if self.positions else num_layers
@@ -94,7 +103,11 @@ class Silence(Intervention):
         return found
 
     def fitted(self, model: Any) -> "Self":
-        """Return it, if the model has the heads."""
+        """Return it, if it names heads and the model has them."""
+        if not self.heads:
+            raise MethodError(
+                "silence does not say which heads to take away: give heads, such as heads=3.1+5.0."
+            )
         layers = len(decoder_layers(model))
         heads = model.config.get_text_config().num_attention_heads
         for layer, own in self.by_layer.items():

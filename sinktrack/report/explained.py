@@ -1,19 +1,26 @@
-"""Explanations of one token as plain data, for the viewer.
+"""What stood behind one token as plain data of a bounded size, for the viewer.
 
 Knows nothing about models and nothing about pages.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.parts import is_of
+from sinktrack.report.payload import packed as one_byte
 from sinktrack.report.payload import rounded
 from sinktrack.report.words import part_title
 from sinktrack.why.explain import Explanation
+from sinktrack.why.without import Without
+
+MOST_BYTES = 4_000_000
+"""What the attention of all lanes may weigh in one answer of the server, before base 64. Above it
+an explanation goes without its heads, which are asked for one by one, and of `looks` the last rows
+alone are told."""
 
 _STEPS = 65_534  # 0..65534 are probabilities
 _HIDDEN = 65_535  # stands for NaN
@@ -28,7 +35,12 @@ def explained(
         comparison: The answers.
         at: Which token, from 0.
         explanations: By method, as `sinktrack.explain` gives them.
+
+    Returns:
+        "at" and "lanes", by method; a lane's "attention" is None where that of all lanes would
+        weigh more than `MOST_BYTES`.
     """
+    weight = sum(2 * each.attention.numel() for each in explanations.values())
     return {
         "at": at,
         "lanes": {
@@ -39,10 +51,65 @@ def explained(
                     "probabilities": rounded(each.lens_probabilities),
                     "ranks": each.ranks.tolist(),
                 },
-                "attention": {"bytes": packed(each.attention), "shape": list(each.attention.shape)},
+                "others": {
+                    other: float(f"{probability:.4g}") for other, probability in each.others.items()
+                },
+                "attention": None
+                if weight > MOST_BYTES
+                else {"bytes": packed(each.attention), "shape": list(each.attention.shape)},
             }
             for name, each in explanations.items()
         },
+    }
+
+
+def looks_as_json(at: int, looked: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    """Return where every token up to `at` looked, as JSON values.
+
+    Args:
+        at: The last token.
+        looked: By method float32 (at + 1, N), as `sinktrack.why.looks.looks` gives it.
+
+    Returns:
+        "at" and "lanes": of each "bytes" as `packed` gives them, "shape", and "from", the first
+        token that is told: all are, unless that would weigh more than `MOST_BYTES`.
+    """
+    width = sum(2 * each.shape[1] for each in looked.values())
+    first = max(0, at + 1 - max(1, MOST_BYTES // width))
+    return {
+        "at": at,
+        "lanes": {
+            name: {
+                "from": first,
+                "shape": list(each[first:].shape),
+                "bytes": packed(each[first:]),
+            }
+            for name, each in looked.items()
+        },
+    }
+
+
+def maps_as_json(at: int, maps: Mapping[str, Sequence[torch.Tensor]]) -> dict[str, Any]:
+    """Return token activation maps as JSON values.
+
+    Args:
+        at: Which token.
+        maps: By method, for each picture or video, as `sinktrack.activation_maps` gives them.
+
+    Returns:
+        "at" and "lanes": of each a list of what `sinktrack.report.payload.packed` gives.
+    """
+    lanes = {name: [one_byte(each) for each in own] for name, own in maps.items()}
+    return {"at": at, "lanes": lanes}
+
+
+def without_as_json(at: int, found: Without) -> dict[str, Any]:
+    """Return what became of a token as JSON values."""
+    return {
+        "at": at,
+        "plain": found.plain,
+        "without": found.without,
+        "instead": [{"text": token.text, "probability": share} for token, share in found.instead],
     }
 
 

@@ -19,8 +19,9 @@ _VIEWER = Path(__file__).parent / "viewer"
 _MOST_FRAMES = 8  # of a video beside the question; the viewer has all of them
 # Each script may use those before it.
 _SCRIPTS = (
-    *("colour", "dom", "data", "heatmap", "save", "overlay"),
-    *("asked", "moved", "card", "attention", "nearly", "why", "token", "drift", "anchor", "viewer"),
+    *("colour", "dom", "data", "heatmap", "contour", "save", "overlay", "explanations", "tabs"),
+    *("swipe", "asked", "moved", "card", "strip", "pin", "nearly", "token", "looked", "why"),
+    *("attention", "finder", "drift", "anchor", "numbers", "viewer"),
 )
 
 
@@ -46,7 +47,7 @@ def render(data: dict[str, Any]) -> str:
     count = {1: "one answer", 2: "two answers"}.get(len(titles), f"{len(titles)} answers")
     kinds = {lane["method"]["kind"] for lane in data["lanes"] if lane.get("method")}
     return _TEMPLATES.get_template("report.html").render(
-        data,
+        data | {"settings": _said(data)},
         summary=f"One question, {count}: {', '.join(titles)}.",
         shown=_shown(data),
         sinktrack="sinktrack" in kinds,
@@ -55,6 +56,15 @@ def render(data: dict[str, Any]) -> str:
         # A "<" could end the script element, so that it travels as its JSON escape.
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
     )
+
+
+def _said(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings for people: of words that were told, how many."""
+    settings = dict(data["settings"])
+    told = [lane for lane in data["lanes"] if lane.get("told")]
+    if settings.pop("beginnings", None) is not None:
+        settings["words_that_were_told"] = {lane["title"]: lane["told"] for lane in told}
+    return settings
 
 
 def _shown(data: dict[str, Any]) -> list[dict[str, Any]]:

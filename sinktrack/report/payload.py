@@ -45,6 +45,7 @@ _PICTURE_SIDE = 1024  # pixels; what a viewer shows is never larger
 _FRAME_SIDE = 448  # pixels, of the frames of a video, which are many
 _PNG_BYTES = 200_000  # above this a photograph is better off as JPEG
 _MOST_MAP_BYTES = 6_000_000  # what the maps of all lanes may weigh inside a payload
+_MOST_HEAD_BYTES = 2_000_000  # what each head delivered at each token, likewise
 
 SINK_PATCH = 4.0
 """How many times the median patch a patch is looked at on average to count as a sink of the
@@ -72,7 +73,8 @@ def payload(comparison: Comparison) -> dict[str, Any]:
     """Return a comparison as JSON values, which is all that the viewer and the report need.
 
     The attention over pictures and videos goes in layer by layer, or as a mean over the layers
-    where that would be too large; `map_bytes` gives all of it.
+    where that would be too large; `map_bytes` gives all of it. What each head delivered goes in
+    token by token, or as a mean over the answer.
 
     Args:
         comparison: What `sinktrack.compare` returned.
@@ -83,6 +85,7 @@ def payload(comparison: Comparison) -> dict[str, Any]:
     answers = list(comparison.answers.values())
     traces = [_trace_of(answer) for answer in answers]
     by_layer = sum(grid.numel() for trace in traces for grid in trace.image_maps) <= _MOST_MAP_BYTES
+    by_head = sum(trace.delivered.numel() for trace in traces) <= _MOST_HEAD_BYTES
     titles = lane_titles({name: answer.method for name, answer in comparison.items()})
     plain = next((a.trace for a in answers if a.method is None and a.trace), traces[0])
     return {
@@ -96,7 +99,9 @@ def payload(comparison: Comparison) -> dict[str, Any]:
         "settings": dict(comparison.settings),
         "versions": dict(comparison.versions),
         "sinks": _sinks(plain, comparison),
-        "lanes": [_lane(answer, comparison, titles[answer.name], by_layer) for answer in answers],
+        "lanes": [
+            _lane(answer, comparison, titles[answer.name], by_layer, by_head) for answer in answers
+        ],
         "parts_at": parts_at([answer.token_ids for answer in answers]),
     }
 
@@ -116,7 +121,11 @@ def map_bytes(answer: Answer, visual: int = 0) -> bytes:
 
 
 def _lane(
-    answer: Answer, comparison: Comparison, title: tuple[str, str], by_layer: bool
+    answer: Answer,
+    comparison: Comparison,
+    title: tuple[str, str],
+    by_layer: bool,
+    by_head: bool,
 ) -> dict[str, Any]:
     trace = _trace_of(answer)
     sink = packed(trace.sink)
@@ -140,6 +149,7 @@ def _lane(
         "moved_at": _moved_at(trace),
         "notice": answer.notice and title[0] + answer.notice.removeprefix(answer.name),
         "tokens": [token.text for token in trace.tokens],
+        "told": len(comparison.settings.get("beginnings", {}).get(answer.name, ())),
         "ids": list(answer.token_ids),
         "probabilities": [round(each, 6) for each in answer.probabilities],
         "candidates": _candidates(trace),
@@ -150,6 +160,9 @@ def _lane(
         "scale": sink["scale"],
         "shares": {name: packed(share) for name, share in columns.items()},
         "delivered": packed(trace.delivered.nanmean(2)),
+        "delivered_heads": packed(trace.delivered)
+        if by_head
+        else packed(trace.delivered.nanmean(0)) | {"mean": True},
         "left": {name: at for name, at in left.items() if at is not None},
         "maps": [_map(trace, visual, by_layer) for visual in range(len(trace.image_maps))]
         if trace.tokens
@@ -376,6 +389,8 @@ def _upgraded_lane(lane: dict[str, Any], pictured: list[str]) -> dict[str, Any]:
         "notice": None,
         "shares": {name: means[name] for name in parts if name in means},
         "delivered": means.get("delivered"),
+        "delivered_heads": None,
+        "told": 0,
         "candidates": None,
         "left": {name: at for name, at in left.items() if at is not None},
         "maps": [{"visual": 0, "frames": 1} | maps] if maps and pictured else [],

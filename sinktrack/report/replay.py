@@ -38,6 +38,7 @@ class Replay:
         methods: Lane names to methods.
         decoding: How it was decoded.
         cache: What stayed in view.
+        beginnings: The first ids that lanes were told.
         token_ids: The answers, by lane.
     """
 
@@ -46,6 +47,7 @@ class Replay:
     methods: dict[str, Intervention | None]
     decoding: Decoding
     cache: Cache
+    beginnings: dict[str, tuple[int, ...]]
     token_ids: dict[str, tuple[int, ...]]
 
     @property
@@ -142,8 +144,18 @@ def _replay(data: dict[str, Any]) -> Replay:
         methods={name: from_dict(lane["method"]) for name, lane in lanes.items()},
         decoding=Decoding(**decoding | {"do_sample": bool(settings["do_sample"])}),
         cache=cache_of_json(cache),
+        beginnings=_beginnings(settings.get("beginnings", {}), lanes),
         token_ids={name: tuple(map(int, lane["token_ids"])) for name, lane in lanes.items()},
     )
+
+
+def _beginnings(told: Mapping[str, Any], lanes: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Return the words that lanes were told, each of which its answer begins with."""
+    found = {name: tuple(map(int, ids)) for name, ids in told.items()}
+    for name, ids in found.items():
+        if name not in lanes or tuple(lanes[name]["token_ids"][: len(ids)]) != ids:
+            raise ValueError("an answer does not begin with the words that it was told")
+    return found
 
 
 def _turns(data: dict[str, Any]) -> Conversation:

@@ -2,17 +2,16 @@
 
 from typing import Any
 
+from sinktrack.core.architecture import unwrapped
 from sinktrack.core.cache import cache_of_json
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import PromptError, TraceError
 from sinktrack.core.generate import Generator
-from sinktrack.core.messages import as_messages
+from sinktrack.core.messages import as_messages, conversation
 from sinktrack.core.models import model_name
-from sinktrack.core.prompt import Prompt, build_prompt
+from sinktrack.core.prompt import Prompt, PromptBuilder
 from sinktrack.core.text_tokens import tokenizer_of
-
-_ANY = 1_000_000_000
 
 
 def writing_again(model: Any, processor: Any, comparison: Comparison, at: int) -> Generator:
@@ -55,12 +54,10 @@ def prompt_of(model: Any, processor: Any, comparison: Comparison) -> Prompt:
         raise PromptError(
             f"{comparison.model_name} answered this, and not {model_name(model)}: load that one."
         )
-    prompt = build_prompt(
-        model,
-        processor,
-        messages=as_messages(comparison.turns),
-        needs_picture=False,
-        max_question_tokens=_ANY,  # it was answered
+    builder = PromptBuilder(unwrapped(model).config, processor)
+    # it was answered, whatever the limits of a page are
+    prompt = builder.build(
+        conversation(messages=as_messages(comparison.turns)), needs_picture=False, any_length=True
     )
     ids = [token.id for token in comparison.prompt]
     if prompt.inputs["input_ids"][0].tolist() != ids:

@@ -18,7 +18,7 @@ from app.compare.uploads import Upload
 from app.shared.chance import ROWS
 from app.shared.engine import Engine
 from app.shared.events import Refused, Stopped, Surveyed, Surveying, Waiting
-from app.shared.request import Asked
+from app.shared.request import DEFAULT_METHODS, Asked, Request
 from app.shared.stop_flag import StopFlag
 from app.shared.survey import Survey
 from sinktrack.core.errors import PromptError
@@ -85,8 +85,12 @@ def test_scenes_are_drawn_for_the_bundled_model_alone(checkpoint):
         about_scenes(other, Inputs(question="Is there a star?"), None, OFFERED)
 
 
-def answered(question: str, methods: tuple[str, ...] = ("baseline", "sinktrack")) -> Finished:
-    return Finished(asked=Asked(question=question), history=(), answers=(), methods=methods)
+def answered(question: str, methods: tuple[str, ...] = DEFAULT_METHODS) -> Finished:
+    return answered_request(Asked(question=question), methods)
+
+
+def answered_request(asked: Asked, methods: tuple[str, ...] = DEFAULT_METHODS) -> Finished:
+    return Finished(request=Request(asked=asked, methods=methods), answers=(), words={})
 
 
 # a visitor's own questions
@@ -173,12 +177,7 @@ def test_files_that_are_too_large_or_no_text_are_refused(uploaded, tmp_path):
 def test_a_visitors_questions_are_asked_about_the_picture_that_was_asked_about(
     engine, uploaded, picture
 ):
-    finished = Finished(
-        asked=Asked(question="x", pictures=(picture,)),
-        history=(),
-        answers=(),
-        methods=("baseline", "sinktrack"),
-    )
+    finished = answered_request(Asked(question="x", pictures=(picture,)))
     asked = of_files(engine, Inputs(max_new_tokens=9), finished, uploaded(LINE))
     assert asked.items[0].images[0]().size == (112, 112) and asked.max_new_tokens == 9
     with pytest.raises(gr.Error, match="no file of questions yet"):

@@ -13,6 +13,7 @@ from PIL import Image
 from app.compare.examples import read_examples
 from app.compare.handlers import CompareHandlers
 from app.compare.inputs import Inputs, MethodInputs
+from app.compare.talk import Finished
 from app.compare.uploads import picture_input
 from app.shared.engine import Engine
 from app.shared.stop_flag import StopFlag
@@ -232,3 +233,65 @@ def test_the_shipped_examples_tell_the_stories():
     assert sum(note.startswith("invents") for note in notes) >= 3
     assert sum(note.startswith("forgets") for note in notes) >= 2
     assert all((ex.window > 0) == ex.note.startswith("forgets") for ex, _ in read_examples())
+
+
+@pytest.fixture
+def answered(compare: CompareHandlers, picture: str) -> Any:
+    """What was answered, as the visitor's session keeps it."""
+    return [
+        row[-1] for row in ask(compare, picture, max_new_tokens=6) if isinstance(row[-1], Finished)
+    ][-1]
+
+
+def test_the_others_go_on_from_the_words_of_one(compare, answered):
+    words = answered.words["sinktrack"]
+    _, stop, request = compare.begin_forced(None, answered, {"lane": "sinktrack", "at": 2})
+    assert dict(request.beginnings) == dict.fromkeys(("baseline", "sinktrack"), words[:3])
+    payload = json.loads(finished(compare.answer_request(stop, request))[0]["payload"])
+    assert [tuple(lane["ids"][:3]) for lane in payload["lanes"]] == [words[:3]] * 2
+    assert [lane["told"] for lane in payload["lanes"]] == [3, 3]
+    assert payload["settings"]["beginnings"] == {
+        name: list(words[:3]) for name in ("baseline", "sinktrack")
+    }
+    assert tuple(payload["lanes"][1]["ids"]) == words  # by itself it says the same again
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (None, "ask first"),
+        ("sinktrack", "ask first"),
+        ({}, "no such word"),
+        ({"lane": "nobody", "at": 0}, "no such word"),
+        ({"lane": ["sinktrack"], "at": 0}, "no such word"),
+        ({"lane": "sinktrack", "at": 900}, "no such word"),
+        ({"lane": "sinktrack", "at": -1}, "no such word"),
+        ({"lane": "sinktrack", "at": True}, "no such word"),
+        ({"lane": "sinktrack", "at": "1"}, "no such word"),
+    ],
+)
+def test_what_cannot_be_gone_on_from_is_refused(compare, answered, asked, words):
+    with pytest.raises(gr.Error, match=words):
+        compare.begin_forced(None, answered, asked)
+
+
+def test_going_on_after_the_upload_was_deleted_is_refused_without_its_folder(
+    compare, answered, picture
+):
+    Path(picture).unlink()
+    with pytest.raises(gr.Error, match="picture.png is no longer on the server") as error:
+        compare.begin_forced(None, answered, {"lane": "sinktrack", "at": 0})
+    assert str(Path(picture).parent) not in error.value.message
+
+
+def test_going_on_waits_for_the_end_of_an_answer_and_needs_room(compare, answered):
+    asked = {"lane": "baseline", "at": 0}
+    running = StopFlag()
+    with pytest.raises(gr.Error, match="An answer is being written"):
+        compare.begin_forced(running, answered, asked)
+    running.set()
+    with pytest.raises(gr.Error, match="ask first"):
+        compare.begin_forced(running, None, asked)
+    short = replace(answered, request=replace(answered.request, max_new_tokens=1))
+    with pytest.raises(gr.Error, match="all of them would be told"):
+        compare.begin_forced(running, short, asked)

@@ -36,6 +36,7 @@ from app.shared.events import (
 from app.shared.request import Request
 from app.shared.settings import GIB, Settings
 from app.shared.stop_flag import StopFlag
+from app.shared.why import Question
 from sinktrack.core.errors import ModelError, PictureError, PromptError, TraceError
 from sinktrack.core.names import BUNDLED
 from sinktrack.core.trace import AttentionTrace
@@ -79,7 +80,7 @@ def test_an_explanation_is_that_of_the_library(engine, checkpoint, picture):
     events = run(engine, engine.request(QUESTION, pictures=[picture], max_new_tokens=6))
     [answered] = [event for event in events if isinstance(event, Answered)]
     comparison = sinktrack.compare(*checkpoint, image=picture, question=QUESTION, max_new_tokens=6)
-    said = engine.explain(answered.key, 4)
+    said = engine.why(Question(what="explain", key=answered.key, at=4))
     for name, expected in sinktrack.explain(*checkpoint, comparison, 4).items():
         lane = said["lanes"][name]
         assert lane["lens"]["ranks"] == expected.ranks.tolist()
@@ -93,9 +94,9 @@ def test_an_explanation_is_that_of_the_library(engine, checkpoint, picture):
         assert [text is None for text in words["texts"]] == [p == "image" for p in words["parts"]]
     json.dumps(said, allow_nan=False)
     with pytest.raises(TraceError, match="There is no token 6"):
-        engine.explain(answered.key, 6)
+        engine.why(Question(what="explain", key=answered.key, at=6))
     with pytest.raises(TraceError, match="The server no longer has this answer: ask again"):
-        engine.explain("another", 0)
+        engine.why(Question(what="explain", key="another", at=0))
 
 
 def test_the_answers_are_those_of_the_library(engine, checkpoint, picture):

@@ -17,7 +17,7 @@ from app.compare.talk import Finished, shown
 from app.shared.checking import MOST_VISUALS
 from app.shared.engine import Engine
 from app.shared.events import Answered, Refused
-from app.shared.request import DEFAULT_METHODS, Asked, Exchange
+from app.shared.request import Asked, Exchange, Request
 from app.shared.stop_flag import StopFlag
 from sinktrack.core.errors import PictureError, PromptError
 from sinktrack.core.prompt import build_prompt
@@ -158,9 +158,7 @@ def test_a_text_only_model_is_asked_about_texts(checkpoint, picture):
 
 
 def finished(*answers: tuple[str, str]) -> Finished:
-    return Finished(
-        asked=Asked(question=QUESTION), history=(), answers=answers, methods=DEFAULT_METHODS
-    )
+    return Finished(request=Request(asked=Asked(question=QUESTION)), answers=answers, words={})
 
 
 def test_the_conversation_goes_on_from_the_chosen_answer():

@@ -5,9 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asked import everything
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from real_page import CHECKPOINT, Guest, Server, Visitor, endless_model, launch_chromium
+
+from sinktrack.report.html import render
+from sinktrack.report.payload import payload
 
 
 @pytest.fixture(scope="session")
@@ -95,3 +99,28 @@ def visit(browser: Browser) -> Iterator[Callable[..., Any]]:
     for visitor in visitors:
         visitor.page.context.close()
     assert [trouble for visitor in visitors for trouble in visitor.troubles] == []
+
+
+@pytest.fixture
+def show(browser: Browser) -> Iterator[Callable[..., Page]]:
+    troubles: list[str] = []
+    pages: list[Page] = []
+
+    def open_report(data: dict[str, Any], width: int = 1000) -> Page:
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        pages.append(page)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("request", lambda request: troubles.append(request.url))
+        page.set_content(render(data))
+        return page
+
+    yield open_report
+    for page in pages:
+        page.close()
+    assert troubles == []
+
+
+@pytest.fixture(scope="module")
+def mixed(checkpoint: tuple[Any, Any]) -> dict[str, Any]:
+    """Five methods on a conversation with two pictures, a video and a passage."""
+    return payload(everything(*checkpoint))

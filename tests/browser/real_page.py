@@ -22,7 +22,7 @@ CHECKPOINT = ROOT / "assets" / "shapes-vl-anchored"
 START_SECONDS = 120
 # Canvases, one a lane: layers x tokens; layers x heads; the chosen token over the picture.
 OVERVIEW = ".stv-attention canvas"
-HEADS = ".stv-one .stv-plot canvas"
+HEADS = ".stv-finder .stv-plot canvas"
 OVERLAY = ".stv-one .stv-picture canvas"
 WAIT_MILLISECONDS = 45_000
 FLAGS = [

@@ -12,6 +12,7 @@ import sinktrack
 from sinktrack import cli
 from sinktrack.core.trace import AttentionTrace
 from sinktrack.report.replay import read_replay
+from sinktrack.why.looks import looks
 
 QUESTION = "Describe the picture."
 HOSTILE = "<img src=x onerror=window.hacked=1> </script> ${window.hacked=2} {{value}} `"
@@ -34,7 +35,9 @@ def test_an_example_shows_its_stored_answer_at_once_and_is_asked_with_enter(visi
     expect(visitor.status()).to_contain_text("Done after")
     visitor.finish()
     assert [visitor.answer(lane).inner_text() for lane in LANES] == stored
-    assert all(visitor.drawn(where, lane)[1] > 8 for where in (OVERVIEW, HEADS) for lane in (0, 1))
+    assert all(visitor.drawn(OVERVIEW, lane)[1] > 8 for lane in (0, 1))
+    page.get_by_role("tab", name="Heads", exact=True).click()
+    assert all(visitor.drawn(HEADS, lane)[1] > 8 for lane in (0, 1))
 
 
 def test_a_visitor_meets_an_example_that_is_answered(visit, page_url):
@@ -113,12 +116,20 @@ def test_tokens_are_chosen_by_mouse_and_by_keyboard(visit, page_url, picture):
     visitor.ask(picture, QUESTION)
     visitor.finish()
     slider = page.get_by_role("slider", name="Plain model")
+
+    def tab(title: str) -> None:
+        page.get_by_role("tab", name=title, exact=True).click()
+
     slider.focus()
     page.keyboard.press("Home")
     expect(slider).to_have_attribute("aria-valuenow", "1")
 
     def seen() -> list[tuple[int, int]]:
-        return [visitor.drawn(where, lane) for where in (HEADS, OVERLAY) for lane in (0, 1)]
+        tab("Heads")
+        found = [visitor.drawn(where, lane) for where in (HEADS, OVERLAY) for lane in (0, 1)]
+        tab("Over the whole answer")
+        slider.focus()
+        return found
 
     shown = [seen()]
     visitor.answer("baseline").locator("[data-token]").nth(2).click()
@@ -135,7 +146,7 @@ def test_tokens_are_chosen_by_mouse_and_by_keyboard(visit, page_url, picture):
     assert seen() == shown[1]
 
     page.locator(f"#stage {OVERVIEW}").first.hover(position={"x": 12, "y": 12})
-    expect(page.locator(".stv-pointed").first).to_have_text(
+    expect(page.locator(".stv-attention .stv-pointed").first).to_have_text(
         re.compile(r"^Token 1 “.+” · layer 0 · 0\.\d{3}$")
     )
 
@@ -146,7 +157,8 @@ def test_the_difference_view_and_other_quantities_are_drawn_anew(visit, page_url
     visitor.ask(picture, QUESTION)
     visitor.finish()
     views = [visitor.drawn(OVERVIEW, 1)]
-    page.get_by_text("Minus Plain model").click()
+    over = page.locator(".stv-attention")
+    over.get_by_text("Minus Plain model").click()
     expect(page.locator("[data-plot=baseline]")).to_be_hidden()
     expect(page.locator("[data-plot=sinktrack] .stv-heading")).to_have_text(
         "SinkTrack − Plain model"
@@ -154,12 +166,12 @@ def test_the_difference_view_and_other_quantities_are_drawn_anew(visit, page_url
     low, high = page.locator("[data-plot=sinktrack] .stv-legend").inner_text().split()
     assert float(low) == -float(high) < 0
     views.append(visitor.drawn(OVERVIEW, 1))
-    page.get_by_text("Values", exact=True).click()
+    over.get_by_text("Values", exact=True).click()
     for name in ("Picture", "Question", "Own words", "Delivered by BOS", "Probability"):
-        page.locator(".stv-choice").get_by_text(name, exact=True).click()
+        over.locator(".stv-choice").get_by_text(name, exact=True).click()
         views.append(visitor.drawn(OVERVIEW, 1))
     assert len(set(views)) == len(views)
-    page.locator(".stv-choice").get_by_text("BOS", exact=True).click()
+    over.locator(".stv-choice").get_by_text("BOS", exact=True).click()
     assert visitor.drawn(OVERVIEW, 1) == views[0]
 
 
@@ -169,14 +181,15 @@ def test_the_overlay_follows_layers_and_opacity(visit, page_url, picture):
     visitor.ask(picture, QUESTION)
     visitor.finish()
     views = [visitor.drawn(OVERLAY)]
-    page.get_by_label("First layer").fill("11")
+    page.get_by_role("combobox", name="Layer").select_option("11")
     views.append(visitor.drawn(OVERLAY))
     page.get_by_label("Opacity").fill("0.3")
     views.append(visitor.drawn(OVERLAY))
     assert len(set(views)) == 3
+    page.get_by_role("tab", name="Written into BOS").click()
     page.locator(".stv-anchor .stv-source-bar").nth(1).click()
     expect(page.locator(".stv-anchor .stv-chosen")).to_contain_text("of what was written into BOS")
-    page.get_by_text("The numbers as a table").click()
+    page.get_by_role("tab", name="Numbers").click()
     tokens = max(page.locator(f"[data-lane={lane}] [data-token]").count() for lane in LANES)
     expect(page.locator(".stv-numbers tbody tr")).to_have_count(tokens)
 
@@ -187,7 +200,7 @@ def test_the_numbers_on_the_page_are_those_of_the_library(visit, page_url, pictu
     visitor.finish()
     model, processor = sinktrack.load(CHECKPOINT, device="cpu")
     expected = sinktrack.compare(model, processor, image=picture, question=QUESTION)
-    visitor.page.get_by_text("The numbers as a table").click()
+    visitor.page.get_by_role("tab", name="Numbers").click()
     expect(visitor.page.locator(".stv-numbers tbody tr")).not_to_have_count(0)
     cells = visitor.page.locator(".stv-numbers tbody tr").evaluate_all(
         "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
@@ -378,3 +391,88 @@ def test_on_a_phone_nothing_scrolls_sideways(visit, page_url, picture, scheme):
     assert brightness < 60 if scheme == "dark" else brightness > 200
     # The answers begin below the fold, so the page went there by itself.
     assert page.locator("#stage").bounding_box()["y"] < 844 / 2
+
+
+def test_why_a_token_stands_there_is_asked_of_the_server(visit, page_url, picture):
+    """What is read on the page is what the library says, and a probe tells what a patch is for."""
+    visitor = visit(page_url)
+    page = visitor.page
+    visitor.ask(picture, QUESTION)
+    visitor.finish()
+    visitor.answer("baseline").locator("[data-token]").nth(4).click()
+    page.get_by_role("button", name="Look inside").click()
+    table = page.locator(".stv-why [class*=stv-lens]").first
+    expect(table).to_be_visible()
+    model, processor = sinktrack.load(CHECKPOINT, device="cpu")
+    compared = sinktrack.compare(model, processor, image=picture, question=QUESTION)
+    said = sinktrack.explain(model, processor, compared, 4)["baseline"]
+    rows = table.locator("tbody tr").evaluate_all(
+        "rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+    for layer, (number, words, rank) in zip(reversed(range(len(said.lens))), rows, strict=True):
+        assert number == str(layer)
+        assert words.startswith(said.lens[layer][0].text.strip() or "␣")
+        own = int(said.ranks[layer])
+        assert rank == ("first" if own == 1 else f"place {own:,}")
+    # a word of the prompt: how strongly it was looked at, and which words looked there
+    page.get_by_role("combobox", name="Layer").select_option("7")
+    page.get_by_role("combobox", name="Head").select_option("2")
+    word = page.locator(".stv-why .stv-side").first.get_by_role("option", name="picture").first
+    place = int(word.get_attribute("data-place"))
+    shown = float(word.get_attribute("title").split("·")[1])
+    assert shown == pytest.approx(float(said.attention[7, 2, place]), abs=2e-4)
+    word.click()
+    looked = looks(model, processor, compared, 4, layer=7, head=2)["baseline"][:, place]
+    own = page.locator(".stv-why .stv-own").first.locator(".stv-own-word")
+    expect(own).to_have_count(5)
+    values = [
+        float(each.split("·")[1]) for each in own.evaluate_all("all => all.map((e) => e.title)")
+    ]
+    assert values == pytest.approx(looked.tolist(), abs=2e-4)
+    page.get_by_role("button", name="Cover this").click()
+    result = page.locator(".stv-result")
+    expect(result).to_contain_text("the plain model gives")
+    page.get_by_role("button", name="Silence head 7.2").click()
+    expect(result).to_contain_text("with this head silenced")
+    page.get_by_text("The word’s own logit (TAM)").click()
+    expect(page.locator(".stv-one .stv-chosen").first).to_contain_text("Highest")
+    [map_] = sinktrack.activation_maps(model, processor, compared, 4)["baseline"]
+    highest = float(
+        re.search(r"[\d.]+\d", page.locator(".stv-one .stv-chosen").first.inner_text())[0]
+    )
+    assert highest == pytest.approx(float(map_.max()), abs=0.005)
+
+
+def test_the_others_go_on_from_the_words_of_one_method(visit, page_url):
+    """At the parting, by one button; what was told is marked, in the report as well."""
+    visitor = visit(page_url)
+    page = visitor.page
+    # with another window each answer forgets in its own way
+    page.locator(".st-example").first.click()
+    expect(visitor.status()).to_contain_text("Stored with this page")
+    expect(page.locator(".stv-force")).to_have_count(0)  # nobody has asked yet
+    page.locator("#ask").click()
+    expect(visitor.status()).to_contain_text("Done after")
+    visitor.finish()
+    buttons = page.locator(".stv-force:visible")
+    expect(buttons).not_to_have_count(0)  # the chosen token is where they part
+    at = int(page.locator("[data-lane=sinktrack] .stv-on").get_attribute("data-token"))
+    word = visitor.answer("sinktrack").locator("[data-token]").nth(at).inner_text()
+    buttons.last.click()
+    expect(page.locator("[data-lane=baseline] .stv-told")).to_have_count(at + 1)
+    assert visitor.answer("baseline").locator("[data-token]").nth(at).inner_text() == word
+    expect(visitor.status()).to_contain_text("Done after")
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_headings_of_the_page_go_down_one_step_at_a_time(visit, page_url, picture, width):
+    visitor = visit(page_url, width=width)
+    visitor.ask(picture, QUESTION)
+    visitor.finish()
+    levels = visitor.page.evaluate(
+        "[...document.querySelectorAll('h1, h2, h3, h4')].filter((each) => each.offsetParent)"
+        ".map((each) => Number(each.tagName[1]))"
+    )
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False)), levels
+    assert visitor.overflow() <= 0

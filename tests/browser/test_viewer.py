@@ -3,86 +3,24 @@
 import base64
 import json
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 import torch
-from asked import PASSAGE, everything
+from asked import PASSAGE
+from made_up import HEADS, HOSTILE, LAYERS, comparison, lane, tab
 from paths import DATA
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from sinktrack.report.html import render
-from sinktrack.report.payload import payload, quantise
-from sinktrack.report.words import segments_as_json
-
-HOSTILE = "<img src=x onerror=window.hacked=1>"
-LAYERS, HEADS = 3, 2
 OVERVIEW = ".stv-attention canvas"
 
 pytestmark = pytest.mark.xdist_group("browser")
 
 
-def lane(name: str, tokens: list[str], sink: torch.Tensor, **changes: Any) -> dict[str, Any]:
-    packed, scale = quantise(sink)
-    return {
-        "name": name,
-        "title": name.title(),
-        "subtitle": "",
-        "text": "".join(tokens),
-        "finish": "eos",
-        "tokens": tokens,
-        "layers": LAYERS,
-        "heads": HEADS,
-        "injected": [1],
-        "sink": base64.b64encode(packed).decode(),
-        "scale": scale,
-    } | changes
-
-
-def comparison() -> dict[str, Any]:
-    """Three tokens of 0.00 to 0.17 beside five of 0.00 to 0.54, one layer not seen at the end."""
-    short = torch.arange(3 * LAYERS * HEADS).reshape(3, LAYERS, HEADS) / 100
-    long = torch.arange(5 * LAYERS * HEADS).reshape(5, LAYERS, HEADS) / 50
-    long[4, 2] = float("nan")
-    return {
-        "model": "made up",
-        "question": HOSTILE,
-        "passage": "",
-        "turns": [],
-        "segments": segments_as_json(["sink", "passage", "image 1", "generated"]),
-        "visuals": [],
-        "notices": [],
-        "settings": {},
-        "versions": {},
-        "lanes": [
-            lane("plain", ["It", " is", "<|im_end|>"], short),
-            lane("other", [HOSTILE, "", "two\nlines", " more", " tail"], long, finish="length"),
-        ],
-    }
-
-
-@pytest.fixture
-def show(browser: Browser) -> Iterator[Callable[..., Page]]:
-    troubles: list[str] = []
-    pages: list[Page] = []
-
-    def open_report(data: dict[str, Any], width: int = 1000) -> Page:
-        page = browser.new_page(viewport={"width": width, "height": 900})
-        pages.append(page)
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("request", lambda request: troubles.append(request.url))
-        page.set_content(render(data))
-        return page
-
-    yield open_report
-    for page in pages:
-        page.close()
-    assert troubles == []
-
-
 def readouts(page: Page) -> list[str]:
-    return page.locator(".stv-chosen").all_inner_texts()
+    """Return what the plots over the whole answer and those of heads read out."""
+    said = tab(page, "Over the whole answer").locator(".stv-attention .stv-chosen")
+    of_answer = said.all_inner_texts()
+    return [*of_answer, *tab(page, "Heads").locator(".stv-finder .stv-chosen").all_inner_texts()]
 
 
 def apart(readout: str) -> tuple[str, list[float]]:
@@ -105,6 +43,7 @@ def test_numbers_read_out_are_those_that_were_given(show):
     expected = [[0.085], [0.17], [0.11], [0.22]]
     for shown, given in zip(numbers, expected, strict=True):
         assert shown == pytest.approx(given, abs=0.54 / 254 / 2 + 0.0005)
+    tab(page, "Over the whole answer")
     page.locator(OVERVIEW).nth(1).hover(position={"x": 20, "y": 30})
     pointed = page.locator(".stv-pointing .stv-pointed")
     expect(pointed).to_contain_text(f"Token 1 “{HOSTILE}” · layer 1 · 0.05")
@@ -112,8 +51,12 @@ def test_numbers_read_out_are_those_that_were_given(show):
 
 def test_all_lanes_share_one_scale(show):
     page = show(comparison())
-    for plots, high in ((".stv-attention", "0.53"), (".stv-one", "0.54")):
-        legends = page.locator(f"{plots} .stv-legend").all_inner_texts()
+    page.locator("[data-lane=other] [data-token='4']").click()
+    for title, plots, high in (
+        ("Over the whole answer", ".stv-attention", "0.53"),
+        ("Heads", ".stv-finder", "0.54"),
+    ):
+        legends = tab(page, title).locator(f"{plots} .stv-legend").all_inner_texts()
         assert [text.split() for text in legends] == [["0", high]] * 2
 
 
@@ -136,7 +79,7 @@ def test_what_cannot_be_seen_is_said_and_counts_for_nothing(show):
         "This answer has only 3 tokens.",
         "Highest 0.540 at layer 1, head 1",
     ]
-    last = page.locator(OVERVIEW).nth(1)
+    last = tab(page, "Over the whole answer").locator(OVERVIEW).nth(1)
     box = last.bounding_box()
     last.hover(position={"x": box["width"] - 20, "y": box["height"] - 12})
     expect(page.locator(".stv-pointing .stv-pointed")).to_contain_text("layer 2 · not visible")
@@ -164,20 +107,9 @@ def test_tokens_are_text_and_the_end_is_a_chip(show):
 
 
 def test_layers_that_write_are_marked_at_every_axis(show):
-    marks = show(comparison()).locator(".stv-mark")
-    assert marks.all_text_contents() == ["1"] * 4  # two lanes, tokens and heads
-
-
-def test_a_very_long_answer_scrolls_in_its_own_box(show):
-    data = comparison()
-    sink = torch.rand(600, LAYERS, HEADS)
-    data["lanes"][1] = lane("other", [" word"] * 600, sink, finish="length")
-    page = show(data, width=390)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.get_by_role("slider").nth(1).press("End")
-    expect(page.get_by_role("slider").nth(1)).to_have_attribute("aria-valuenow", "600")
-    left = "scroller => [scroller.scrollLeft > 3000, scroller.clientWidth < 390]"
-    assert page.locator(".stv-attention .stv-scroll").nth(1).evaluate(left) == [True, True]
+    page = show(comparison())
+    assert page.locator(".stv-attention .stv-mark").all_text_contents() == ["1"] * 2
+    assert tab(page, "Heads").locator(".stv-finder .stv-mark").all_text_contents() == ["1"] * 2
 
 
 def test_an_answer_without_a_token_is_said(show):
@@ -186,12 +118,6 @@ def test_an_answer_without_a_token_is_said(show):
     page = show(data)
     assert readouts(page)[::2] == ["No token was written."] * 2
     expect(page.locator("[data-lane=plain] .stv-chip")).to_have_text("stopped")
-
-
-@pytest.fixture(scope="module")
-def mixed(checkpoint: tuple[Any, Any]) -> dict[str, Any]:
-    """Five methods on a conversation with two pictures, a video and a passage."""
-    return payload(everything(*checkpoint))
 
 
 def test_every_part_can_be_coloured_by_and_has_a_band(show, mixed):
@@ -204,7 +130,7 @@ def test_every_part_can_be_coloured_by_and_has_a_band(show, mixed):
         expect(page.locator(".stv-key")).to_contain_text(
             f"attention to {'' if '2' in title else 'the '}"
         )
-    bands = page.locator(".stv-drift svg").first.locator(".stv-band")
+    bands = tab(page, "Along the answer").locator(".stv-drift svg").first.locator(".stv-band")
     assert bands.count() == len(titles)
     fills = bands.evaluate_all("all => all.map((each) => getComputedStyle(each).fill)")
     assert len(set(fills)) == len(titles)
@@ -216,7 +142,7 @@ def test_every_part_can_be_coloured_by_and_has_a_band(show, mixed):
 
 def test_each_picture_has_a_map_and_a_video_turns_its_frames_in_all_lanes(show, mixed):
     page = show(mixed)
-    side = page.locator("[data-side=baseline]")
+    side = page.locator(".stv-one [data-side=baseline]")
     assert side.locator(".stv-picture").count() == 3
     expect(side.locator(".stv-chosen").nth(0)).to_contain_text("is on picture 1")
     expect(side.locator(".stv-chosen").nth(2)).to_contain_text(
@@ -228,7 +154,7 @@ def test_each_picture_has_a_map_and_a_video_turns_its_frames_in_all_lanes(show, 
     slider.fill("2")
     expect(side.locator(".stv-frame-number")).to_have_text("Frame 3 of 3")
     assert video.get_attribute("src") == mixed["visuals"][2]["frames"][2] != before
-    other = page.locator("[data-side=sinktrack]")
+    other = page.locator(".stv-one [data-side=sinktrack]")
     expect(other.locator(".stv-frame-number")).to_have_text("Frame 3 of 3")
     assert other.locator(".stv-picture img").nth(2).get_attribute("src") == video.get_attribute(
         "src"
@@ -243,7 +169,7 @@ def test_the_attention_over_a_frame_is_that_of_the_trace(show, mixed):
     shape = (-1, maps["layers"], maps["frames"], maps["rows"], maps["cols"])
     probabilities = cells.view(shape)[0].float().mean(0) * maps["scale"][0] / 255
     page.locator("[data-lane=baseline] [data-token='0']").click()
-    side = page.locator("[data-side=baseline]")
+    side = page.locator(".stv-one [data-side=baseline]")
     side.get_by_role("slider", name="frame of the video").fill("1")
     canvas = side.locator(".stv-picture canvas").nth(2)
     box = canvas.bounding_box()
@@ -270,12 +196,14 @@ def test_maps_that_stayed_behind_are_read_one_by_one(show, mixed):
         }
         SinkTrackViewer.mount(document.getElementById("comparison"), data);
     }""")
-    expect(page.locator("[data-side=off] .stv-chosen").nth(2)).to_contain_text("is on the video")
+    expect(page.locator(".stv-one [data-side=off] .stv-chosen").nth(2)).to_contain_text(
+        "is on the video"
+    )
     assert len(page.evaluate("window.asked")) == 3 * len(mixed["lanes"])
 
 
 def test_what_was_written_is_shown_layer_by_layer(show, mixed):
-    page = show(mixed)
+    page = tab(show(mixed), "Written into BOS")
     anchor = page.locator(".stv-anchor")
     writes = mixed["lanes"][1]["writes"]
     bars = anchor.locator(".stv-source-bar")
@@ -336,40 +264,64 @@ def test_bars_say_how_far_a_method_moved_each_token(show, mixed):
     expect(card.locator(".stv-acted-now")).to_contain_text("it acted while the prompt was read")
 
 
-def test_lanes_are_told_apart_by_number_and_colour(show, mixed):
+def test_choosing_a_head_pins_it_everywhere_and_the_mean_comes_back(show, mixed):
+    page = tab(show(mixed), "Heads")
+    before = page.locator(".stv-key").inner_text()
+    name = page.locator(".stv-finder .stv-head-name").first
+    layer, head = map(int, re.findall(r"\d+", name.inner_text()))
+    name.click()
+    expect(page.locator(".stv-pinned")).to_contain_text(f"Layer {layer}, head {head} is shown")
+    expect(name).to_have_attribute("aria-pressed", "true")
+    assert page.locator(".stv-key").inner_text() != before
+    expect(page.locator(".stv-one .stv-note").first).to_contain_text(f"layer {layer}, mean over")
+    tab(page, "Over the whole answer")
+    expect(page.locator(".stv-attention > .stv-part > .stv-note")).to_contain_text(f"head {head}")
+    tab(page, "Heads").get_by_role("button", name="Back to the mean").click()
+    assert page.locator(".stv-key").inner_text() == before
+
+
+def test_a_picture_that_nothing_looks_at_any_more_is_said(show, mixed):
+    lanes = [dict(each) for each in mixed["lanes"]]
+    lanes[0]["left"] = {"image 1": 1}
+    faint = [one | {"scale": [0.000001] * len(one["scale"])} for one in lanes[1]["maps"]]
+    lanes[1]["maps"] = faint
+    page = show(mixed | {"lanes": lanes})
+    page.locator("[data-lane=baseline] [data-token='1']").click()
+    said = page.locator(".stv-one [data-side=baseline] .stv-chosen").first
+    expect(said).to_have_text("Nothing looks at picture 1 any more: the window has dropped it.")
+    other = page.locator(".stv-one [data-side=sinktrack] .stv-chosen").first
+    expect(other).to_contain_text("Next to nothing looks at picture 1 here")
+
+
+def test_lines_leave_the_pictures_colours_and_show_more_and_less(show, mixed):
     page = show(mixed)
-    script = """all => all.map((card) => {
-        const { content, backgroundColor } = getComputedStyle(card.querySelector("h3"), "::before");
-        return [content, backgroundColor];
-    })"""
-    told = page.locator(".stv-card").evaluate_all(script)
-    count = len(mixed["lanes"])
-    assert [number for number, _ in told] == [f'"{n}"' for n in range(1, count + 1)]
-    assert len({colour for _, colour in told}) == count
-    alone = show(mixed | {"lanes": mixed["lanes"][:1]})
-    assert alone.locator(".stv-of-lane").count() == 0
+    canvas = page.locator(".stv-one [data-side=sinktrack] .stv-picture canvas").first
+    clear = """canvas => {
+        const { width, height } = canvas;
+        const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+        return data.filter((value, i) => i % 4 === 3 && value === 0).length / (width * height);
+    }"""
+    expect(page.locator(".stv-one .stv-chosen").first).to_contain_text("of its attention")
+    assert canvas.evaluate(clear) > 0.6
+    first = page.locator(".stv-one [data-side=baseline] .stv-picture canvas").first
+    page.locator(".stv-one").get_by_text("Minus Plain model").click()
+    page.locator(".stv-one").get_by_text("Colours", exact=True).click()
+    assert first.evaluate(clear) == 1  # a lane minus itself is nothing
+    assert canvas.evaluate(clear) < 0.6
+    legend = page.locator(".stv-one [data-side=sinktrack] .stv-legend").first.inner_text().split()
+    assert float(legend[0]) == -float(legend[1]) < 0
 
 
-@pytest.mark.parametrize(("width", "columns"), [(1100, 3), (760, 2)])
-def test_six_answers_stand_in_rows(show, mixed, width, columns):
-    lanes = [*mixed["lanes"], *mixed["lanes"]][:6]
-    page = show(mixed | {"lanes": lanes}, width=width)
-    for row in page.locator(".stv-cards, .stv-one .stv-lanes").all():
-        tops = row.evaluate("row => [...row.children].map((each) => each.offsetTop)")
-        assert len(tops) == 6 and tops.count(min(tops)) == columns
-
-
-def test_on_a_phone_many_answers_are_swiped_through(show, mixed):
-    page = show(mixed | {"lanes": [*mixed["lanes"], *mixed["lanes"]][:6]}, width=390)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    cards = page.locator(".stv-cards")
-    tops = cards.evaluate("row => [...row.children].map((each) => each.offsetTop)")
-    assert len(set(tops)) == 1
-    last = page.locator(".stv-card").last
-    last.scroll_into_view_if_needed()
-    assert last.bounding_box()["x"] < 390 - 200
-    two = show(mixed | {"lanes": mixed["lanes"][:2]}, width=390)
-    assert two.locator(".stv-cards").evaluate("row => row.scrollWidth - row.clientWidth") <= 0
+def test_a_difference_is_faint_where_the_answers_have_parted(show):
+    data = comparison() | {"parts_at": 1}
+    page = show(data)
+    page.locator(".stv-attention").get_by_text("Minus Plain").click()
+    expect(page.locator(".stv-attention .stv-note").first).to_contain_text("Faint: the answers")
+    alphas = page.locator("[data-plot=other] canvas").evaluate(
+        """canvas => [10, 150, 250].map((x) => canvas.getContext("2d")
+            .getImageData(x * devicePixelRatio, 12 * devicePixelRatio, 1, 1).data[3])"""
+    )
+    assert alphas[0] == alphas[1] == 255 and 60 < alphas[2] < 120
 
 
 def test_a_card_says_how_far_its_method_moved_things(show, mixed):
@@ -380,14 +332,10 @@ def test_a_card_says_how_far_its_method_moved_things(show, mixed):
     expect(page.locator("[data-lane=off] .stv-alert")).to_contain_text("moved nothing")
 
 
-def test_everything_fits_a_phone(show, mixed):
-    page = show(mixed, width=390)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
 def test_what_was_stored_earlier_is_still_drawn(show):
     page = show(json.loads((DATA / "payload-before.json").read_text("utf-8")))
     assert page.locator(".stv-one .stv-picture").count() == 2
+    tab(page, "Written into BOS")
     expect(page.locator(".stv-anchor .stv-chosen").first).to_contain_text("of what was written")
-    assert page.locator(".stv-drift .stv-band").count() == 10
+    assert tab(page, "Along the answer").locator(".stv-drift .stv-band").count() == 10
     assert page.locator(".stv-sinks").count() == 0

@@ -80,6 +80,13 @@ test("a difference stands out by as much on either side of zero", () => {
   }
 });
 
+test("zero has no hue, so that it looks neither positive nor negative", () => {
+  for (const [theme] of THEMES) {
+    const [red, green, blue] = css(around[theme], 127).match(/\d+/g).map(Number);
+    assert.ok(Math.max(red, green, blue) - Math.min(red, green, blue) <= 1, css(around[theme], 127));
+  }
+});
+
 test("a legend runs over the whole map", () => {
   const shown = gradient(maps.light);
   assert.ok(shown.startsWith(`linear-gradient(90deg, ${css(maps.light, 0)}, `), shown);

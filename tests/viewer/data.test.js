@@ -78,8 +78,44 @@ test("a difference goes as far as the shorter answer", () => {
 });
 
 test("the heads of a token are its own", () => {
-  near(two().headsOf(0), [0.1, 0.2, 0.3, 0.5]);
-  near(two().headsOf(1), [0.4, NaN, NaN, NaN]);
+  near(two().headsOf("sink", 0), [0.1, 0.2, 0.3, 0.5]);
+  near(two().headsOf("sink", 1), [0.4, NaN, NaN, NaN]);
+  near(two().headsOf("sink"), [0.25, 0.2, 0.3, 0.5]); // over the answer, of what is seen
+});
+
+test("what heads delivered is told token by token, or as a mean where that is all that came along", () => {
+  const whole = { bytes: packed(10, 20, 30, 40, 50, 60, 70, 80), scale: 2.54 };
+  const own = lane(["a", "b"], Array(8).fill(0), { delivered_heads: whole });
+  near(own.headsOf("delivered", 1), [0.5, 0.6, 0.7, 0.8]);
+  near(own.headsOf("delivered"), [0.3, 0.4, 0.5, 0.6]);
+  const overTokens = { bytes: packed(1, 2, 3, 4), scale: 2.54, mean: true };
+  const long = lane(["a", "b"], Array(8).fill(0), { delivered_heads: overTokens });
+  assert.equal(long.headsOf("delivered", 1), null);
+  near(long.headsOf("delivered"), [0.01, 0.02, 0.03, 0.04]);
+  assert.equal(two().headsOf("delivered"), null);
+});
+
+test("a pinned layer and head take the place of the mean, until they are unpinned", () => {
+  const pinned = two();
+  const before = [...pinned.get("sink").tokens];
+  pinned.pin({ layer: 1, head: 0 });
+  near(pinned.get("sink").values, [0.1, 0.4, 0.3, NaN]); // layers x tokens of head 0
+  near(pinned.get("sink").tokens, [0.3, NaN]);
+  pinned.pin({ layer: 0, head: null });
+  near(pinned.get("sink").tokens, [0.15, 0.4]);
+  pinned.pin({ layer: null, head: null });
+  near(pinned.get("sink").tokens, before);
+});
+
+test("probabilities of different words have no difference", () => {
+  const written = (ids, probabilities) => lane(["a", "b"], Array(8).fill(0), { ids, probabilities });
+  near(written([7, 8], [0.9, 0.5]).minus(written([7, 9], [0.6, 0.4]), "probability").values, [0.3, NaN]);
+});
+
+test("what BOS delivered is no share, because it can exceed 1", () => {
+  const [, said] = quantities([]).get("delivered");
+  assert.doesNotMatch(said, /share/);
+  assert.match(said, /above 1/);
 });
 
 test("only the last token of an answer that ended is its end", () => {

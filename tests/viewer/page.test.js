@@ -18,11 +18,11 @@ const { stage, examples, turns } = load("compare");
 const NOW = { status: "Writing", busy: true, notices: [], lanes: [] };
 
 /** A stage that shows a state; `next` sends another one. */
-function onStage(state) {
+function onStage(state, asked = { why: null, force: null }) {
   const host = new FakeElement("div");
   const props = { value: JSON.stringify({ ...NOW, ...state }) };
   let show;
-  stage(host, props, (_, watcher) => (show = watcher));
+  stage(host, props, (_, watcher) => (show = watcher), asked);
   const next = (changes) => {
     props.value = JSON.stringify({ ...NOW, ...changes });
     show();
@@ -51,12 +51,36 @@ test("answers that grow are shown as they come, and the comparison when it is th
   assert.ok(!status.classList.contains("st-busy"));
 });
 
+test("a question without an answer leaves what was there", () => {
+  const first = JSON.stringify({ lanes: [] });
+  const { next } = onStage({ busy: false, payload: first, key: "k" });
+  next({ busy: true, lanes: [{ name: "a" }] });
+  const before = mounted.length;
+  next({ busy: false, again: true, lanes: [{ name: "a" }] });
+  assert.equal(mounted.length, before + 1);
+  next({ busy: false, lanes: [{ name: "b" }] }); // set aside
+  next({ busy: false, again: true, lanes: [{ name: "b" }] });
+  assert.equal(mounted.length, before + 1);
+  assert.deepEqual(grown.at(-1), [{ name: "b" }]);
+});
+
 test("the right answer is shown with the finished answers, and gone when others grow", () => {
   const lanes = [{ title: "Plain", text: "Yes." }, { title: "Other", text: "No." }];
   const { next, verdict } = onStage({ busy: false, payload: JSON.stringify({ lanes }), truth: "No.", right: [false, true] });
   assert.match(verdict.textContent, /differ.*Right: No\..*Plain: wrong.*Other: right/);
   next({ lanes: [] });
   assert.equal(verdict.textContent, "");
+});
+
+test("the server is asked about the comparison that it has, and only where it can answer", () => {
+  const questions = [];
+  const asked = { why: (question) => questions.push(question), force: () => {} };
+  onStage({ payload: JSON.stringify({ lanes: [] }), key: "k", forces: true }, asked);
+  mounted.at(-1).why({ what: "explain", at: 3 });
+  assert.deepEqual(questions, [{ what: "explain", at: 3, key: "k" }]);
+  assert.equal(mounted.at(-1).force, asked.force);
+  onStage({ payload: JSON.stringify({ lanes: [] }), key: null }, asked);
+  assert.deepEqual([mounted.at(-1).why, mounted.at(-1).force], [undefined, undefined]);
 });
 
 /** What a lane's maps read when the server answers with a status and ten bytes. */

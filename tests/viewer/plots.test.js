@@ -9,11 +9,13 @@ const { css, maps } = load("colour");
 load("dom", "data");
 const { Heatmap } = load("heatmap");
 const { asSvg } = load("save");
-const { heatMap } = load("overlay");
-const { highest } = load("token");
+load("contour");
+const { heat, heatMap, scaleOf } = load("overlay");
+const { sinks: sinkPatches } = load("token");
+const { highest, ranked } = load("finder");
 const { area } = load("drift");
 const { sinks } = load("asked");
-const { sentence } = load("anchor");
+const { drawsItself, sentence } = load("anchor");
 
 /** The corners of a path of absolute M, L and H, in order. */
 function corners(path) {
@@ -55,6 +57,38 @@ test("a legend of colours over a picture begins with the page", () => {
   assert.equal(css(heatMap({ dark: false }), 0), "rgb(255 255 255)");
   assert.equal(css(heatMap({ dark: true }), 0), "rgb(40 40 40)");
   assert.equal(css(heatMap({ dark: true }), 254), css(heatMap({ dark: false }), 254));
+});
+
+test("heads are ranked by how much they have, or by how much they changed", () => {
+  assert.deepEqual(ranked([0.1, -0.7, NaN, 0.3], 2, 2), [[0, 1, -0.7], [1, 1, 0.3]]);
+});
+
+test("an even map is pale, and maps that are compared have one scale", () => {
+  const even = new Float32Array(25).fill(0.04);
+  assert.ok(Math.abs(scaleOf([even]) - 0.16) < 1e-6); // four even shares, so a quarter of the colour
+  const peaked = Float32Array.of(0, 0.9, 0.05, 0.05);
+  assert.ok(Math.abs(scaleOf([even, peaked]) - 1) < 1e-6);
+  const canvas = { classList: { toggle: () => {} }, getContext: () => ({
+    createImageData: (width, height) => ({ data: new Uint8ClampedArray(4 * width * height) }),
+    putImageData: ({ data }) => (canvas.data = data),
+  }) };
+  heat(canvas, Float32Array.of(0.04, 0, -0.16, NaN), 2, 0.16, 1);
+  assert.deepEqual([3, 7, 11, 15].map((at) => canvas.data[at]), [64, 0, 255, 0]);
+  assert.notDeepEqual(canvas.data.slice(0, 3), canvas.data.slice(8, 11)); // another colour below zero
+});
+
+test("sink patches are told by where they are and how strong", () => {
+  const picture = { sink_patches: [0, 5], frame: 6, frames: 1, cols: 3 };
+  assert.equal(sinkPatches(picture, Float32Array.of(0.1, 0, 0, 0, 0, 0.25)),
+    " Sink patches: row 2, column 3 (0.25); row 1, column 1 (0.1).");
+  assert.equal(sinkPatches({ ...picture, sink_patches: [] }, []), "");
+});
+
+test("BOS among what it drew from is said, and not that it looks elsewhere in place of itself", () => {
+  const segments = ["sink", "passage"];
+  assert.equal(drawsItself({ sources: { segments, shares: [[0, 1], [0.4, 0.6]] } }), true);
+  assert.equal(drawsItself({ sources: { segments, shares: [[0, 1]] } }), false);
+  assert.equal(drawsItself({ sources: null }), false);
 });
 
 /** A heatmap of two rows and three columns, 10 x 20 pixels a cell, its canvas at (100, 50). */

@@ -5,7 +5,7 @@ const SinkTrackPage = (() => {
   const { make } = SinkTrackDom;
 
   /** Keep the stage in step with the value that the server sends. */
-  function stage(host, props, watch, why) {
+  function stage(host, props, watch, { why, force }) {
     const status = make("div", "st-status");
     const text = make("p", "st-status-text");
     const spoken = make("p", "st-spoken");
@@ -37,10 +37,11 @@ const SinkTrackPage = (() => {
       if (state.began) reveal(host);
     }
 
-    function mount({ payload: text, key, truth, right }) {
-      const payload = withReaders(JSON.parse(text));
+    function mount({ payload: packed, key, forces, truth, right }) {
+      const payload = withReaders(JSON.parse(packed));
       SinkTrackVerdict.show(verdict, payload.lanes, truth, right);
-      if (key) payload.why = (at) => why({ key, at });
+      if (key) payload.why = (asked) => why({ ...asked, key });
+      if (forces) payload.force = force;
       SinkTrackViewer.mount(cards, payload);
     }
     watch("value", show);
@@ -64,9 +65,10 @@ const SinkTrackPage = (() => {
     return payload;
   }
 
-  /** On a small screen the answers begin below the fold: go there. */
+  /** On a small screen the answers begin below the fold, and who goes on from a word is below them: go there. */
   function reveal(host) {
-    if (host.getBoundingClientRect().top < window.innerHeight * 0.7) return;
+    const { top } = host.getBoundingClientRect();
+    if (top > -40 && top < window.innerHeight * 0.7) return;
     const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     host.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
   }

@@ -14,24 +14,27 @@ const SinkTrackAnchor = (() => {
      */
     constructor(parent, lanes, { visuals, segments }) {
       this.lanes = lanes.filter((lane) => lane.writes);
-      if (!this.lanes.length) return;
       this.visuals = visuals;
       this.colours = SinkTrackColour.parts([...segments, { name: "other", kind: "other" }]);
-      const { box } = section(parent, "What was written into BOS", "stv-anchor");
+      const { box } = section(parent, "What was written into BOS", "");
       const intro = make("div", "stv-intro");
       intro.append(sketch(), make("p", "", this.introduction()));
       box.append(intro);
       const row = make("div", "stv-lanes");
       box.append(row);
       this.sides = this.lanes.map((lane) => this.side(row, lane));
+      // One scale for all layers, lanes, pictures and words, so that equal colours are equal weights.
+      this.high = Math.max(1e-6, ...this.sides.flatMap(({ pictures, words }) =>
+        [...pictures.map(({ values }) => largest(values)), words ? largest(words) : 0]));
     }
 
     introduction() {
       const into = new Set(this.lanes.map(({ writes }) => writes.into));
       const ways = [];
       if (into.has("output")) {
-        ways.push("While the prompt is read, BOS looks at the context in place of itself and adds what it "
-          + "finds to its own state. Every later token that looks at BOS meets it there.");
+        const itself = this.lanes.some(({ writes }) => drawsItself(writes));
+        ways.push(`While the prompt is read, BOS looks at ${itself ? "the whole context, itself among it," : "the context in place of itself"} `
+          + "and adds what it finds to its own state. Every later token that looks at BOS meets it there.");
       }
       if (into.has("value")) {
         ways.push(`${into.size > 1 ? "Elsewhere the" : "The"} value that BOS has in the cache is replaced by `
@@ -58,7 +61,7 @@ const SinkTrackAnchor = (() => {
       if (writes.sources) plot.box.append(this.sources(side));
       else {
         const options = writes.layers.map((layer, index) => [String(index), String(layer)]);
-        plot.box.append(choice("Layer", options, (value) => this.choose(side, Number(value))));
+        plot.box.append(choice("Layer", options, (value) => this.turn(side, Number(value))));
       }
       plot.box.append(plot.readout);
       const shelf = make("div", "stv-shelf stv-written-pictures");
@@ -97,7 +100,7 @@ const SinkTrackAnchor = (() => {
           piece.style.flexGrow = share;
           bar.append(piece);
         });
-        bar.addEventListener("click", () => this.choose(side, index));
+        bar.addEventListener("click", () => this.turn(side, index));
         const norm = writes.norms ? brief(writes.norms[index]) : "";
         grid.append(make("span", "stv-source-layer", String(layer)), bar, make("span", "stv-source-norm", norm));
         return bar;
@@ -146,10 +149,12 @@ const SinkTrackAnchor = (() => {
 
     draw(look) {
       this.look = look;
-      (this.sides || []).forEach((side) => this.paint(side));
+      this.sides.forEach((side) => this.paint(side));
     }
 
-    choose(side, index) {
+    choose() {} // it was written before the first token
+
+    turn(side, index) {
       side.index = index;
       this.paint(side);
     }
@@ -163,7 +168,8 @@ const SinkTrackAnchor = (() => {
       };
       const places = side.pictures.map(({ values }) => row(values));
       const words = side.words ? row(side.words) : new Float32Array(0);
-      const high = Math.max(...places.map(largest), largest(words), 1e-6);
+      const { high } = this;
+      const map = heatMap(this.look); // words and pictures have the same colours
       side.pictures.forEach((shown, i) => {
         const size = places[i].length / shown.count;
         const frame = (at) => places[i].subarray(at * size, (at + 1) * size);
@@ -175,12 +181,17 @@ const SinkTrackAnchor = (() => {
       });
       (side.spans || []).forEach((span, t) => {
         const step = SinkTrackColour.step(words[t], 0, high);
-        span.style.setProperty("--stv-value", SinkTrackColour.css(this.look.map, step));
+        span.style.setProperty("--stv-value", SinkTrackColour.css(map, step));
       });
       side.bars.forEach((bar, at) => bar.setAttribute("aria-pressed", String(at === index)));
-      plot.scale.show(0, high, side.pictures.length ? heatMap(this.look) : this.look.map);
+      plot.scale.show(0, high, map);
       plot.chosen.textContent = sentence(writes, index);
     }
+  }
+
+  /** Whether BOS itself was part of what it drew from, as with the whole prompt for a context. */
+  function drawsItself({ sources }) {
+    return Boolean(sources?.segments.some((name, at) => name === "sink" && sources.shares.some((row) => row[at] >= 0.0005)));
   }
 
   /** What was written at a layer, in one or two sentences. */
@@ -223,5 +234,5 @@ const SinkTrackAnchor = (() => {
     return svg;
   }
 
-  return { Anchor, sentence };
+  return { Anchor, drawsItself, sentence };
 })();

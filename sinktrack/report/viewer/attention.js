@@ -22,7 +22,7 @@ const SinkTrackAttention = (() => {
       Object.assign(this, { lanes, segments, partsAt, on, difference: false, quantity: "sink" });
       this.names = quantities(segments);
       this.tokens = Math.max(1, ...lanes.map((lane) => lane.count));
-      const { box, bar } = section(parent, "Over the whole answer", "stv-attention");
+      const { box, bar } = section(parent, "Over the whole answer", "");
       const controls = make("div", "stv-controls");
       const offered = [...this.names].filter(([name]) => lanes.every((lane) => lane.has(name)));
       controls.append(choice("Colour by", offered.map(([name, [title]]) => [name, title]), on.quantity));
@@ -117,19 +117,30 @@ const SinkTrackAttention = (() => {
         : { low: 0, high, map: look.map };
       const writes = lanes.some((lane) => lane.injected.length) ? "; ▸ a layer that writes into BOS" : "";
       const minus = difference ? ` minus ${first.title}’s, token by token` : "";
-      const grid = quantity === "probability" ? "one row" : `layers × tokens, mean over heads${writes}`;
-      this.note.textContent = `${capital(this.names.get(quantity)[1])}${minus}: ${grid}.`;
+      const { head } = first.pinned;
+      const heads = head !== null && first.whole(quantity) ? `head ${head}` : "mean over heads";
+      const grid = quantity === "probability" ? "one row" : `layers × tokens, ${heads}${writes}`;
+      const parted = difference && this.partsAt !== null ? `. ${this.parted()}` : ".";
+      this.note.textContent = `${capital(this.names.get(quantity)[1])}${minus}: ${grid}${parted}`;
+      const faded = difference && this.partsAt !== null ? this.partsAt + 1 : Infinity;
       this.plots.forEach((plot, index) => {
         const { values, count } = shown[index];
         plot.box.hidden = difference && plot.lane === first;
         plot.heading.textContent =
           difference ? `${plot.lane.title} − ${first.title}` : plot.lane.title;
         if (plot.box.hidden) return;
-        plot.map.show(values, count, this.tokens, scale, this.flags(plot.lane));
+        plot.map.show(values, count, this.tokens, scale, this.flags(plot.lane), faded);
         plot.map.draw(look.ink, look.paper);
         plot.scale.show(scale.low, scale.high, scale.map);
         plot.map.canvas.setAttribute("aria-label", `${this.title(plot)}. Arrow keys choose a token.`);
       });
+    }
+
+    /** What a difference means where the answers have parted. */
+    parted() {
+      return this.quantity === "probability"
+        ? "Different words have no difference (grey)."
+        : "Faint: the answers have parted, and it is of different words.";
     }
 
     absent(lane, index) {

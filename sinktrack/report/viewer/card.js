@@ -53,13 +53,25 @@ const SinkTrackCard = (() => {
           span.title = FINISH.eos[1];
         }
         span.dataset.token = index;
+        Object.assign(span, { tabIndex: -1, role: "option", ariaSelected: "false" });
+        if (!span.textContent.trim()) span.ariaLabel = "blank";
         return span;
+      });
+      const told = lane.told ?? 0;
+      this.spans.slice(0, told).forEach((span) => {
+        span.classList.add("stv-told");
+        span.title = "This word was told: the method went on from here by itself.";
       });
       if (partsAt !== null && this.spans[partsAt]) {
         this.spans[partsAt].classList.add("stv-parts");
         this.spans[partsAt].title = "Here the answers part.";
       }
-      this.answer.append(...this.spans);
+      this.words = make("span", "stv-words");
+      if (lane.count) {
+        Object.assign(this.words, { role: "listbox", ariaLabel: `${lane.title}: the words of the answer`, ariaOrientation: "horizontal" });
+      }
+      this.words.append(...this.spans);
+      this.answer.append(this.words);
       if (lane.finish !== "eos") {
         const chip = make("span", "stv-chip", FINISH[lane.finish][0]);
         chip.title = FINISH[lane.finish][1];
@@ -82,11 +94,21 @@ const SinkTrackCard = (() => {
       });
     }
 
+    /** Mark the chosen token, or not: it alone is a stop of the keyboard, and arrow keys lead on from it. */
+    mark(on) {
+      const span = this.chosen ?? this.spans.at(-1);
+      if (!span) return;
+      span.tabIndex = on ? 0 : -1;
+      if (!this.chosen) return;
+      span.classList.toggle("stv-on", on);
+      span.ariaSelected = String(on);
+    }
+
     choose(index) {
       this.moved.choose(index);
-      this.chosen?.classList.remove("stv-on");
+      this.mark(false);
       this.chosen = this.spans[index];
-      this.chosen?.classList.add("stv-on");
+      this.mark(true);
       if (!this.chosen || this.answer.scrollHeight <= this.answer.clientHeight) return;
       // Scroll the answer's own box, never the page.
       const box = this.answer.getBoundingClientRect();
@@ -104,6 +126,7 @@ const SinkTrackCard = (() => {
       box.append(pair);
     };
     add("tokens", String(lane.count));
+    if (lane.told) add("of them told", String(lane.told));
     if (lane.seconds_to_first_token) add("first after", `${lane.seconds_to_first_token.toFixed(2)} s`);
     if (lane.tokens_per_second) add("a second", lane.tokens_per_second.toPrecision(3));
     if (lane.count) {

@@ -53,7 +53,7 @@ const SinkTrackColour = (() => {
     for (let i = 0; i < STEPS; i++) {
       const t = (2 * i) / (STEPS - 1) - 1;
       const lightness = middle + (end - middle) * Math.abs(t);
-      bytes.set(oklch(lightness, 0.01 + 0.13 * Math.abs(t) ** 0.8, t < 0 ? 45 : 190), i * 3);
+      bytes.set(oklch(lightness, 0.14 * Math.abs(t) ** 0.8, t < 0 ? 45 : 190), i * 3); // zero has no hue
     }
     bytes.set([128, 128, 128], HIDDEN * 3);
     return bytes;

@@ -21,7 +21,7 @@ const SinkTrackData = (() => {
   function quantities(segments) {
     return new Map([
       ...segments.map((part) => [part.name, [part.title, `attention to ${noun(part)}`]]),
-      ["delivered", ["Delivered by BOS", "share of each head’s output that came from BOS"]],
+      ["delivered", ["Delivered by BOS", "how long what BOS gave was, over each head’s whole output (above 1 where the rest points against it)"]],
       ["probability", ["Probability", "the probability of the token when it was chosen"]],
     ]);
   }
@@ -59,6 +59,11 @@ const SinkTrackData = (() => {
       mean[group] = seen ? sum / seen : NaN;
     }
     return mean;
+  }
+
+  /** The value at `at` of every `size` values. */
+  function one(values, size, at) {
+    return Float32Array.from({ length: values.length / size }, (_, group) => values[group * size + at]);
   }
 
   /** The mean of all values, likewise. */
@@ -99,6 +104,13 @@ const SinkTrackData = (() => {
       this.count = lane.tokens.length;
       this.everyHead = unpack({ bytes: lane.sink, scale: lane.scale }); // (T, L, H)
       this.known = new Map();
+      this.pinned = { layer: null, head: null };
+    }
+
+    /** Read one layer or one head from now on, in place of the mean; null for the mean. */
+    pin(pinned) {
+      this.pinned = pinned;
+      this.known.clear();
     }
 
     /** Which quantities this lane has. */
@@ -122,32 +134,53 @@ const SinkTrackData = (() => {
         const values = Float32Array.from(this.probabilities);
         return { rows: 1, values, tokens: values };
       }
-      const byToken = quantity === "sink"
-        ? means(this.everyHead, this.heads) : unpack(this.packed(quantity)); // (T, L)
+      const { layer, head } = this.pinned;
+      const whole = head === null ? null : this.whole(quantity);
+      const byToken = whole ? one(whole, this.heads, head) // (T, L)
+        : quantity === "sink" ? means(this.everyHead, this.heads) : unpack(this.packed(quantity));
       return {
         rows: this.layers,
         values: turned(byToken, this.count, this.layers),
-        tokens: means(byToken, this.layers),
+        tokens: layer === null ? means(byToken, this.layers) : one(byToken, this.layers, layer),
       };
     }
 
-    /** What a method changed: this lane minus another, token by token as far as both go. */
+    /** (T, L, H) of a quantity; null where only the mean over heads came along. */
+    whole(quantity) {
+      if (quantity === "sink") return this.everyHead;
+      const packed = quantity === "delivered" ? this.delivered_heads : null;
+      if (!packed || packed.mean) return null;
+      this.deliveredHeads ??= unpack(packed);
+      return this.deliveredHeads;
+    }
+
+    /** What a method changed: this lane minus another, token by token as far as both go. Probabilities are of words,
+     * so that those of different words have no difference. */
     minus(other, quantity) {
       const [mine, theirs] = [this.get(quantity), other.get(quantity)];
       const count = Math.min(this.count, other.count);
       const values = new Float32Array(mine.rows * count);
       for (let r = 0; r < mine.rows; r++) {
         for (let t = 0; t < count; t++) {
-          values[r * count + t] = mine.values[r * this.count + t] - theirs.values[r * other.count + t];
+          const same = quantity !== "probability" || this.ids?.[t] === other.ids?.[t];
+          values[r * count + t] = same ? mine.values[r * this.count + t] - theirs.values[r * other.count + t] : NaN;
         }
       }
       return { rows: mine.rows, values, count };
     }
 
-    /** Attention to BOS of one token, (L, H). */
-    headsOf(index) {
+    /** Of each layer and head (L, H): of one token, or without one the mean over the answer; null if it is not known.
+     * @param {string} quantity "sink" or "delivered"
+     * @param {number} [index] which token
+     */
+    headsOf(quantity, index) {
       const size = this.layers * this.heads;
-      return this.everyHead.subarray(index * size, (index + 1) * size);
+      const whole = this.whole(quantity);
+      if (index === undefined) {
+        if (whole) return means(turned(whole, this.count, size), this.count);
+        return this.delivered_heads?.mean ? unpack(this.delivered_heads) : null;
+      }
+      return whole && whole.subarray(index * size, (index + 1) * size);
     }
 
     ends(index) {

@@ -25,6 +25,9 @@ const SinkTrackDom = (() => {
   const brief = (value) => String(Number(value.toPrecision(2)));
   const percent = (value) => `${(100 * value).toFixed(value < 0.0995 ? 1 : 0)} %`;
 
+  /** A probability, of which the smallest is not nothing. */
+  const chance = (value) => (value > 0 && value < 0.001 ? "< 0.1 %" : percent(value));
+
   /** A token's text for people: spaces and line ends made visible. */
   function visible(text) {
     if (!text) return "·";
@@ -41,7 +44,8 @@ const SinkTrackDom = (() => {
       high.textContent = brief(to);
       bar.style.background = SinkTrackColour.gradient(map);
     };
-    return { box, show };
+    const name = (from, to) => [low.textContent, high.textContent] = [from, to];
+    return { box, show, name };
   }
 
   /** Names with the colours that stand for them. */
@@ -53,6 +57,24 @@ const SinkTrackDom = (() => {
       key.append(entry);
     }
     return key;
+  }
+
+  /** A number that is chosen out of a few, with a label. */
+  function selection(title, options, onChange) {
+    const label = make("label", "stv-input");
+    const select = make("select");
+    select.setAttribute("aria-label", title);
+    for (const [value, text] of options) select.append(Object.assign(make("option", "", text), { value }));
+    select.addEventListener("change", () => onChange(select.value));
+    label.append(make("span", "", title), select);
+    return { box: label, select };
+  }
+
+  /** A button of the viewer. */
+  function button(text, onPress, name = "stv-ask") {
+    const node = Object.assign(make("button", name, text), { type: "button" });
+    node.addEventListener("click", onPress);
+    return node;
   }
 
   /** "a, b and c". */
@@ -106,9 +128,9 @@ const SinkTrackDom = (() => {
     return box;
   }
 
-  /** A section with a heading, and what stands beside the heading. */
+  /** A part of a panel with a heading, and what stands beside the heading. */
   function section(parent, title, name) {
-    const box = make("section", `stv-section ${name}`);
+    const box = make("section", `stv-part ${name}`);
     const bar = make("div", "stv-bar");
     const heading = make("h3", "stv-title", title);
     bar.append(heading);
@@ -127,5 +149,7 @@ const SinkTrackDom = (() => {
     return box;
   }
 
-  return { ofLane, make, draw, clamp, number, brief, percent, visible, listed, legend, colourKey, figure, choice, section };
+  return {
+    ofLane, make, draw, clamp, number, brief, percent, chance, visible, listed, legend, colourKey, figure, choice, section, selection, button,
+  };
 })();

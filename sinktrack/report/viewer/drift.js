@@ -8,10 +8,9 @@ const SinkTrackDrift = (() => {
   class Drift {
     constructor(parent, lanes, segments, onChoose) {
       this.segments = segments;
-      this.lanes = lanes.filter((lane) => lane.count > 1 && segments.every(({ name }) => lane.has(name)));
-      if (!this.lanes.length) return;
+      this.lanes = lanes.filter((lane) => drifts(lane, segments));
       this.colours = SinkTrackColour.parts(segments);
-      const { box, bar } = section(parent, "Where attention goes along the answer", "stv-drift");
+      const { box, bar } = section(parent, "Where attention goes along the answer", "");
       bar.append(colourKey(segments.map(({ name, title }) => [name, title]), this.colours));
       const row = make("div", "stv-lanes");
       box.append(make("p", "stv-note", "Share of attention, mean over layers and heads."), row);
@@ -53,8 +52,10 @@ const SinkTrackDrift = (() => {
       return { lane, cursor, plot };
     }
 
+    draw() {} // the style draws it
+
     choose(index) {
-      for (const { lane, cursor, plot } of this.plots || []) {
+      for (const { lane, cursor, plot } of this.plots) {
         const here = index < lane.count;
         cursor.style.display = here ? "" : "none";
         cursor.setAttribute("x1", index + 0.5);
@@ -62,6 +63,11 @@ const SinkTrackDrift = (() => {
         plot.chosen.textContent = here ? read(lane, this.segments, index) : lane.gone();
       }
     }
+  }
+
+  /** Whether a lane's shares are known, of more than one token. */
+  function drifts(lane, segments) {
+    return lane.count > 1 && segments.every(({ name }) => lane.has(name));
   }
 
   /** A band between two lines, as steps of one token; y runs down from 1. */
@@ -83,5 +89,5 @@ const SinkTrackDrift = (() => {
     return `at the first token ${first}; at the last ${last}.`;
   }
 
-  return { Drift, area };
+  return { Drift, drifts, area };
 })();

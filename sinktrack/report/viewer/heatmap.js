@@ -8,6 +8,7 @@ const SinkTrackHeatmap = (() => {
   const ROW = { tallest: 22, shortest: 7, together: 230 }; // CSS pixels
   const COLUMN = { widest: 100, narrowest: 6, labelled: 40 };
   const EDGE = 3; // CSS pixels around the cells, for outlines
+  const FADED = 90; // of 255: how strong the colours are that are not to be compared
   const WIDEST_CANVAS = 16000; // device pixels, below every browser's limit
 
   const { make, clamp } = SinkTrackDom;
@@ -21,7 +22,7 @@ const SinkTrackHeatmap = (() => {
      * @param {string} options.across what the columns are, for the axis
      * @param {(column: number) => string} options.label text under a wide enough column
      * @param {(cell: {row: number, column: number} | null) => void} options.onPoint
-     * @param {(column: number) => void} [options.onChoose]
+     * @param {(column: number, row: number) => void} [options.onChoose]
      */
     constructor(host, options) {
       Object.assign(this, { columns: 0, room: 0, chosen: -1, pointed: null, flags: [] }, options);
@@ -40,7 +41,7 @@ const SinkTrackHeatmap = (() => {
       this.canvas.addEventListener("pointerleave", () => this.point(null));
       this.canvas.addEventListener("click", (event) => {
         const cell = this.cellAt(event);
-        if (cell && this.onChoose) this.onChoose(cell.column);
+        if (cell && this.onChoose) this.onChoose(cell.column, cell.row);
       });
     }
 
@@ -50,9 +51,10 @@ const SinkTrackHeatmap = (() => {
      * @param {number} room for how many columns to leave room, so that plots side by side align
      * @param {{low: number, high: number, map: Uint8ClampedArray}} scale
      * @param {{column: number, text: string}[]} flags columns that something begins with
+     * @param {number} faded the first of those columns that are there but not to be compared
      */
-    show(values, columns, room, scale, flags = []) {
-      Object.assign(this, { values, columns, room, scale, flags, pointed: null });
+    show(values, columns, room, scale, flags = [], faded = Infinity) {
+      Object.assign(this, { values, columns, room, scale, flags, faded, pointed: null });
       this.rows = columns ? values.length / columns : this.rows;
     }
 
@@ -83,7 +85,7 @@ const SinkTrackHeatmap = (() => {
 
     /** Colour every cell into the small picture that `redraw` enlarges. */
     paint() {
-      const { picture, values, columns, rows } = this;
+      const { picture, values, columns, rows, faded = Infinity } = this;
       const { low, high, map } = this.scale;
       picture.width = Math.max(1, columns);
       picture.height = rows;
@@ -91,7 +93,7 @@ const SinkTrackHeatmap = (() => {
       const pixels = context.createImageData(picture.width, rows);
       for (let i = 0; i < values.length; i++) {
         const step = SinkTrackColour.step(values[i], low, high) * 3;
-        pixels.data.set([map[step], map[step + 1], map[step + 2], 255], i * 4);
+        pixels.data.set([map[step], map[step + 1], map[step + 2], i % columns < faded ? 255 : FADED], i * 4);
       }
       context.putImageData(pixels, 0, 0);
     }
@@ -124,9 +126,9 @@ const SinkTrackHeatmap = (() => {
       if (this.chosen >= 0 && this.chosen < columns) {
         this.frame(context, this.chosen * width, 0, width, rows * height, 2);
       }
-      if (this.pointed) {
-        const { row, column } = this.pointed;
-        this.frame(context, column * width, row * height, width, height, 1.5);
+      for (const cell of [this.pinned, this.pointed]) {
+        if (!cell) continue;
+        this.frame(context, cell.column * width, cell.row * height, width, height, cell === this.pinned ? 2.5 : 1.5);
       }
     }
 
@@ -207,6 +209,12 @@ const SinkTrackHeatmap = (() => {
       else if (left + this.width > scrollLeft + clientWidth) {
         this.scroller.scrollLeft = left + 2 * this.width - clientWidth;
       }
+    }
+
+    /** Show one cell as pinned, or none. */
+    pin(cell) {
+      this.pinned = cell;
+      this.redraw();
     }
 
     value(row, column) {

@@ -4,23 +4,33 @@
 const SinkTrackNearly = (() => {
   "use strict";
 
-  const { make, visible, listed, section, figure, ofLane } = SinkTrackDom;
-  const share = (value) => (value < 0.001 ? "under 0.1 %" : `${(100 * value).toFixed(1)} %`);
+  const { make, visible, listed, chance, section, figure, button, ofLane } = SinkTrackDom;
+  const FEW = 5; // rows at first, which a glance takes in
+
+  /** A probability that may be far below what a list shows. */
+  const exact = (value) => (value < 0.0001 ? `1 in ${Math.round(1 / Math.max(value, 1e-12)).toLocaleString("en")}` : `${(100 * value).toPrecision(2)} %`);
 
   class Nearly {
     /**
      * @param {HTMLElement} parent
      * @param {LaneData[]} lanes
      * @param {number | null} partsAt the first token at which not all answers agree
+     * @param {(asked: {lane: string, at: number}) => void} [force] lets the other methods go on from a lane's words up
+     *     to a token
      */
-    constructor(parent, lanes, partsAt) {
+    constructor(parent, lanes, partsAt, force) {
       this.lanes = lanes.filter((lane) => lane.candidates);
-      this.partsAt = partsAt;
+      Object.assign(this, { partsAt, force, all: false, others: new Map() });
       if (!this.lanes.length) return;
-      const { box, heading } = section(parent, "What nearly stood here", "stv-nearly");
+      const { box, bar, heading } = section(parent, "What nearly stood here", "stv-nearly");
       this.heading = heading;
-      const row = make("div", "stv-lanes");
+      const row = make("div", "stv-lanes stv-close");
       this.remark = make("p", "stv-note");
+      this.more = button("", () => {
+        this.all = !this.all;
+        this.choose(this.chosen);
+      });
+      bar.append(this.more);
       box.append(this.remark, row);
       this.sides = this.lanes.map((lane) => {
         const side = ofLane(make("div", "stv-side"), lane.number);
@@ -30,22 +40,48 @@ const SinkTrackNearly = (() => {
         plot.scale.box.remove();
         const list = make("ol", "stv-candidates");
         plot.box.append(list, plot.readout);
-        return { lane, list, plot };
+        const one = { lane, list, plot, force: null };
+        if (force && lanes.length > 1) {
+          one.force = button("Let the others go on from here", () => force({ lane: lane.name, at: this.chosen }), "stv-ask stv-force");
+          plot.box.append(one.force);
+        }
+        return one;
       });
     }
 
+    /** Take from the server how likely the others' words were exactly. */
+    know({ at, lanes }) {
+      this.others.set(at, new Map(Object.entries(lanes).map(([name, lane]) => [name, lane.others ?? {}])));
+      if (at === this.chosen) this.choose(at);
+    }
+
     choose(index) {
+      this.chosen = index;
       if (!this.lanes.length) return;
       const apart = this.partsAt !== null && index > this.partsAt;
       this.heading.textContent = `What nearly stood at token ${index + 1}`;
       this.remark.textContent = apart
         ? "The answers have parted before this token, so each lane chose after words of its own."
         : "The likeliest words in each lane, before temperature and the like.";
-      for (const { lane, list, plot } of this.sides) {
+      this.more.textContent = this.all ? "Only the first" : "All that were kept";
+      this.more.setAttribute("aria-expanded", String(this.all));
+      let longest = 0;
+      for (const { lane, list, plot, force } of this.sides) {
         const here = index < lane.count;
-        list.replaceChildren(...(here ? this.rows(lane, index, apart) : []));
+        const rows = here ? this.rows(lane, index, apart) : [];
+        longest = Math.max(longest, rows.length);
+        list.replaceChildren(...(this.all ? rows : rows.filter(({ named }, at) => at < FEW || named)).map(({ row }) => row));
         plot.chosen.textContent = here ? this.beyond(lane, index, apart) : lane.gone();
+        if (force) this.offer(force, lane, index);
       }
+      this.more.hidden = longest <= FEW;
+    }
+
+    /** Offer to go on from a lane's words where the answers have parted, and it has not ended. */
+    offer(force, lane, index) {
+      force.hidden = this.partsAt === null || index < this.partsAt || index >= lane.count || lane.ends(index);
+      if (force.hidden) return;
+      force.title = `All other methods are told ${lane.title}’s words up to “${lane.nameOf(index)}”, and go on by themselves.`;
     }
 
     rows(lane, index, apart) {
@@ -55,13 +91,13 @@ const SinkTrackNearly = (() => {
         const probability = probabilities[index][at];
         const row = make("li", id === lane.ids[index] ? "stv-candidate stv-candidate-own" : "stv-candidate");
         row.style.setProperty("--stv-share", probability);
-        row.append(make("span", "stv-what", visible(texts[index][at])), make("span", "stv-much", share(probability)));
-        if (id === lane.ids[index]) row.append(make("span", "stv-by", "written here"));
-        else if (!apart) {
-          const others = this.writers(id, index).map((other) => other.title);
-          if (others.length) row.append(make("span", "stv-by", `written by ${listed(others)}`));
-        }
-        return row;
+        row.append(make("span", "stv-what", visible(texts[index][at])), make("span", "stv-much", chance(probability)));
+        const others = apart ? [] : this.writers(id, index).filter((other) => other !== lane).map((other) => other.title);
+        const own = id === lane.ids[index];
+        const by = [...(own ? [index < (lane.told ?? 0) ? "told" : "written here"] : []),
+          ...(others.length && !own ? [`written by ${listed(others)}`] : [])];
+        if (by.length) row.append(make("span", "stv-by", by[0]));
+        return { row, named: by.length > 0 };
       });
     }
 
@@ -76,10 +112,12 @@ const SinkTrackNearly = (() => {
       const { ids, probabilities } = lane.candidates;
       const least = probabilities[index].at(-1);
       if (least === 0) return "The method forbade every other word.";
+      const told = this.others.get(index)?.get(lane.name) ?? {};
       const missed = this.lanes.filter((other) => index < other.count && !ids[index].includes(other.ids[index]));
       return missed.map((other) => other === lane
-        ? `Its own word “${lane.nameOf(index)}” was none of these, and was drawn with a probability below ${share(least).replace("under ", "")}.`
-        : `“${other.nameOf(index)}”, which ${other.title} wrote, is none of these: below ${share(least).replace("under ", "")}.`).join(" ");
+        ? `Its own word “${lane.nameOf(index)}” was none of these, and was drawn with a probability below ${chance(least).replace("< ", "")}.`
+        : `“${other.nameOf(index)}”, which ${other.title} wrote, is none of these: ${other.name in told
+          ? exact(told[other.name]) : `below ${chance(least).replace("< ", "")}`}.`).join(" ");
     }
   }
 

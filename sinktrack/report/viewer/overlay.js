@@ -4,6 +4,10 @@ const SinkTrackOverlay = (() => {
 
   const { make } = SinkTrackDom;
   const HEAT = [226, 0, 116]; // no shape and few photographs have this colour
+  const LESS = [0, 112, 200]; // below zero, or below an even share
+  const LEVELS = [0.3, 0.55, 0.8]; // of the highest value, where lines run
+  const SHARP = 480; // pixels across a canvas of lines
+  const EVEN = 4; // how many even shares a scale covers at least, so that an even map is pale
 
   /**
    * Show a picture or a frame of a video in a plot, under a canvas that takes the colours.
@@ -61,27 +65,75 @@ const SinkTrackOverlay = (() => {
     return { box, show };
   }
 
-  /** Colour a canvas of one pixel a patch: nothing where nobody looked, up to `opacity` at `high`. */
+  /** The end of a scale for maps that are compared: the highest value, and no less than some even shares. */
+  function scaleOf(maps) {
+    let high = 1e-6;
+    for (const values of maps) {
+      let sum = 0;
+      for (const value of values) {
+        sum += value;
+        if (value > high) high = value;
+      }
+      high = Math.max(high, (EVEN * sum) / values.length);
+    }
+    return high;
+  }
+
+  /** Colour a canvas of one pixel a patch: nothing at zero, up to `opacity` at `high`; another colour below zero. */
   function heat(canvas, values, columns, high, opacity) {
     canvas.width = columns;
     canvas.height = values.length / columns;
+    canvas.classList.toggle("stv-lined", false);
     const context = canvas.getContext("2d");
     const pixels = context.createImageData(canvas.width, canvas.height);
     values.forEach((value, i) => {
-      pixels.data.set([...HEAT, 255 * opacity * Math.min(1, value / high)], 4 * i);
+      const strength = Math.min(1, Math.abs(value || 0) / high);
+      pixels.data.set([...(value < 0 ? LESS : HEAT), 255 * opacity * strength], 4 * i);
     });
     context.putImageData(pixels, 0, 0);
   }
 
-  /** These colours as a map, for a legend. */
-  function heatMap({ dark }) {
+  /** Lines over a picture at a few levels, the higher the wider; broken below zero. */
+  function lines(canvas, values, columns, high, opacity) {
+    const rows = values.length / columns;
+    canvas.width = SHARP;
+    canvas.height = Math.round((SHARP * rows) / columns);
+    canvas.classList.toggle("stv-lined", true);
+    const context = canvas.getContext("2d");
+    const [across, down] = [canvas.width / columns, canvas.height / rows];
+    Object.assign(context, { globalAlpha: opacity, lineCap: "round" });
+    for (const [sign, colour] of [[1, HEAT], [-1, LESS]]) {
+      if (sign < 0 && !values.some((value) => value < 0)) continue;
+      const signed = sign > 0 ? values : values.map((value) => -value);
+      LEVELS.forEach((level, at) => {
+        const pieces = SinkTrackContour.line(signed, columns, level * high);
+        // white around the colour, so that a line is seen on any picture
+        for (const [style, extra] of [["#fff", 3], [`rgb(${colour.join(" ")})`, 0]]) {
+          context.strokeStyle = style;
+          context.lineWidth = 2 + 1.5 * at + extra;
+          context.setLineDash(sign > 0 || extra ? [] : [9, 7]);
+          context.beginPath();
+          for (const [x, y, toX, toY] of pieces) {
+            context.moveTo(x * across, y * down);
+            context.lineTo(toX * across, toY * down);
+          }
+          context.stroke();
+        }
+      });
+    }
+  }
+
+  /** These colours as a map, for a legend and for words; `around` zero where values can be below it. */
+  function heatMap({ dark }, around = false) {
     const map = new Uint8ClampedArray(256 * 3);
     const paper = dark ? 40 : 255;
     for (let i = 0; i < 255; i++) {
-      map.set(HEAT.map((level) => paper + ((level - paper) * i) / 254), 3 * i);
+      const t = around ? (2 * i) / 254 - 1 : i / 254;
+      map.set((t < 0 ? LESS : HEAT).map((level) => paper + (level - paper) * Math.abs(t)), 3 * i);
     }
+    map.set([128, 128, 128], 3 * 255);
     return map;
   }
 
-  return { pictured, turnTo, frames, heat, heatMap };
+  return { LEVELS, pictured, turnTo, frames, scaleOf, heat, lines, heatMap };
 })();

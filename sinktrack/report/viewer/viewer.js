@@ -1,19 +1,24 @@
-/* The comparison, to look at: a card a lane with its answer as tokens, and below them what the tokens
- * looked at. Used by the HTML report and by the page; depends on the other scripts of this folder alone.
+/* The comparison, to look at: a card a lane with its answer as tokens, directly below them what stands behind the
+ * chosen token, and in tabs what is about whole answers. Used by the HTML report and by the page; depends on the
+ * other scripts of this folder alone.
  *
  *     SinkTrackViewer.mount(element, payload)     a finished comparison, see sinktrack/report/payload.py
  *     SinkTrackViewer.progress(element, lanes)    cards whose answers are still being written
+ *
+ * A page with a server adds to the payload `why`, which asks it about a token (see explanations.js), and `force`,
+ * which has the other methods go on from one method's words.
  */
 const SinkTrackViewer = (() => {
   "use strict";
 
-  const { make, clamp, number } = SinkTrackDom;
+  const { make, clamp } = SinkTrackDom;
   const { LaneData, tokenRange } = SinkTrackData;
   const { Card, card, key } = SinkTrackCard;
   const STEPS = {
     ArrowLeft: -1, ArrowRight: 1, ArrowDown: -1, ArrowUp: 1,
     PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity,
   };
+  const KEYED = "canvas[role=slider], .stv-acts, [role=option]";
   const mounted = new WeakMap(); // element -> how to undo what mount() set up
 
   /** The colours of the page as they are now. */
@@ -32,8 +37,143 @@ const SinkTrackViewer = (() => {
     const root = make("section", "stv");
     root.setAttribute("aria-label", "Answers side by side");
     const lanes = make("div", "stv-lanes stv-cards");
-    root.append(lanes);
+    root.append(make("h2", "stv-unseen", "Answers"), lanes);
     return { root, lanes };
+  }
+
+  class Viewer {
+    constructor(root, row, payload) {
+      const { segments, visuals } = payload;
+      const lanes = payload.lanes.map((lane, at) => new LaneData(lane, payload.lanes.length > 1 ? at + 1 : undefined));
+      Object.assign(this, { root, lanes, payload, segments, visuals, quantity: "sink" });
+      this.longest = Math.max(1, ...lanes.map((lane) => lane.count));
+      this.partsAt = payload.parts_at ?? null;
+      const told = Math.max(0, ...lanes.map((lane) => lane.told ?? 0)); // what was told is known already
+      this.chosen = clamp(this.partsAt ?? told, 0, this.longest - 1);
+      this.pinned = { layer: null, head: null };
+      this.names = SinkTrackData.quantities(segments);
+      this.choose = this.choose.bind(this);
+      row.before(...SinkTrackAsked.before(payload), SinkTrackSwipe.jumps(lanes, (at) => this.jump(at)));
+      const high = SinkTrackMoved.highest(lanes);
+      this.cards = lanes.map((lane) => new Card(lane, segments, this.partsAt, high, this.choose));
+      row.append(...this.cards.map((each) => each.card));
+      this.key = key(this.names);
+      root.append(this.key.box, ...SinkTrackAsked.sinks(payload.sinks));
+      this.jump = SinkTrackSwipe.together(root);
+      this.ofToken();
+      this.ofAnswers();
+      root.addEventListener("keydown", (event) => this.keyed(event));
+    }
+
+    /** What is about the chosen token. */
+    ofToken() {
+      const { root, lanes, partsAt, payload } = this;
+      const panel = make("section", "stv-section stv-panel");
+      this.strip = new SinkTrackStrip.Strip(root, lanes, partsAt, {
+        step: (by) => this.choose(this.chosen + by),
+        show: () => goTo(panel),
+      });
+      panel.setAttribute("aria-label", "The chosen token");
+      root.append(panel);
+      this.reading = new SinkTrackPin.Pin(panel, lanes, (pinned) => this.pin(pinned));
+      this.explanations = payload.why ? new SinkTrackExplanations.Explanations(payload.why) : null;
+      this.nearly = new SinkTrackNearly.Nearly(panel, lanes, partsAt, payload.force);
+      this.token = new SinkTrackToken.TokenView(panel, lanes, this.visuals, this.explanations);
+      this.why = new SinkTrackWhy.Why(panel, lanes, payload, this.explanations, (said) => this.know(said));
+      this.about = [this.strip, this.nearly, this.token, this.why];
+    }
+
+    /** What is about whole answers. */
+    ofAnswers() {
+      const { root, lanes, segments, partsAt, payload } = this;
+      const on = { choose: this.choose, quantity: (name) => this.colourBy(name) };
+      const panels = [{
+        title: "Over the whole answer", name: "stv-attention",
+        build: (box) => new SinkTrackAttention.Attention(box, lanes, segments, partsAt, on),
+      }, {
+        title: "Heads", name: "stv-finder",
+        build: (box) => new SinkTrackFinder.Finder(box, lanes, this.explanations, (pinned) => this.pin(pinned)),
+      }];
+      if (lanes.some((lane) => SinkTrackDrift.drifts(lane, segments))) panels.push({
+        title: "Along the answer", name: "stv-drift",
+        build: (box) => new SinkTrackDrift.Drift(box, lanes, segments, this.choose),
+      });
+      if (lanes.some((lane) => lane.writes)) panels.push({
+        title: "Written into BOS", name: "stv-anchor",
+        build: (box) => new SinkTrackAnchor.Anchor(box, lanes, payload),
+      });
+      panels.push({
+        title: "Numbers", name: "stv-numbers",
+        build: (box) => new SinkTrackNumbers.Numbers(box, lanes, this.names, () => this.quantity),
+      });
+      root.append(make("h2", "stv-unseen", "The whole answers"));
+      this.tabs = new SinkTrackTabs.Tabs(root, "The whole answers", panels, (view) => this.bring(view));
+    }
+
+    /** Show a view of a tab as things are now. */
+    bring(view) {
+      if (!this.look) return; // it is drawn with all others
+      view.pin?.(this.pinned);
+      view.draw(this.look);
+      view.choose(this.chosen);
+    }
+
+    choose(index) {
+      this.chosen = clamp(index, 0, this.longest - 1);
+      for (const view of [...this.cards, ...this.about]) view.choose(this.chosen);
+      this.tabs.view?.choose(this.chosen);
+    }
+
+    /** Read one layer and head everywhere, or their mean. */
+    pin(pinned) {
+      this.pinned = pinned;
+      this.reading.pin(pinned);
+      for (const lane of this.lanes) lane.pin(pinned);
+      this.colour();
+      for (const view of [this.token, this.why]) view.pin(pinned, this.chosen);
+      this.bring(this.tabs.view);
+    }
+
+    /** The server has said what stands behind a token. */
+    know(said) {
+      this.nearly.know(said);
+      this.token.know(said);
+      if (this.tabs.view instanceof SinkTrackFinder.Finder) this.tabs.view.choose(this.chosen);
+    }
+
+    colourBy(name) {
+      this.quantity = name;
+      this.colour();
+      Object.assign(this.tabs.view, { quantity: name });
+      this.bring(this.tabs.view);
+    }
+
+    colour() {
+      const scale = { ...tokenRange(this.lanes, this.quantity), map: this.look.map };
+      this.cards.forEach((each) => each.colour(this.quantity, scale));
+      this.key.show(this.quantity, scale);
+    }
+
+    draw() {
+      const { root } = this;
+      if (!root.isConnected || !root.clientWidth) return;
+      this.look = lookOf(root);
+      this.colour();
+      for (const view of [this.token, this.why]) view.draw(this.look);
+      this.choose(this.chosen);
+      this.bring(this.tabs.view);
+    }
+
+    keyed(event) {
+      if (!(event.key in STEPS) || !event.target.matches(KEYED)) return;
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      const words = event.target.closest("[role=listbox]");
+      // In a text the arrow that points down leads on.
+      const by = words && event.key.startsWith("Arrow") && !/Left|Right/.test(event.key) ? -STEPS[event.key] : STEPS[event.key];
+      this.choose(this.chosen + by);
+      words?.querySelector("[tabindex='0']")?.focus({ preventScroll: false });
+    }
   }
 
   /**
@@ -41,104 +181,22 @@ const SinkTrackViewer = (() => {
    * @returns {{choose: (index: number) => void}}
    */
   function mount(element, payload) {
-    const { root, lanes: row } = shell(element);
-    const lanes = payload.lanes.map((lane, at) => new LaneData(lane, payload.lanes.length > 1 ? at + 1 : undefined));
-    const longest = Math.max(1, ...lanes.map((lane) => lane.count));
-    const partsAt = payload.parts_at ?? null;
-    let chosen = clamp(partsAt ?? 0, 0, longest - 1);
-    let quantity = "sink";
-
-    const { segments } = payload;
-    const names = SinkTrackData.quantities(segments);
-    root.prepend(...SinkTrackAsked.before(payload));
-    const high = SinkTrackMoved.highest(lanes);
-    const cards = lanes.map((lane) => new Card(lane, segments, partsAt, high, choose));
-    row.append(...cards.map((each) => each.card));
-    const colours = key(names);
-    root.append(colours.box, ...SinkTrackAsked.sinks(payload.sinks));
-    const attention = new SinkTrackAttention.Attention(root, lanes, segments, partsAt, {
-      choose,
-      quantity: (name) => {
-        quantity = attention.quantity = name;
-        colour(lookOf(root));
-        attention.draw(lookOf(root));
-        attention.choose(chosen);
-        table.fill();
-      },
-    });
-    const nearly = new SinkTrackNearly.Nearly(root, lanes, partsAt);
-    const why = new SinkTrackWhy.Why(root, lanes, payload);
-    const token = new SinkTrackToken.TokenView(root, lanes, payload.visuals);
-    const drift = new SinkTrackDrift.Drift(root, lanes, segments, choose);
-    const anchor = new SinkTrackAnchor.Anchor(root, lanes, payload);
-    const table = numbers(lanes, names, () => quantity);
-    root.append(table.box);
-
-    function choose(index) {
-      chosen = clamp(index, 0, longest - 1);
-      for (const view of [...cards, attention, nearly, why, token, drift]) view.choose(chosen);
-    }
-    function colour(look) {
-      const scale = { ...tokenRange(lanes, quantity), map: look.map };
-      cards.forEach((each) => each.colour(quantity, scale));
-      colours.show(quantity, scale);
-    }
-    function draw() {
-      if (!root.isConnected || !root.clientWidth) return;
-      const look = lookOf(root);
-      colour(look);
-      for (const view of [attention, why, token, anchor]) view.draw(look);
-      choose(chosen);
-    }
-    root.addEventListener("keydown", (event) => {
-      if (!(event.key in STEPS) || !event.target.matches("canvas[role=slider], .stv-acts, .stv-answer")) return;
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      choose(chosen + STEPS[event.key]);
-    });
+    const { root, lanes } = shell(element);
+    const viewer = new Viewer(root, lanes, payload);
     element.replaceChildren(root);
-    draw();
-    // A long answer scrolls in its own box, which the keyboard must be able to reach.
-    for (const { answer } of cards) {
-      if (answer.scrollHeight <= answer.clientHeight + 1) continue;
-      Object.assign(answer, { tabIndex: 0, role: "group", ariaLabel: "The answer; it scrolls" });
-    }
-    mounted.set(element, follow(root, draw));
-    return { choose };
+    viewer.draw();
+    mounted.set(element, follow(root, viewer));
+    return { choose: viewer.choose };
   }
 
-  /** The tokens' numbers as a table, made when it is opened: for those who do not see the plots. */
-  function numbers(lanes, names, quantity) {
-    const box = make("details", "stv-numbers");
-    box.append(make("summary", "", "The numbers as a table"));
-    const fill = () => {
-      box.querySelector("table")?.remove();
-      if (!box.open) return;
-      const table = make("table");
-      const name = quantity();
-      table.append(make("caption", "", `Token by token: ${names.get(name)[1]}`));
-      const head = table.createTHead().insertRow();
-      const cell = (text) => head.append(Object.assign(make("th", "", text), { scope: "col" }));
-      ["", ...lanes.flatMap((lane) => [lane.title, "value"])].forEach(cell);
-      const body = table.createTBody();
-      const longest = Math.max(...lanes.map((lane) => lane.count));
-      for (let t = 0; t < longest; t++) {
-        const row = body.insertRow();
-        row.insertCell().textContent = t + 1;
-        for (const lane of lanes) {
-          const here = t < lane.count;
-          row.insertCell().textContent = here ? lane.nameOf(t) : "";
-          row.insertCell().textContent = here ? number(lane.get(name).tokens[t]) : "";
-        }
-      }
-      box.append(table);
-    };
-    box.addEventListener("toggle", fill);
-    return { box, fill };
+  function goTo(panel) {
+    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    panel.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
   }
 
-  /** Call `draw` when the width or the theme changes; returns how to end that. */
-  function follow(root, draw) {
+  /** Draw when the width or the theme changes, and everything for paper; returns how to end that. */
+  function follow(root, viewer) {
+    const draw = () => viewer.draw();
     let width = root.clientWidth;
     const size = new ResizeObserver(() => {
       if (root.clientWidth !== width) draw();
@@ -150,11 +208,18 @@ const SinkTrackViewer = (() => {
       theme.observe(node, { attributes: true, attributeFilter: ["class", "data-theme"] });
     }
     const system = window.matchMedia("(prefers-color-scheme: dark)");
+    let close = () => {};
+    const printing = () => (close = viewer.tabs.open());
+    const printed = () => close();
     system.addEventListener("change", draw);
+    window.addEventListener("beforeprint", printing);
+    window.addEventListener("afterprint", printed);
     return () => {
       size.disconnect();
       theme.disconnect();
       system.removeEventListener("change", draw);
+      window.removeEventListener("beforeprint", printing);
+      window.removeEventListener("afterprint", printed);
     };
   }
 

@@ -1,68 +1,93 @@
-/* Why a token stands there, worked out by the server when somebody asks: what each layer would have said, and
- * where any head looked, word by word and patch by patch.
+/* Why a token stands there, worked out by the server when somebody asks: what each layer would have said, where any
+ * head looked, which words looked at any place, and what becomes of the word without a place or a head.
  */
 const SinkTrackWhy = (() => {
   "use strict";
 
-  const { make, visible, percent, section, figure, ofLane } = SinkTrackDom;
-  const { heat, heatMap, pictured } = SinkTrackOverlay;
-  const MEAN = "mean";
+  const { make, visible, chance, section, selection, button, figure, ofLane } = SinkTrackDom;
+  const { unpacked } = SinkTrackExplanations;
+  const { Looked, shared } = SinkTrackLooked;
+  const ASKING = "The model writes the same words again …";
 
   class Why {
     /**
      * @param {HTMLElement} parent
      * @param {LaneData[]} lanes
-     * @param {object} payload of the comparison; `payload.why(at)` asks the server
+     * @param {object} payload of the comparison
+     * @param {Explanations | null} explanations asks the server; null where there is none
+     * @param {(said: object) => void} onKnow told what the server said of a token
      */
-    constructor(parent, lanes, payload) {
-      if (!payload.why) return;
-      this.lanes = lanes;
-      this.visuals = payload.visuals;
-      this.ask = payload.why;
-      this.known = new Map(); // token -> what the server said
-      const { box, bar } = section(parent, "Why this token", "stv-why");
-      this.button = Object.assign(make("button", "stv-ask", "Look inside"), { type: "button" });
-      this.button.addEventListener("click", () => this.look());
+    constructor(parent, lanes, payload, explanations, onKnow) {
+      Object.assign(this, { lanes, explanations, onKnow, visuals: payload.visuals, pinned: { layer: null, head: null } });
+      this.selected = new Set(); // places of the prompt
+      if (!explanations) return;
+      const { box, bar } = section(parent, "Look inside", "stv-why");
+      this.button = button("Look inside", () => this.look());
       bar.append(this.button);
       this.says = make("p", "stv-note");
       this.says.setAttribute("role", "status");
+      this.tools = make("div", "stv-controls stv-tools");
+      this.tools.append(...this.probes());
+      this.result = make("p", "stv-result");
+      this.result.setAttribute("role", "status");
       this.row = make("div", "stv-lanes");
-      box.append(this.says, this.row);
+      box.append(this.says, this.tools, this.result, this.row);
+    }
+
+    /** Ask again without what is chosen. */
+    probes() {
+      const lane = selection("After the words of", this.lanes.map((each) => [each.name, each.title]), () => {});
+      this.after = lane.select;
+      this.cover = button("Cover this", () => this.without({ positions: [...this.selected].sort((a, b) => a - b) }));
+      this.silence = button("Silence this head", () => this.without({ heads: `${this.pinned.layer}.${this.pinned.head}` }));
+      this.clear = button("Choose nothing", () => this.select(null));
+      lane.box.hidden = this.lanes.length < 2;
+      return [lane.box, this.cover, this.silence, this.clear];
     }
 
     draw(look) {
       this.colours = look;
-      if (this.shown) this.show(this.shown);
     }
 
     choose(index) {
-      if (!this.ask) return;
+      if (!this.explanations) return;
+      if (index !== this.chosen) this.result.textContent = "";
       this.chosen = index;
-      const known = this.known.get(index);
+      const known = this.explanations.known({ what: "explain", at: index });
+      if (known && known === this.shown && this.drawn === this.colours) return;
       if (known) return this.show(known);
       this.shown = null;
+      this.tools.hidden = true;
       this.row.replaceChildren();
       this.says.textContent = "What each layer would have said here, and where each head looked, is worked out when you ask.";
+    }
+
+    pin(pinned) {
+      this.pinned = pinned;
+      if (this.shown) this.paint();
     }
 
     /** Ask the server about the chosen token. */
     async look() {
       const at = this.chosen;
       this.button.disabled = true;
-      this.says.textContent = "The model writes the same words again …";
-      const said = await this.ask(at).catch(() => ({ error: "The server did not answer: try again." }));
+      this.says.textContent = ASKING;
+      const said = await this.explanations.get({ what: "explain", at });
       this.button.disabled = false;
-      if (!said.error) this.known.set(at, said);
+      if (!said.error) this.onKnow(said);
       if (at !== this.chosen) return; // another one was chosen meanwhile
       if (said.error) this.says.textContent = said.error;
       else this.show(said);
     }
 
     show(said) {
-      this.shown = said;
-      this.says.textContent = "Each layer’s likeliest word, had the output embedding read it in the place of the last; "
-        + "beside it the place of the word that was written.";
+      Object.assign(this, { shown: said, drawn: this.colours });
+      this.says.textContent = "First each layer’s likeliest words, had the output embedding read it in the place of the last. Below them where "
+        + "the word looked: choose words or patches to see which words of the answer looked there, or to cover them.";
+      this.tools.hidden = false;
+      this.views = [];
       this.row.replaceChildren(...this.lanes.map((lane) => this.side(lane, said)));
+      this.paint();
     }
 
     side(lane, said) {
@@ -75,48 +100,93 @@ const SinkTrackWhy = (() => {
       const lens = figure(side, lane.title, "layer by layer");
       lens.scale.box.remove();
       lens.box.append(layers(own.lens));
-      this.looked(figure(side, "Where it looked", ""), lane, own, said);
+      const plot = figure(side, "Where it looked", own.prompt.sinks.length ? "sinks (underlined) may lie beyond the scale" : "");
+      const looked = new Looked(plot, lane, own.prompt, said.at, this.visuals, (place) => this.select(place));
+      this.views.push({ lane, own, plot, looked });
       return side;
     }
 
-    /** The pictures and the words, shaded by the attention of a head or of the mean of some. */
-    looked(plot, lane, own, said) {
-      const [layerCount, headCount] = own.attention.shape;
-      const values = unpacked(own.attention.bytes);
-      const controls = make("div", "stv-controls");
-      const text = make("p", "stv-shaded");
-      Object.assign(text, { tabIndex: 0, role: "group", dir: "auto", ariaLabel: `${lane.title}: the words that it read, shaded by attention` });
-      plot.box.append(controls);
-      const pictures = this.pictures(plot, lane, own.prompt, said.at);
-      plot.box.append(text);
-      const paint = () => {
-        const row = attention(values, own.attention.shape, layer.value, head.value);
-        const high = row.reduce((most, value) => (value > most ? value : most), 1e-9);
-        plot.scale.show(0, high, heatMap(this.colours));
-        text.replaceChildren(...shaded(own.prompt, said.at, lane, row, high));
-        for (const { canvas, places, columns } of pictures) {
-          heat(canvas, Float32Array.from(places, (at) => row[at] || 0), columns, high, 0.8);
-        }
-      };
-      const layer = choose("Layer", lane, layerCount, paint);
-      const head = choose("Head", lane, headCount, paint);
-      controls.append(layer.parentNode, head.parentNode);
-      paint();
+    /** Choose a place of the prompt or leave it out again; null leaves all out. */
+    select(place) {
+      if (place === null) this.selected.clear();
+      else if (!this.selected.delete(place)) this.selected.add(place);
+      this.result.textContent = "";
+      this.paint();
     }
 
-    /** The pictures that were asked about, each with where its patches stand in the prompt. */
-    pictures(plot, lane, prompt, at) {
-      return (lane.maps ?? []).flatMap((map) => {
-        const visual = this.visuals[map.visual];
-        const places = prompt.parts.flatMap((part, place) => (part === visual.segment ? [place] : []));
-        const cells = map.rows * map.cols;
-        if (map.frames > 1 || places.length < cells) return [];
-        const { canvas } = pictured(plot, visual, () => `${lane.name}-token-${at + 1}-${visual.segment}-head`);
-        canvas.setAttribute("aria-label", `${lane.title}: where the chosen head looked in ${visual.title.toLowerCase()}`);
-        return [{ canvas, places: places.slice(0, cells), columns: map.cols }];
+    /** Shade everything by the pinned layer and head, and ask for what is missing. */
+    async paint() {
+      const { layer, head } = this.pinned;
+      const [said, asked] = [this.shown, { what: "looks", at: this.chosen, layer, head }];
+      const whole = this.views.every(({ own }) => this.explanations.numbers(own));
+      let looks = this.explanations.known(asked);
+      this.offer();
+      this.shade(looks);
+      if (looks || (whole && !this.selected.size)) return;
+      looks = await this.explanations.get(asked);
+      const still = said === this.shown && layer === this.pinned.layer && head === this.pinned.head;
+      if (!still) return;
+      if (looks.error) this.says.textContent = looks.error;
+      else this.shade(looks);
+    }
+
+    shade(looks) {
+      const { layer, head } = this.pinned;
+      const rows = this.views.map(({ lane, own }) => {
+        const read = looks ? looksOf(looks.lanes[lane.name]) : null;
+        const row = this.explanations.numbers(own)?.row(layer, head) ?? (read && lastRow(read));
+        return { row: row ?? new Float32Array(0), prompt: own.prompt, read };
+      });
+      const high = shared(rows);
+      this.views.forEach(({ plot, looked }, at) => {
+        plot.scale.show(0, high, SinkTrackOverlay.heatMap(this.colours ?? {}));
+        looked.paint(rows[at].row, high, this.selected);
+        looked.reverse(rows[at].read, this.selected);
       });
     }
+
+    /** Which probes can be asked now. */
+    offer() {
+      const { layer, head } = this.pinned;
+      const count = this.selected.size;
+      this.cover.disabled = !count;
+      this.cover.textContent = count > 1 ? `Cover these ${count}` : "Cover this";
+      this.cover.title = "Ask the plain model again with these words or patches hidden from it";
+      this.silence.disabled = layer === null || head === null;
+      this.silence.textContent = this.silence.disabled ? "Silence a head" : `Silence head ${layer}.${head}`;
+      this.silence.title = "Ask the plain model again with what this head gives taken away; choose a layer and a head before";
+      this.clear.hidden = !count;
+    }
+
+    /** Ask for the word's probability without a part of the prompt or a head, and say it. */
+    async without({ positions = [], heads = "" }) {
+      const at = this.chosen;
+      const lane = this.lanes.find((each) => each.name === this.after.value) ?? this.lanes[0];
+      this.result.textContent = ASKING;
+      const said = await this.explanations.get({ what: "without", at, lane: lane.name, positions, heads });
+      if (at !== this.chosen) return;
+      this.result.textContent = said.error ?? change(said, lane, at, positions.length);
+    }
   }
+
+  /** What became of a word, in a sentence. */
+  function change({ plain, without, instead }, lane, at, covered) {
+    const what = covered ? `these ${covered} ${covered > 1 ? "tokens" : "token"} covered`.replace("these 1 token", "this one") : "this head silenced";
+    const now = instead.map(({ text, probability }) => `${visible(text)} ${chance(probability)}`).join(", ");
+    return `After ${lane.title}’s words the plain model gives “${lane.nameOf(at)}” ${chance(plain)}; with ${what} ${chance(without)}. `
+      + `Likeliest then: ${now}.`;
+  }
+
+  const read = new WeakMap();
+
+  /** The rows of a lane as numbers, unpacked once; null for a lane that was not told of. */
+  function looksOf(packed) {
+    if (!packed) return null;
+    if (!read.has(packed)) read.set(packed, { values: unpacked(packed.bytes), shape: packed.shape, from: packed.from });
+    return read.get(packed);
+  }
+
+  const lastRow = ({ values, shape: [, keys] }) => values.subarray(values.length - keys);
 
   /** A table with the last layer first: its likeliest words, and the place of the one that was written. */
   function layers({ texts, probabilities, ranks }) {
@@ -129,69 +199,14 @@ const SinkTrackWhy = (() => {
     for (let layer = texts.length - 1; layer >= 0; layer--) {
       const row = body.insertRow();
       row.append(Object.assign(make("th", "", String(layer)), { scope: "row" }));
-      row.insertCell().textContent = texts[layer]
-        .map((word, at) => `${visible(word)} ${percent(probabilities[layer][at])}`).join(" · ");
+      row.insertCell().append(...texts[layer].flatMap((word, at) => [
+        at ? " · " : "", make("span", "stv-whole", `${visible(word)} ${chance(probabilities[layer][at])}`),
+      ]));
       row.insertCell().textContent = ranks[layer] === 1 ? "first" : `place ${ranks[layer].toLocaleString("en")}`;
       row.classList.toggle("stv-first", ranks[layer] === 1);
     }
     return table;
   }
 
-  function choose(title, lane, count, onChange) {
-    const label = make("label", "stv-input");
-    const select = make("select");
-    select.setAttribute("aria-label", `${lane.title}: ${title.toLowerCase()}`);
-    for (const value of [MEAN, ...Array(count).keys()]) {
-      select.append(Object.assign(make("option", "", value === MEAN ? "mean" : String(value)), { value }));
-    }
-    select.addEventListener("change", onChange);
-    label.append(make("span", "", title), select);
-    return select;
-  }
-
-  /** Two bytes a number, little-endian: 65534 stands for 1, and 65535 for no number. */
-  function unpacked(bytes) {
-    const raw = atob(bytes);
-    return Float32Array.from({ length: raw.length / 2 }, (_, i) => {
-      const step = raw.charCodeAt(2 * i) + 256 * raw.charCodeAt(2 * i + 1);
-      return step === 65535 ? NaN : step / 65534;
-    });
-  }
-
-  /** Attention of one layer and head, or the mean over those that are not chosen. */
-  function attention(values, [depth, width, keys], layer, head) {
-    const row = new Float32Array(keys);
-    const range = (chosen, count) => (chosen === MEAN ? [0, count] : [Number(chosen), Number(chosen) + 1]);
-    const [fromLayer, toLayer] = range(layer, depth);
-    const [fromHead, toHead] = range(head, width);
-    for (let l = fromLayer; l < toLayer; l++) {
-      for (let h = fromHead; h < toHead; h++) {
-        const start = (l * width + h) * keys;
-        for (let k = 0; k < keys; k++) row[k] += values[start + k];
-      }
-    }
-    const count = (toLayer - fromLayer) * (toHead - fromHead);
-    return row.map((value) => value / count);
-  }
-
-  /** The prompt's and the answer's words, each with its attention behind it; pictures stand apart. */
-  function shaded(prompt, at, lane, row, high) {
-    const sinks = new Set(prompt.sinks);
-    const spans = [];
-    const add = (text, value, title, name) => {
-      const span = make("span", name, text);
-      const gone = Number.isNaN(value);
-      span.style.setProperty("--stv-share", gone ? 0 : value / high);
-      span.title = `${title} · ${gone ? "no longer in view" : value.toFixed(4)}`;
-      spans.push(span);
-    };
-    prompt.texts.forEach((word, place) => {
-      if (word === null) return;
-      add(visible(word), row[place], prompt.titles[prompt.parts[place]], sinks.has(place) ? "stv-sink-word" : "");
-    });
-    for (let t = 0; t < at; t++) add(lane.nameOf(t), row[prompt.texts.length + t], "written before", "stv-own-word");
-    return spans;
-  }
-
-  return { Why, attention, unpacked, layers };
+  return { Why, change, layers };
 })();
