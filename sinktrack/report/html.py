@@ -47,6 +47,7 @@ def render(data: dict[str, Any]) -> str:
     kinds = {lane["method"]["kind"] for lane in data["lanes"] if lane.get("method")}
     return _TEMPLATES.get_template("report.html").render(
         data,
+        facts=_facts(data),
         summary=f"One question, {count}: {', '.join(titles)}.",
         shown=_shown(data),
         sinktrack="sinktrack" in kinds,
@@ -55,6 +56,20 @@ def render(data: dict[str, Any]) -> str:
         # A "<" could end the script element, so that it travels as its JSON escape.
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
     )
+
+
+def _facts(data: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return all that the answers depend on: titles, and what stands under each."""
+    made = {"model": data["model"], "revision": data["revision"], "date": data["made"]}
+    found = [
+        ("Settings", data["settings"]),
+        ("Model", {name: value for name, value in made.items() if value}),
+        ("Versions", data["versions"]),
+    ]
+    for lane in data["lanes"]:
+        if lane["method"]:
+            found.append((f"Method: {lane['title']}", lane["method"]))
+    return found
 
 
 def _shown(data: dict[str, Any]) -> list[dict[str, Any]]:
@@ -75,7 +90,11 @@ def _words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {each}" for key, each in value.items())
+        return ", ".join(f"{key} {_words(each)}" for key, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_words, value)) or "none"
+    if isinstance(value, float):
+        return f"{value:g}"
     return "not set" if value is None else str(value)
 
 

@@ -87,6 +87,8 @@ def payload(comparison: Comparison) -> dict[str, Any]:
     plain = next((a.trace for a in answers if a.method is None and a.trace), traces[0])
     return {
         "model": comparison.model_name,
+        "revision": comparison.revision,
+        "made": comparison.made,
         "question": comparison.question,
         "passage": comparison.passage,
         "turns": _earlier_turns(comparison),
@@ -343,7 +345,8 @@ def upgraded(data: dict[str, Any]) -> dict[str, Any]:
     Payloads that were stored before prompts could have any parts know one picture, one question and
     SinkTrack alone. What they do not hold, such as what a write was made of, stays away.
     """
-    data = dict(data)  # what is no object is refused here
+    # What is no object is refused here; the date was not always kept.
+    data = {"revision": "", "made": ""} | dict(data)
     if "segments" in data:
         return data
     pictured = ["image"] if data.get("picture") else []
