@@ -5,11 +5,10 @@ from typing import Any
 
 import gradio as gr
 
-from app.compare import stage
 from app.compare.examples import read_examples
-from app.compare.handlers import NUM_DOWNLOADS, refuse_while_answering
+from app.compare.handlers import refuse_while_answering
 from app.compare.inputs import Inputs
-from app.compare.method_inputs import MethodControls
+from app.compare.method_inputs import MethodControls, chosen
 from app.compare.talk_controls import TalkControls
 from app.compare.uploads import more_files_input, picture_input
 from app.compare.viewer import example_list
@@ -102,6 +101,21 @@ class Controls:
             **{name: values[component] for name, component in self._decoding.items()},
         )
 
+    def filled(self, inputs: Inputs) -> list[Any]:
+        """Return the values of `inputs` from which `read` gives these, all but the history."""
+        decoding = [getattr(inputs, name) for name in self._decoding]
+        return [
+            inputs.picture,
+            inputs.question,
+            inputs.passage,
+            list(inputs.more) or None,
+            inputs.system,
+            *decoding,
+            inputs.window,
+            inputs.first_tokens,
+            chosen(inputs.methods),
+        ]
+
     def arrived(self) -> list[Any]:
         """Return the updates of `on_arrival` for the model that is there now."""
         sees = self._engine.reads_pictures
@@ -120,11 +134,7 @@ class Controls:
             raise toast("There is no such example: choose one of those shown.")
         example = self._found[index][0]
         filled = (str(example.picture), example.question, "", None, example.window, example.sinks)
-        comparison = example.comparison()
-        if comparison is None:
-            return *filled, gr.skip(), *(gr.skip() for _ in range(NUM_DOWNLOADS))
-        downloads = [gr.update(interactive=False)] * NUM_DOWNLOADS
-        return *filled, stage.stored(comparison), *downloads
+        return *filled, example.comparison()
 
     def _fill(self, values: Mapping[Any, Any]) -> str:
         """Choose methods that fit what a visitor is about to ask."""

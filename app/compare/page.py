@@ -11,14 +11,18 @@ import gradio as gr
 
 from app.compare.card import model_card
 from app.compare.controls import EMPTY, Controls
-from app.compare.handlers import NUM_DOWNLOADS, CompareHandlers
+from app.compare.gallery import Gallery
+from app.compare.handlers import CompareHandlers
 from app.compare.inputs import Inputs
+from app.compare.keeping import Keeping
+from app.compare.shelf import Shelf, folder_of
+from app.compare.take import Take
 from app.compare.viewer import answer_viewer
 from app.shared.engine import Engine
 from app.shared.only_uploads import only_uploads
 from app.shared.settings import Settings
 from app.shared.stop_flag import StopFlag, remove_stale_flags
-from app.shared.ui import FILE_AGE, component_json, launch
+from app.shared.ui import FILE_AGE, launch
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -36,35 +40,50 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
     page = gr.Blocks(title="SinkTrack", delete_cache=(600, FILE_AGE))
     with page:
         top = gr.HTML(_header(engine), apply_default_css=False, elem_id="top")
+        downloads = [
+            gr.DownloadButton(text, interactive=False, elem_id=name, render=False)
+            for name, text in (
+                ("report", "Report"),
+                ("traces", "Traces"),
+                ("replay", "Replay file"),
+            )
+        ]
+        report = downloads[0]
+        take = Take(report.GRADIO_CACHE, report.temp_files, Shelf(folder_of(settings.keep)))
+        compare = CompareHandlers(engine, take)
+        gallery = None if settings.gallery is None else Gallery(Path(settings.gallery))
+        keeping = Keeping(engine, compare, take, gallery)
         with gr.Row(elem_id="columns"):
             with gr.Column(scale=4, min_width=300, elem_id="inputs"):
                 controls = Controls(engine)
+                keeping.lay_out_open()
             with gr.Column(scale=9, min_width=320, elem_id="answers"):
-                downloads = [
-                    gr.DownloadButton(text, interactive=False, elem_id=name, render=False)
-                    for name, text in (
-                        ("report", "Report"),
-                        ("traces", "Traces"),
-                        ("replay", "Replay file"),
-                    )
-                ]
-                report = downloads[0]
-                compare = CompareHandlers(engine, report.GRADIO_CACHE, report.temp_files)
+                with gr.Row(elem_id="take"):
+                    for download in downloads:
+                        download.render()
+                    keeping.lay_out_link()
+                keeping.lay_out_share()
 
                 def why(asked: Any) -> dict[str, Any]:  # Gradio marks it, which no method admits
                     return compare.why(asked)
 
                 viewer = answer_viewer(compare.idle(), why)
-                with gr.Row(elem_id="take"):
-                    for download in downloads:
-                        download.render()
-        _wire(compare, controls, viewer, downloads)
+        taken = [*downloads, keeping.link, keeping.share]
+        _wire(compare, controls, viewer, taken, keeping)
         page.load(
             # seen as a generator, which no lambda is
-            partial(_arriving, engine, compare, controls),
+            partial(_arriving, engine, controls),
             None,
-            [top, viewer, *controls.on_arrival],
+            [top, *controls.on_arrival],
             concurrency_limit=None,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        page.load(
+            keeping.arriving,
+            None,
+            [viewer, *taken],
+            queue=False,
             show_progress="hidden",
             api_visibility="private",
         )
@@ -79,7 +98,7 @@ def serve(engine: Engine, settings: Settings) -> gr.Blocks:
     """Serve the page, and return at once; `block_thread` of what is returned waits for its end."""
     remove_stale_flags()
     page = build(engine, settings)
-    styles, scripts = ("compare.css", "picker.css"), ("compare.js", "picker.js")
+    styles, scripts = ("compare.css", "picker.css"), ("compare.js", "picker.js", "share.js")
     launch(
         page,
         settings,
@@ -111,28 +130,24 @@ def _header(engine: Engine, state: str = "") -> str:
     )
 
 
-def _arriving(
-    engine: Engine, compare: CompareHandlers, controls: Controls
-) -> Iterator[tuple[Any, ...]]:
-    """Yield the page's head while the model loads and once it is there, viewer and controls."""
+def _arriving(engine: Engine, controls: Controls) -> Iterator[tuple[Any, ...]]:
+    """Yield the page's head while the model loads and once it is there, and controls."""
     began = time.monotonic()
     unchanged = [gr.skip()] * len(controls.on_arrival)
-    # The viewer at once or not at all: a visitor may soon have asked, and then it shows the answer.
-    if engine.ready:
-        yield _header(engine), component_json(compare.idle()), *unchanged
     while not engine.ready:
         doing = engine.loading and f"{html.escape(engine.loading)}, "
         head = _header(engine, f", loading: {doing}{time.monotonic() - began:.0f} seconds so far")
-        yield head, gr.skip(), *unchanged
+        yield head, *unchanged
         time.sleep(1)
-    yield _header(engine), gr.skip(), *controls.arrived()
+    yield _header(engine), *controls.arrived()
 
 
 def _wire(
     compare: CompareHandlers,
     controls: Controls,
     viewer: gr.HTML,
-    downloads: list[gr.DownloadButton],
+    taken: list[Any],
+    keeping: Keeping,
 ) -> None:
     """Connect Ask, Enter, Stop and the examples."""
     flag = gr.State()
@@ -143,15 +158,12 @@ def _wire(
     def buttons(running: bool) -> list[Any]:
         return [gr.update(interactive=not running), gr.update(interactive=running)]
 
-    def no_downloads() -> list[Any]:
-        return [gr.update(interactive=False)] * NUM_DOWNLOADS
-
     def read(values: dict[Any, Any]) -> Inputs:
         return controls.read(values, values[talk.history])
 
     def begin(values: dict[Any, Any]) -> tuple[Any, ...]:
         begun = compare.begin(values[flag], read(values))
-        return *begun, *buttons(True), *no_downloads(), None, *talk.offer(None)
+        return *begun, *buttons(True), *keeping.nothing(), None, *talk.offer(None)
 
     def answer(values: dict[Any, Any]) -> Iterator[tuple[Any, ...]]:
         yield from compare.answer(values[flag], read(values))
@@ -161,7 +173,7 @@ def _wire(
         [ask.click, controls.question.submit],
         begin,
         inputs,
-        [viewer, flag, ask, stop, *downloads, talk.finished, *talk.offered],
+        [viewer, flag, ask, stop, *taken, talk.finished, *talk.offered],
         concurrency_limit=None,  # in the queue, where a refusal reaches the visitor as a message
         show_progress="hidden",
         api_visibility="private",
@@ -169,7 +181,7 @@ def _wire(
     answered = begun.success(
         answer,
         inputs,
-        [viewer, *downloads, talk.finished],
+        [viewer, *taken, talk.finished],
         concurrency_limit=None,
         show_progress="hidden",
         api_visibility="private",
@@ -184,11 +196,12 @@ def _wire(
         lambda flag: [compare.abandoned(flag), *buttons(False)], flag, [viewer, ask, stop], **quick
     )
     stop.click(compare.stop, flag, stop, **quick)
-    _wire_talk(controls, flag, viewer, downloads)
+    _wire_talk(controls, flag, viewer, taken, keeping)
+    _wire_keeping(controls, flag, viewer, taken, keeping)
 
 
 def _wire_talk(
-    controls: Controls, flag: gr.State, viewer: gr.HTML, downloads: list[gr.DownloadButton]
+    controls: Controls, flag: gr.State, viewer: gr.HTML, taken: list[Any], keeping: Keeping
 ) -> None:
     """Connect what goes on from an answer, and what begins anew."""
     talk = controls.talk
@@ -203,13 +216,45 @@ def _wire_talk(
         return *talk.start_anew(running), controls.picture_shown(), *EMPTY
 
     def choose(running: StopFlag | None, event: gr.EventData) -> tuple[Any, ...]:
-        chosen = controls.choose(running, event)
-        return *talk.start_anew(running), controls.picture_shown(), *chosen
+        *filled, comparison = controls.choose(running, event)
+        shown = keeping.example(comparison)
+        return *talk.start_anew(running), controls.picture_shown(), *filled, *shown
 
     followed = talk.follow.click(go_on, [flag, talk.finished, talk.choice], outputs, **quick)
     followed.success(None, None, None, js="() => SinkTrackPage.askNext()")
     talk.anew.click(start_anew, flag, outputs, **quick)
     if controls.examples is not None:
         # a comparison that was stored is shown at once, whatever the model is doing
-        shown = [*outputs, *controls.window, viewer, *downloads]
+        shown = [*outputs, *controls.window, viewer, *taken]
         controls.examples.choose(choose, flag, shown, **quick)
+
+
+def _wire_keeping(
+    controls: Controls, flag: gr.State, viewer: gr.HTML, taken: list[Any], keeping: Keeping
+) -> None:
+    """Connect what opens a file, and the gallery."""
+    talk = controls.talk
+    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    filled = [controls.picture_box, *talk.shown, *controls.inputs]
+
+    def open_file(running: StopFlag | None, path: str | None) -> tuple[Any, ...]:
+        shown, found = keeping.open(running, path)
+        if found is None:
+            return None, *shown, *[gr.skip()] * len(filled)
+        inputs, history = found
+        values = controls.filled(inputs)
+        return None, *shown, controls.picture_shown(), *talk.resume(history), *values
+
+    keeping.file.upload(
+        open_file,
+        [flag, keeping.file],
+        [keeping.file, viewer, *taken, *filled],
+        concurrency_limit=None,  # in the queue, where a refusal reaches the visitor as a message
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    if keeping.add is not None:
+        keeping.shelves.choose(keeping.choose, flag, [viewer, *taken], **quick)
+        kept = [keeping.title, keeping.shelves]
+        for event in (keeping.add.click, keeping.title.submit):
+            event(keeping.keep, [keeping.title, keeping.share], kept, **quick)

@@ -43,6 +43,19 @@ def stored(comparison: dict[str, Any]) -> str:
     return finished(status, comparison, [])
 
 
+def saved(status: str, answers: list[dict[str, str]], notices: list[str]) -> str:
+    """Return the viewer's value with answers that were kept without a recording.
+
+    Args:
+        status: Where they come from.
+        answers: "name", "title", "subtitle" and "text" of each.
+        notices: Sentences.
+    """
+    lanes = [answer | {"hint": "The text was not kept.", "writing": False} for answer in answers]
+    state = {"status": status, "busy": False, "notices": notices, "lanes": lanes}
+    return component_json(state)
+
+
 def in_words(event: Progress) -> str:
     """Say in plain words what is going on."""
     match event:

@@ -67,6 +67,10 @@ class TalkControls:
         refuse_while_answering(running)
         return self._set(())
 
+    def resume(self, history: tuple[Exchange, ...]) -> tuple[Any, ...]:
+        """Return the values of `shown` for a conversation that comes from elsewhere."""
+        return self._set(history)
+
     def _set(self, history: tuple[Exchange, ...]) -> tuple[Any, ...]:
         return (
             history,

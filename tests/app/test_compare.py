@@ -142,7 +142,7 @@ def test_a_report_that_cannot_be_kept_leaves_the_answer(compare, picture, monkey
     def full(*args: Any) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.compare.handlers.save_bytes_to_cache", full)
+    monkeypatch.setattr("app.compare.take.save_bytes_to_cache", full)
     shown, files = finished(ask(compare, picture))
     assert "payload" in shown
     assert [file["interactive"] for file in files] == [False] * 3
