@@ -179,7 +179,7 @@ class Keeping:
         status = f"From {Path(path).name}, answered by {told['model']}.{again}"
         if found.payload is not None:
             notices = [*found.payload["notices"], *remarks]
-            value = stage.finished(status, found.payload, notices)
+            value = stage.finished(status, found.payload, notices, opened=True)
             return (value, *self._take.stored(found.payload)), filled
         assert found.replay is not None  # a file is one or the other
         value = stage.saved(status, _answers(found.replay), remarks)
@@ -194,7 +194,7 @@ class Keeping:
         taken = self._take.stored(comparison, name)  # before maps go elsewhere
         self._take.place(comparison, kept.large_maps)
         sentence = status.format(model=comparison["model"])
-        return stage.finished(sentence, comparison, comparison["notices"]), *taken
+        return stage.finished(sentence, comparison, comparison["notices"], opened=True), *taken
 
     def _filled(self, replay: Replay) -> tuple[Filled, list[str]]:
         """Return what a file fills in, and what the page cannot set.

@@ -29,10 +29,23 @@ def growing(
 
 
 def finished(
-    status: str, comparison: dict[str, Any], notices: list[str], key: str | None = None
+    status: str,
+    comparison: dict[str, Any],
+    notices: list[str],
+    key: str | None = None,
+    *,
+    opened: bool = False,
 ) -> str:
-    """Return the viewer's value with a comparison, and under which key the engine explains it."""
-    state = {"status": status, "busy": False, "notices": notices, "key": key}
+    """Return the viewer's value with a comparison.
+
+    Args:
+        status: Where it comes from.
+        comparison: A payload.
+        notices: Sentences.
+        key: Under which the engine explains it.
+        opened: Whether it was made before, so that a small screen goes to it.
+    """
+    state = {"status": status, "busy": False, "notices": notices, "key": key, "began": opened}
     return component_json(state | {"payload": json.dumps(comparison, allow_nan=False)})
 
 
@@ -53,7 +66,7 @@ def saved(status: str, answers: list[dict[str, str]], notices: list[str]) -> str
     """
     lanes = [answer | {"hint": "The text was not kept.", "writing": False} for answer in answers]
     state = {"status": status, "busy": False, "notices": notices, "lanes": lanes}
-    return component_json(state)
+    return component_json(state | {"began": True})
 
 
 def in_words(event: Progress) -> str:

@@ -19,7 +19,7 @@ _VIEWER = Path(__file__).parent / "viewer"
 _MOST_FRAMES = 8  # of a video beside the question; the viewer has all of them
 # Each script may use those before it.
 _SCRIPTS = (
-    *("colour", "dom", "data", "heatmap", "save", "overlay"),
+    *("colour", "dom", "data", "heatmap", "figure", "save", "overlay"),
     *("asked", "moved", "card", "attention", "nearly", "why", "token", "drift", "anchor", "viewer"),
 )
 

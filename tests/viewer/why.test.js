@@ -6,7 +6,7 @@ const { FakeElement } = require("./elements.js");
 const { load } = require("./load.js");
 
 const { LaneData } = load("colour", "dom", "data");
-load("save", "overlay");
+load("figure", "save", "overlay");
 const { Why, attention, unpacked } = load("why");
 
 const lane = new LaneData({

@@ -72,11 +72,11 @@ const SinkTrackToken = (() => {
       });
       detail.map.canvas.setAttribute("role", "img");
       detail.box.append(detail.readout);
-      SinkTrackSave.add(detail.caption, () => ({
-        name: `${lane.name}-token-${this.chosen + 1}-heads`,
-        title: `${lane.title}: attention to BOS of token ${this.chosen + 1}, layers by heads`,
-        map: detail.map,
-      }));
+      SinkTrackSave.add(detail.caption, () => [
+        `${lane.name}-token-${this.chosen + 1}-heads`,
+        SinkTrackFigure.heatmap(detail.map, `${lane.title}: attention to BOS of token ${this.chosen + 1} “${lane.nameOf(this.chosen)}”`,
+          "attention to the first token (BOS), as a share of 1"),
+      ]);
       return side;
     }
 

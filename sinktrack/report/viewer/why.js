@@ -7,6 +7,7 @@ const SinkTrackWhy = (() => {
   const { make, visible, percent, section, figure, ofLane } = SinkTrackDom;
   const { heat, heatMap, pictured } = SinkTrackOverlay;
   const MEAN = "mean";
+  const FIRST = "first";
 
   class Why {
     /**
@@ -75,6 +76,11 @@ const SinkTrackWhy = (() => {
       const lens = figure(side, lane.title, "layer by layer");
       lens.scale.box.remove();
       lens.box.append(layers(own.lens));
+      SinkTrackSave.add(lens.caption, () => [`${lane.name}-token-${said.at + 1}-lens`, SinkTrackFigure.table({
+        title: `${lane.title}: what each layer would have said at token ${said.at + 1}`,
+        note: "The output embedding reads every layer’s state in the place of the last one.",
+        ...rowsOf(own.lens),
+      })]);
       this.looked(figure(side, "Where it looked", ""), lane, own, said);
       return side;
     }
@@ -93,6 +99,7 @@ const SinkTrackWhy = (() => {
         const row = attention(values, own.attention.shape, layer.value, head.value);
         const high = row.reduce((most, value) => (value > most ? value : most), 1e-9);
         plot.scale.show(0, high, heatMap(this.colours));
+        plot.box.dataset.saved = `${lane.title}: where token ${said.at + 1} “${lane.nameOf(said.at)}” looked, layer ${layer.value}, head ${head.value}`;
         text.replaceChildren(...shaded(own.prompt, said.at, lane, row, high));
         for (const { canvas, places, columns } of pictures) {
           heat(canvas, Float32Array.from(places, (at) => row[at] || 0), columns, high, 0.8);
@@ -122,19 +129,27 @@ const SinkTrackWhy = (() => {
   function layers({ texts, probabilities, ranks }) {
     const table = make("table", "stv-lens");
     const head = table.createTHead().insertRow();
-    for (const title of ["Layer", "Would have said", "Written word"]) {
-      head.append(Object.assign(make("th", "", title), { scope: "col" }));
-    }
+    const { heads, rows } = rowsOf({ texts, probabilities, ranks });
+    for (const title of heads) head.append(Object.assign(make("th", "", title), { scope: "col" }));
     const body = table.createTBody();
-    for (let layer = texts.length - 1; layer >= 0; layer--) {
+    for (const [layer, said, place] of rows) {
       const row = body.insertRow();
-      row.append(Object.assign(make("th", "", String(layer)), { scope: "row" }));
-      row.insertCell().textContent = texts[layer]
-        .map((word, at) => `${visible(word)} ${percent(probabilities[layer][at])}`).join(" · ");
-      row.insertCell().textContent = ranks[layer] === 1 ? "first" : `place ${ranks[layer].toLocaleString("en")}`;
-      row.classList.toggle("stv-first", ranks[layer] === 1);
+      row.append(Object.assign(make("th", "", layer), { scope: "row" }));
+      row.insertCell().textContent = said;
+      row.insertCell().textContent = place;
+      row.classList.toggle("stv-first", place === FIRST);
     }
     return table;
+  }
+
+  /** The same as texts: the names of the columns, and the rows. */
+  function rowsOf({ texts, probabilities, ranks }) {
+    const rows = texts.map((words, layer) => [
+      String(layer),
+      words.map((word, at) => `${visible(word)} ${percent(probabilities[layer][at])}`).join(" · "),
+      ranks[layer] === 1 ? FIRST : `place ${ranks[layer].toLocaleString("en")}`,
+    ]);
+    return { heads: ["Layer", "Would have said", "Written word"], rows: rows.reverse() };
   }
 
   function choose(title, lane, count, onChange) {
