@@ -268,9 +268,12 @@ _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
 def _not_set(decoding: Decoding, inputs: Inputs, model: str, here: str) -> list[str]:
     """Return sentences on what a new answer will not do as the file's did."""
     said = [] if model == here else [f"A new answer is {here}’s, not {model}’s."]
-    for name, limit in (("max_new_tokens", inputs.max_new_tokens), ("seed", inputs.seed)):
-        if getattr(decoding, name) != limit:
-            said.append(f"{name} was {getattr(decoding, name)}, and is {limit} here.")
+    for title, before, now in (
+        ("longest answer", decoding.max_new_tokens, inputs.max_new_tokens),
+        ("seed", decoding.seed, inputs.seed),
+    ):
+        if before != now:
+            said.append(f"The {title} was {before}; {now} here.")
     if decoding.do_sample and (decoding.temperature or 1.0) != inputs.temperature:
         said.append(f"The temperature was {decoding.temperature:g}; {inputs.temperature:g} here.")
     others = [

@@ -48,7 +48,7 @@ def exactly(count: int, each: Reader) -> Reader:
     """Return what reads a list of so many entries."""
 
     def read(value: Any, where: str) -> list[Any]:
-        if len(items(value, where, max(count, 1))) != count:
+        if len(items(value, where, _MOST_CELLS)) != count:
             raise ReplayError(f"{where} has {len(value)} entries, but must have {count}.")
         return listed(value, where, count, each)
 

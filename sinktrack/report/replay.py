@@ -151,7 +151,7 @@ def saved_json(content: bytes, name: str | Path) -> dict[str, Any]:
             if len(found) != 1:
                 raise ReplayError(f"{name} is a web page, but no report: choose another file.")
             text = found[0]
-        data = json.loads(text, parse_constant=_no_number)
+        data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ReplayError(f"No saved comparison could be read from {name}: {error}.") from error
     if not isinstance(data, dict) or not (is_replay(data) or "lanes" in data):
@@ -162,10 +162,6 @@ def saved_json(content: bytes, name: str | Path) -> dict[str, Any]:
 def is_replay(data: dict[str, Any]) -> bool:
     """Tell what `record` made from what `sinktrack.report.payload` made."""
     return data.get("format") in (FORMAT, _BEFORE)
-
-
-def _no_number(said: str) -> Any:
-    raise ValueError(f"it says {said} where a number must be")
 
 
 def replay_of(data: dict[str, Any], name: str | Path) -> Replay:

@@ -15,7 +15,6 @@ const SinkTrackFigure = (() => {
   const SOFT = "#58646a";
   const LINE = "#c9cfcc";
   const HIDDEN = "rgb(128 128 128)";
-  let gradients = 0;
 
   /** How wide a text is about; nothing is laid out here. */
   const wide = (text, size) => [...text].length * size * 0.58;
@@ -89,16 +88,14 @@ const SinkTrackFigure = (() => {
 
     /** A bar of colours with a number at each end, and what it stands for. */
     ramp(low, high, map, of) {
-      const id = `sinktrack-ramp-${gradients++}`;
-      const gradient = this.add("linearGradient", { id });
-      for (let i = 0; i <= 16; i++) {
-        const colour = SinkTrackColour.css(map, Math.round((i / 16) * 254));
-        gradient.append(draw("stop", { offset: i / 16, "stop-color": colour }));
-      }
       this.y += 14;
       const start = PAD + wide(low, 11) + 6;
       this.text(PAD, this.y, low);
-      this.add("rect", { x: start, y: this.y - 9, width: 110, height: 10, fill: `url(#${id})`, stroke: LINE, "stroke-width": 0.5 });
+      for (let i = 0; i < 55; i++) { // no gradient: its id would clash with that of another figure in one paper
+        const fill = SinkTrackColour.css(map, Math.round((i / 54) * 254));
+        this.add("rect", { x: start + 2 * i, y: this.y - 9, width: 2, height: 10, fill, "shape-rendering": "crispEdges" });
+      }
+      this.add("rect", { x: start, y: this.y - 9, width: 110, height: 10, fill: "none", stroke: LINE, "stroke-width": 0.5 });
       this.text(start + 116, this.y, high);
       for (const line of wrapped(of, this.width - 2 * PAD, 11)) {
         this.y += 15;

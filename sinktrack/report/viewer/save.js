@@ -23,7 +23,7 @@ const SinkTrackSave = (() => {
     const [width, height] = ["width", "height"].map((side) => Number(figure.getAttribute(side)));
     const fine = Math.min(FINE, WIDEST / width, WIDEST / height);
     const image = make("img");
-    image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(written(figure))}`;
+    image.setAttribute("src", `data:image/svg+xml;charset=utf-8,${encodeURIComponent(written(figure))}`);
     await image.decode();
     const canvas = make("canvas");
     [canvas.width, canvas.height] = [width * fine, height * fine].map(Math.round);
