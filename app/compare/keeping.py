@@ -64,7 +64,7 @@ class Keeping:
         with gr.Accordion("Open a comparison", open=False, elem_id="open"):
             self.file = comparison_input()
         if self._gallery is not None:
-            self.shelves = gallery_list(self._gallery.listed())
+            self.shelves = gallery_list([])
 
     def lay_out_link(self) -> None:
         """Lay out the button that copies the address; must be called inside a row."""
@@ -77,6 +77,7 @@ class Keeping:
         if self._gallery is not None:
             with gr.Row(elem_id="into-gallery"):
                 self.title = gr.Textbox(
+                    min_width=140,
                     placeholder="Title, for the gallery",
                     max_length=LONGEST_TITLE,
                     show_label=False,
@@ -84,7 +85,13 @@ class Keeping:
                     elem_id="gallery-title",
                     html_attributes=gr.InputHTMLAttributes(autocomplete="off"),
                 )
-                self.add = gr.Button("Keep in the gallery", elem_id="gallery-add")
+                self.add = gr.Button(
+                    "Keep in the gallery", scale=0, min_width=170, elem_id="gallery-add"
+                )
+
+    def listed(self) -> str:
+        """Return the value of `shelves`, for someone who opens the page."""
+        return component_json([] if self._gallery is None else self._gallery.listed())
 
     def arriving(self, request: gr.Request) -> tuple[Any, ...]:
         """Return the viewer's value and what can be taken, for someone who opens the page."""
@@ -144,7 +151,7 @@ class Keeping:
             self._gallery.add(title, content, today)
         except SinkTrackError as error:
             raise toast(str(error)) from error
-        return "", component_json(self._gallery.listed())
+        return "", self.listed()
 
     def open(self, running: StopFlag | None, path: str | None) -> tuple[Any, Filled | None]:
         """Open a file.

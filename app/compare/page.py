@@ -87,6 +87,15 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
             show_progress="hidden",
             api_visibility="private",
         )
+        if keeping.shelves is not None:
+            page.load(
+                keeping.listed,
+                None,
+                keeping.shelves,
+                queue=False,
+                show_progress="hidden",
+                api_visibility="private",
+            )
     only_uploads(page)
     # Visitors wait in the engine's queue, which tells them how many are before them. Without
     # api_open=False each handler also answers plain POST requests that pass Gradio's queue by.

@@ -65,7 +65,7 @@ def comparison_input() -> gr.File:
         label="A report, a replay file, or an example’s data",
         file_count="single",
         file_types=[".html", ".json"],
-        height=110,
+        height=160,
         elem_id="open-file",
     )
 

@@ -126,12 +126,12 @@ def once(names: list[str], where: str) -> frozenset[str]:
 
 def plain(value: Any, where: str) -> dict[str, Any]:
     """Return an object of settings, whatever they are, if it is small."""
-    value = mapping(value, where, 200)
-    _check_plain(value, where, _DEPTH)
-    written = json.dumps(value)
+    settings = mapping(value, where, 200)
+    _check_plain(settings, where, _DEPTH)
+    written = json.dumps(settings)
     if len(written) > _LONGEST:
         raise ReplayError(f"{where} has {len(written)} characters; the limit is {_LONGEST}.")
-    return value
+    return settings
 
 
 def _check_plain(value: Any, where: str, depth: int) -> None:

@@ -41,7 +41,7 @@ def restarted(tmp_path):
 
 
 def test_a_link_shows_the_same_comparison_to_others_even_after_a_restart(
-    visit, restarted, picture, tmp_path
+    restarted, visit, picture, tmp_path
 ):
     url = restarted()
     visitor = visit(url)
@@ -67,7 +67,10 @@ def test_a_link_shows_the_same_comparison_to_others_even_after_a_restart(
     page.click("#gallery-add")
     expect(page.locator("#gallery .st-example")).to_contain_text(HOSTILE)
 
-    page.close()  # it would complain that its server goes
+    second = visit(url)
+    expect(second.page.locator("#gallery .st-example")).to_contain_text(HOSTILE)
+    for each in (page, second.page):
+        each.close()  # they would complain that their server goes
     name = address.partition("?")[2]
     again = restarted()
     other = visit(f"{again}/?{name}")

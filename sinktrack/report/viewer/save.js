@@ -74,13 +74,14 @@ const SinkTrackSave = (() => {
     const all = (name) => found.flatMap((box) => [box.querySelector(name)?.textContent]).filter(Boolean);
     const section = own.closest("section.stv-section")?.querySelector(".stv-title")?.textContent;
     const texts = (name) => [...new Set(all(name))];
+    const notes = texts(":scope > figcaption > .stv-note");
     const value = (name) => found.map((box) => box.querySelector(`:scope > figcaption ${name}`)?.textContent).find(Boolean) ?? "";
     return {
       title: own.dataset.saved ?? [section, ...texts(":scope > figcaption .stv-heading")].filter(Boolean).join(" · "),
       note: texts(":scope > .stv-readout > .stv-chosen").join(" "),
       low: value(".stv-low"),
       high: value(".stv-high"),
-      of: texts(":scope > figcaption > .stv-note").concat("as a share of 1").join(", "),
+      of: [...(notes.length ? notes : ["attention"]), "as a share of 1"].join(", "),
     };
   }
 
