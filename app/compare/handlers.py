@@ -106,8 +106,10 @@ class CompareHandlers:
                     answered = Finished.of(request, comparison)
                     seconds = time.monotonic() - began
                     value, report = self._finished(event, comparison, seconds, notices)
+                    yield value, *unchanged[1:], answered
+                    # after the answer is shown, because large maps take a while to be kept
                     taken = self._take.answered(event.payload, event.large_maps)
-                    yield value, *taken, answered
+                    yield gr.skip(), *taken, gr.skip()
                 case FilesReady():
                     yield gr.skip(), *self._take.ready(report, event), gr.skip()
                 case Refused() | Failed():

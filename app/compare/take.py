@@ -109,7 +109,10 @@ class Take:
         )
 
 
-_NO_ADDRESS = "This comparison has no link, because it is too large to be kept: send its report."
+_NO_ADDRESS = (
+    "This comparison has no link: it is too large to be kept, or the server’s disk is full. Send its "
+    "report."
+)
 
 
 def said(name: str, *sentences: str) -> str:
