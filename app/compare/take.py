@@ -110,8 +110,8 @@ class Take:
 
 
 _NO_ADDRESS = (
-    "This comparison has no link: it is too large to be kept, or the server’s disk is full. Send its "
-    "report."
+    "This comparison has no link: it is too large to be kept, or the server’s disk is full. Send "
+    "its report."
 )
 
 
