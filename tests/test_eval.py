@@ -5,7 +5,6 @@ import sys
 from dataclasses import replace
 
 import pytest
-import torch
 from PIL import Image
 
 import sinktrack
@@ -420,10 +419,5 @@ def test_the_reference_answer_of_every_task_scores_best(name):
         scores = task.score(item, item.answer)
         best = next(measure for measure in ("accuracy", "exact", "F1") if measure in scores)
         assert scores[best] == (1.0, 1.0)
-        for image in item.images:
-            assert torch.equal(
-                torch.frombuffer(bytearray(image().tobytes()), dtype=torch.uint8),
-                torch.frombuffer(
-                    bytearray(again[items.index(item)].image().tobytes()), dtype=torch.uint8
-                ),
-            )
+        drawn = [image().tobytes() for image in item.images]
+        assert drawn == [image().tobytes() for image in again[items.index(item)].images]

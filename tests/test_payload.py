@@ -14,6 +14,7 @@ from PIL import Image
 
 import sinktrack
 from sinktrack.methods import create, from_dict
+from sinktrack.report.html import render
 from sinktrack.report.payload import (
     SINK_PATCH,
     lane_title,
@@ -323,3 +324,25 @@ def test_what_is_no_payload_is_not_upgraded():
     for nothing in ([], None, "text", {}, {"lanes": ["x"]}):
         with pytest.raises((TypeError, KeyError, ValueError)):
             upgraded(nothing)
+
+
+def test_a_comparison_of_texts_alone_has_nothing_of_pictures(checkpoint):
+    """Neither to colour by, nor to look at, nor drawn or named in its report."""
+    comparison = sinktrack.compare(
+        *checkpoint,
+        passage="There is a red circle.",
+        question="Is there a red circle?",
+        max_new_tokens=4,
+        methods={
+            "baseline": None,
+            "sinktrack": sinktrack.SinkTrack.for_model(checkpoint[0], context="passage"),
+        },
+    )
+    data = payload(comparison)
+    assert not {"image", "video"} & {part["kind"] for part in data["segments"]}
+    assert data["visuals"] == [] and all(lane["maps"] == [] for lane in data["lanes"])
+    assert data["lanes"][1]["writes"]["visuals"] == []
+    assert {"image", "video"}.isdisjoint(data["lanes"][1]["writes"]["sources"]["segments"])
+    page = render(data)
+    body = page[page.index("<main>") : page.index("<script")]
+    assert "<img" not in body and "picture" not in body.lower()

@@ -13,9 +13,9 @@ from sinktrack import cli
 from sinktrack.core.errors import ReplayError
 from sinktrack.core.messages import Text
 from sinktrack.core.video import Video
-from sinktrack.report.html import render
+from sinktrack.report.html import render, write_report
 from sinktrack.report.payload import payload
-from sinktrack.report.replay import read_replay, record
+from sinktrack.report.replay import read_replay, record, whole_pictures
 
 QUESTION = "Describe the picture."
 
@@ -130,6 +130,68 @@ def test_the_command_line_runs_it_again_to_the_same_answers(saved, tmp_path, cap
     path.write_text(json.dumps(changed))
     assert cli.main(["ask", "--device", "cpu", "--replay", str(path)]) == 0  # found by its name
     assert "answered differently: late" in capsys.readouterr().err
+
+
+def test_a_report_and_its_data_run_again_to_the_same_answers(checkpoint, saved, tmp_path):
+    """What the page and the command line give away beside the replay file."""
+    report, data = tmp_path / "report.html", tmp_path / "data.json"
+    write_report(saved, report)
+    data.write_text(json.dumps(payload(saved)))
+    for path in (report, data):
+        replay = read_replay(path)
+        assert replay.turns == saved.turns and replay.cache == sinktrack.SinkWindow(
+            sinks=1, window=12
+        )
+        assert replay.methods == {name: answer.method for name, answer in saved.items()}
+        assert replay.texts == {name: answer.text for name, answer in saved.items()}
+        assert replay.decoding.temperature == 3.0 and replay.decoding.seed == 5
+        assert replay.differing(saved) == []
+
+
+@pytest.mark.parametrize("name", ["describe-1", "delayed-phrase-1"])
+def test_the_stored_examples_run_again_from_their_own_files(name, capsys):
+    path = ROOT / "assets" / "examples" / f"{name}.json"
+    model = str(ROOT / "assets" / "shapes-vl-anchored")
+    assert cli.main(["ask", "--device", "cpu", "--replay", str(path), "--model", model]) == 0
+    said = capsys.readouterr()
+    assert "the same answers" in said.err and "sinktrack:" in said.out
+
+
+def test_a_report_of_a_video_says_what_to_choose_instead(checkpoint, tmp_path):
+    path = tmp_path / "report.html"
+    write_report(everything(*checkpoint), path)
+    with pytest.raises(ReplayError, match="about a video.*choose the replay file"):
+        read_replay(path)
+
+
+def test_pictures_that_a_report_made_smaller_are_told_from_whole_ones(saved):
+    data = payload(saved)
+    assert whole_pictures(data)
+    large = sinktrack.core.images.load_picture(Image.new("RGB", (1500, 900), "red"))
+    turn = saved.turns[-1]
+    turns = (type(turn)(turn.role, (large, *turn.content[1:])),)
+    assert not whole_pictures(payload(type(saved)(**vars(saved) | {"turns": turns})))
+
+
+def test_what_a_page_shows_does_not_count(saved, tmp_path):
+    """Of a web page the data of a report alone is read, and only where there is one."""
+    path = tmp_path / "page.html"
+    for page in (
+        "<p>{}</p>",
+        "<html></html>",
+        '<script type="application/json" id="data">{</script>',
+    ):
+        path.write_text(page)
+        with pytest.raises(ReplayError, match=r"page\.html"):
+            read_replay(path)
+
+
+def test_a_method_is_typed_as_the_command_line_reads_it(checkpoint):
+    model, _ = checkpoint
+    for text in ("vcd:alpha=0.5", "sinktrack:inject_at=2+4,strength=0.3,sinks=all", "off", "pai"):
+        kind = text if text != "off" else "sinktrack:strength=0"
+        _, method = sinktrack.methods.parse(kind, model)
+        assert sinktrack.methods.parse(method.as_text(), model)[1] == method
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,23 @@ def test_settings_are_said_in_words():
     assert facts[:3] == [("do sample", "no"), ("top k", "not set"), ("sizes", "a 1, b 2")]
 
 
+def test_the_report_says_all_that_the_answers_depend_on():
+    told = {"made": "2026-01-31T12:00:00Z", "revision": "abc123"}
+    page = render(payload(Comparison(**vars(make_comparison(["x"])) | told)))
+    facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page))
+    assert facts["date"] == "2026-01-31T12:00:00Z" and facts["revision"] == "abc123"
+    assert facts["model"] == "folder/model" and facts["torch"] == "2.8"
+    assert page.count("<h2>Method: SinkTrack</h2>") == 1
+    for name, value in METHOD.as_dict().items():
+        assert name.replace("_", " ") in facts, (name, value)
+    assert (facts["inject at"], facts["strength"], facts["normalize context"]) == ("1", "1", "no")
+
+
+def test_what_is_not_known_has_no_line():
+    page = render(payload(make_comparison(["x"])))
+    assert "<dt>revision</dt>" not in page and "<dt>date</dt>" not in page
+
+
 def test_a_large_picture_is_made_smaller():
     comparison = make_comparison(["x"])
     noise = np.random.default_rng(0).integers(0, 256, (1500, 2500, 3), np.uint8)

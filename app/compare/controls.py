@@ -5,12 +5,11 @@ from typing import Any
 
 import gradio as gr
 
-from app.compare import stage
 from app.compare.examples import Example, read_examples
-from app.compare.handlers import NUM_DOWNLOADS, refuse_while_answering
+from app.compare.handlers import refuse_while_answering
 from app.compare.inputs import Inputs
 from app.compare.known_answers import KnownAnswers
-from app.compare.method_inputs import MethodControls
+from app.compare.method_inputs import MethodControls, chosen
 from app.compare.scene_pad import ScenePad
 from app.compare.talk_controls import TalkControls
 from app.compare.uploads import more_files_input, picture_input
@@ -32,7 +31,8 @@ class Controls:
     Its fields hold the components: `picture`, `pad`, `passage_tab`, `files`, `question`, `ask` and
     `stop`; `talk`, those of the conversation; `examples`, None without any; `window`, how many of
     the last and of the first tokens are kept; `example`, the one that is filled in, None after
-    something of one's own; `fresh`, what a question is about, which the next one begins without;
+    something of one's own; `setup`, a column; `fresh`, what a question is about, which the next one
+    begins without;
     `inputs`, all from which `read` takes a value; and `on_arrival`, what `arrived` tells once the
     model is there. `first` is the example that a visitor meets, None without any.
     """
@@ -47,7 +47,7 @@ class Controls:
 
     def lay_out_setup(self) -> None:
         """Lay out what is compared, and the settings."""
-        with gr.Column(min_width=300, elem_id="setup"):
+        with gr.Column(min_width=300, elem_id="setup") as self.setup:
             self._methods = MethodControls(self._engine)
             with gr.Accordion("Settings", open=False, elem_id="settings"):
                 self._lay_out_settings(self._engine, self.first.window if self.first else 0)
@@ -74,7 +74,7 @@ class Controls:
         with gr.Tabs(selected=_PICTURE if sees else _PASSAGE, elem_id="about") as self._about:
             self._lay_out_what_is_asked_about(sees)
         self.question = gr.Textbox(
-            self.first and self.first.question,
+            self.first.question if self.first else None,
             label="Question",
             placeholder="What do you want to know?",
             lines=1,
@@ -120,6 +120,21 @@ class Controls:
             **{name: values[component] for name, component in self._decoding.items()},
         )
 
+    def filled(self, inputs: Inputs) -> list[Any]:
+        """Return the values of `inputs` from which `read` gives these, all but the history."""
+        decoding = [getattr(inputs, name) for name in self._decoding]
+        return [
+            inputs.picture,
+            inputs.question,
+            inputs.passage,
+            list(inputs.more) or None,
+            inputs.system,
+            *decoding,
+            inputs.window,
+            inputs.first_tokens,
+            chosen(inputs.methods),
+        ]
+
     def arrived(self) -> list[Any]:
         """Return the updates of `on_arrival` for the model that is there now."""
         sees = self._engine.reads_pictures
@@ -140,7 +155,7 @@ class Controls:
         return [gr.update(visible=shown), gr.update(selected=front)]
 
     def choose(self, running: StopFlag | None, event: gr.EventData) -> tuple[Any, ...]:
-        """Fill in an example: `fresh`, `window`, `example`, and its stored comparison, if any."""
+        """Fill in an example: `fresh`, `window`, `example`."""
         refuse_while_answering(running)
         index = getattr(event, "index", None)
         if not isinstance(index, int) or not 0 <= index < len(self._found):
@@ -148,11 +163,7 @@ class Controls:
         example = self._found[index][0]
         filled = str(example.picture), example.question, "", None
         window = example.window, example.sinks, example
-        comparison = example.comparison()
-        if comparison is None:
-            return *filled, *window, *([gr.skip()] * (1 + NUM_DOWNLOADS))
-        downloads = [gr.update(interactive=False)] * NUM_DOWNLOADS
-        return *filled, *window, stage.stored(comparison, example.truth), *downloads
+        return *filled, *window
 
     def asked_again(self, asked: Asked, *, first: bool) -> tuple[Any, ...]:
         """Fill in a question of earlier: what `fresh` holds.
@@ -181,9 +192,9 @@ class Controls:
         return self._methods.filled(**asked.has())
 
     def _lay_out_what_is_asked_about(self, sees: bool) -> None:
-        tab = {"render_children": True}  # else a tab that was never opened has no values
+        tab: dict[str, Any] = {"render_children": True}  # else one never opened has no values
         with gr.Tab("Picture", visible=sees, id=_PICTURE, elem_id=_PICTURE, **tab) as shown:
-            self.picture = picture_input(self.first and self.first.picture)
+            self.picture = picture_input(self.first.picture if self.first else None)
             self.pad = ScenePad(self._engine, self._known, self.picture)
         self._picture_tab = shown
         with gr.Tab("Passage", id=_PASSAGE, elem_id=_PASSAGE, **tab) as self.passage_tab:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_bytes_to_cache
 
 from app.compare import stage
 from app.compare.inputs import Inputs
 from app.compare.known_answers import KnownAnswers
+from app.compare.take import NUM_TAKEN, REPORT_NAME, Take
 from app.compare.talk import Finished
 from app.shared.checking import check_there
 from app.shared.engine import Engine
@@ -35,12 +35,7 @@ from sinktrack.core.errors import SinkTrackError
 from sinktrack.eval.truth import Truth
 from sinktrack.report.html import render
 
-REPORT_NAME = "sinktrack-report.html"
-TRACES_NAME = "sinktrack-traces.zip"
-REPLAY_NAME = "sinktrack-comparison.json"
-NUM_DOWNLOADS = 3  # report, traces and replay
-
-_UNCHANGED = (gr.skip(),) * (NUM_DOWNLOADS + 1)  # the downloads, and what was answered
+_UNCHANGED = (gr.skip(),) * (NUM_TAKEN + 1)  # what can be taken, and what was answered
 _NOT_NUMBERS = "The settings hold something that is not a number: load the page again."
 UNUSABLE = (SinkTrackError, TypeError, ValueError, OverflowError)
 """What inputs raise that cannot be used; the last three, where a number is none."""
@@ -53,18 +48,13 @@ class CompareHandlers:
 
     Args:
         engine: Answers the questions.
-        folder: Where what can be downloaded is kept.
-        kept_files: Takes the path of every file kept there, which Gradio deletes in the end.
+        take: Makes what can be taken away.
         known: The right answers to some questions.
     """
 
-    def __init__(
-        self, engine: Engine, folder: str, kept_files: set[str], known: KnownAnswers | None = None
-    ) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, take: Take, known: KnownAnswers | None = None) -> None:
+        self._engine, self._take = engine, take
         self._known = known or KnownAnswers()
-        self._folder = folder
-        self._kept_files = kept_files
 
     def idle(self, status: str = "Ready.") -> dict[str, Any]:
         """Return the viewer's state while nothing runs."""
@@ -121,7 +111,7 @@ class CompareHandlers:
         return *_began(self._engine.lane_titles(request.methods, **request.has())), request
 
     def answer(self, stop: StopFlag | None, inputs: Inputs) -> Iterator[tuple[Any, ...]]:
-        """Answer; yield the viewer's value, what can be downloaded, and what was answered.
+        """Answer; yield the viewer's value, what can be taken, and what was answered.
 
         Args:
             stop: Stops this answer.
@@ -164,8 +154,11 @@ class CompareHandlers:
                     truth = self._known.truth(request)
                     value, report = self._finished(event, comparison, seconds, notices, truth)
                     yield value, *_UNCHANGED[1:], answered
+                    # after the answer is shown, because large maps take a while to be kept
+                    taken = self._take.answered(event.payload, event.large_maps)
+                    yield gr.skip(), *taken, gr.skip()
                 case FilesReady():
-                    yield gr.skip(), *self._downloads(report, event), gr.skip()
+                    yield gr.skip(), *self._take.ready(report, event), gr.skip()
                 case Refused() | Failed():
                     yield self._no_answer(), *_UNCHANGED
                     raise toast(event.sentence)
@@ -236,40 +229,14 @@ class CompareHandlers:
         """Return the viewer's value with the answers, and the report's file."""
         stopped = any(lane["finish"] == "stopped" for lane in comparison["lanes"])
         status = f"{'Stopped' if stopped else 'Done'} after {seconds:.1f} seconds."
-        report = self._keep(render(comparison).encode(), REPORT_NAME)
+        report = self._take.file(render(comparison).encode(), REPORT_NAME)
         if report is None:
             notices = [*notices, "The files to download could not be written on the server."]
         notices = [*notices, *event.notices]
-        for lane in comparison["lanes"]:
-            large = event.large_maps.get(lane["name"], {})
-            for shown in lane["maps"]:
-                file = self._keep(large.get(shown["visual"]), "maps.bin")
-                if file is not None:  # the page fetches them token by token, layer by layer
-                    shown |= {"bytes": None, "layers": lane["layers"], "file": file}
+        self._take.place(comparison, event.large_maps)
         return stage.finished(
             status, comparison, notices, key=event.key, forces=True, truth=truth
         ), report
-
-    def _downloads(self, report: str | None, files: FilesReady) -> list[Any]:
-        """Return the updates of the download buttons."""
-        paths = [
-            report,
-            self._keep(files.traces, TRACES_NAME),
-            self._keep(files.replay, REPLAY_NAME),
-        ]
-        return [gr.update(value=path, interactive=path is not None) for path in paths]
-
-    def _keep(self, content: bytes | None, name: str) -> str | None:
-        """Write a file for the visitor, in a folder whose name cannot be guessed."""
-        if content is None:
-            return None
-        try:
-            path = str(save_bytes_to_cache(content, name, self._folder))
-        except OSError as error:
-            log.warning("%s could not be kept: %s", name, error)
-            return None
-        self._kept_files.add(path)
-        return path
 
 
 def _began(titles: list[dict[str, str]]) -> tuple[str, StopFlag]:

@@ -92,15 +92,24 @@ class MethodControls:
 
 
 def chosen(methods: Sequence[MethodInputs], said: str = "") -> str:
-    """Return the picker's value with methods as published.
+    """Return the picker's value with these methods.
 
     Args:
-        methods: Without parameters.
+        methods: The methods; each parameter as name=value.
         said: A sentence that stands with them.
     """
     return component_json(
-        {"chosen": [{"kind": each.kind, "set": {}} for each in methods], "said": said}
+        {
+            "chosen": [{"kind": each.kind, "set": _set(each.parameters)} for each in methods],
+            "said": said,
+        }
     )
+
+
+def _set(parameters: str) -> dict[str, str]:
+    """Return what is set, by name: what `_parameters` made one text of."""
+    typed = (each.partition("=") for each in parameters.split(",") if each.strip())
+    return {name.strip(): value.strip() for name, _, value in typed}
 
 
 def _parameters(values: dict[str, Any]) -> str:

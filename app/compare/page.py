@@ -17,10 +17,13 @@ from app.compare.card import model_card
 from app.compare.chance import ChancePanel
 from app.compare.controls import EMPTY, Controls
 from app.compare.examples import Example
-from app.compare.handlers import NUM_DOWNLOADS, CompareHandlers
+from app.compare.gallery import Gallery
+from app.compare.handlers import CompareHandlers
 from app.compare.inputs import Inputs
+from app.compare.keeping import Keeping
 from app.compare.known_answers import KnownAnswers
-from app.compare.talk import Finished
+from app.compare.shelf import Shelf, folder_of
+from app.compare.take import Take
 from app.compare.viewer import answer_viewer
 from app.shared.engine import Engine
 from app.shared.only_uploads import only_uploads
@@ -46,42 +49,66 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
     page = gr.Blocks(title="SinkTrack", delete_cache=(600, FILE_AGE))
     with page:
         top = gr.HTML(_header(engine), apply_default_css=False, elem_id="top")
+        downloads = [
+            gr.DownloadButton(text, interactive=False, elem_id=name, render=False)
+            for name, text in (
+                ("report", "Report"),
+                ("traces", "Traces"),
+                ("replay", "Replay file"),
+            )
+        ]
+        report = downloads[0]
+        take = Take(report.GRADIO_CACHE, report.temp_files, Shelf(folder_of(settings.keep)))
+        compare = CompareHandlers(engine, take, known)
+        gallery = None if settings.gallery is None else Gallery(Path(settings.gallery))
         with gr.Row(elem_id="columns"):
             controls = Controls(engine, known)
+            met = None if controls.first is None else controls.first.comparison()
+            keeping = Keeping(engine, compare, take, gallery, met)
             with gr.Column(min_width=320, elem_id="answers"):
-                downloads = [
-                    gr.DownloadButton(text, interactive=False, elem_id=name, render=False)
-                    for name, text in (
-                        ("report", "Report"),
-                        ("traces", "Traces"),
-                        ("replay", "Replay file"),
-                    )
-                ]
-                report = downloads[0]
-                compare = CompareHandlers(engine, report.GRADIO_CACHE, report.temp_files, known)
+                with gr.Row(elem_id="take"):
+                    for download in downloads:
+                        download.render()
+                    keeping.lay_out_link()
+                keeping.lay_out_share()
 
                 def why(asked: Any) -> dict[str, Any]:  # Gradio marks it, which no method admits
                     return compare.why(asked)
 
-                stored = controls.first and controls.first.comparison()
-                begins = stage.stored(stored) if stored else component_json(compare.idle())
-                viewer = answer_viewer(begins, why)
-                with gr.Row(elem_id="take"):
-                    for download in downloads:
-                        download.render()
+                viewer = answer_viewer(_begins(controls.first, compare), why)
                 chance = ChancePanel(engine)
             controls.lay_out_setup()
-        _wire(compare, controls, viewer, downloads)
+            with controls.setup:
+                keeping.lay_out_open()
+        taken = [*downloads, keeping.link, keeping.share]
+        _wire(compare, controls, viewer, taken, keeping)
         chance.connect(controls)
         page.load(
             # seen as a generator, which no lambda is
-            partial(_arriving, engine, compare, [controls, chance], met=bool(stored)),
+            partial(_arriving, engine, compare, [controls, chance], met=met is not None),
             None,
             [top, viewer, *controls.on_arrival, *chance.on_arrival],
             concurrency_limit=None,
             show_progress="hidden",
             api_visibility="private",
         )
+        page.load(
+            keeping.arriving,
+            None,
+            [viewer, *taken, keeping.came],
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        if keeping.shelves is not None:
+            page.load(
+                keeping.listed,
+                None,
+                keeping.shelves,
+                queue=False,
+                show_progress="hidden",
+                api_visibility="private",
+            )
     only_uploads(page)
     # Visitors wait in the engine's queue, which tells them how many are before them. Without
     # api_open=False each handler also answers plain POST requests that pass Gradio's queue by.
@@ -94,7 +121,7 @@ def serve(engine: Engine, settings: Settings) -> gr.Blocks:
     remove_stale_flags()
     page = build(engine, settings)
     styles = ("compare.css", "picker.css", "pad.css", "verdict.css", "chance.css")
-    scripts = ("verdict.js", "compare.js", "picker.js", "pad.js", "chance.js")
+    scripts = ("verdict.js", "compare.js", "picker.js", "pad.js", "chance.js", "share.js")
     launch(
         page,
         settings,
@@ -126,10 +153,18 @@ def _header(engine: Engine, state: str = "") -> str:
     )
 
 
+def _begins(example: Example | None, compare: CompareHandlers) -> str:
+    """Return what the viewer shows at first: an example that is answered, if there is one."""
+    comparison = None if example is None else example.comparison()
+    if example is None or comparison is None:
+        return component_json(compare.idle())
+    return stage.stored(comparison, example.truth)
+
+
 def _arriving(
     engine: Engine, compare: CompareHandlers, places: list[Controls | ChancePanel], *, met: bool
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the page's head while the model loads and once it is there, viewer and other places.
+    """Yield the page's head while the model loads and once it is there, and other places.
 
     Args:
         engine: Loads the model.
@@ -139,9 +174,7 @@ def _arriving(
     """
     began = time.monotonic()
     unchanged = [gr.skip() for place in places for _ in place.on_arrival]
-    # The viewer at once or not at all: a visitor may soon have asked, and then it shows the answer.
-    idle = component_json(compare.idle()) if engine.ready and not met else gr.skip()
-    yield _header(engine), idle, *unchanged
+    yield _header(engine), gr.skip(), *unchanged
     while not engine.ready:
         doing = engine.loading and f"{html.escape(engine.loading)}, "
         head = _header(engine, f", loading: {doing}{time.monotonic() - began:.0f} seconds so far")
@@ -156,7 +189,8 @@ def _wire(
     compare: CompareHandlers,
     controls: Controls,
     viewer: gr.HTML,
-    downloads: list[gr.DownloadButton],
+    taken: list[Any],
+    keeping: Keeping,
 ) -> None:
     """Connect Ask, Enter, Stop, going on from a lane's words, and the examples."""
     flag = gr.State()
@@ -171,16 +205,11 @@ def _wire(
     def buttons(running: bool) -> list[Any]:
         return [gr.update(interactive=not running), gr.update(interactive=running)]
 
-    def offered(finished: Finished | None) -> list[Any]:
-        """What can be had of the last comparison: its files, and going on from it."""
-        there = gr.update(interactive=finished is not None)
-        return [*[there] * NUM_DOWNLOADS, *talk.offer(finished)]
-
     def read(values: dict[Any, Any]) -> Inputs:
         return controls.read(values, values[talk.history])
 
     def begin(values: dict[Any, Any]) -> tuple[Any, ...]:
-        return *compare.begin(values[flag], read(values)), *buttons(True), *offered(None)
+        return *compare.begin(values[flag], read(values)), *buttons(True), *talk.offer(None)
 
     def answer(values: dict[Any, Any]) -> Iterator[tuple[Any, ...]]:
         yield from compare.answer(values[flag], read(values))
@@ -191,13 +220,13 @@ def _wire(
     def begin_forced(running: Any, finished: Any, event: gr.EventData) -> tuple[Any, ...]:
         asked = {name: getattr(event, name, None) for name in ("lane", "at")}
         *begun, request = compare.begin_forced(running, finished, asked)
-        return *begun, *buttons(True), *offered(None), request
+        return *begun, *buttons(True), *talk.offer(None), request
 
     def answer_forced(stop: Any, request: Any) -> Iterator[tuple[Any, ...]]:
         yield from compare.answer_request(stop, request)
 
-    begins = [viewer, flag, ask, stop, *downloads, *talk.offered]
-    answers = [viewer, *downloads, talk.finished]
+    begins = [viewer, flag, ask, stop, *talk.offered]
+    answers = [viewer, *taken, talk.finished]
     for begun, answering, given in (
         (
             gr.on([ask.click, controls.question.submit], begin, inputs, begins, **waits),
@@ -219,9 +248,13 @@ def _wire(
         )
         # what was there before a refusal is there again
         answered.failure(
-            lambda flag, finished: [compare.abandoned(flag), *buttons(False), *offered(finished)],
+            lambda flag, finished: [
+                compare.abandoned(flag),
+                *buttons(False),
+                *talk.offer(finished),
+            ],
             [flag, talk.finished],
-            [viewer, ask, stop, *downloads, *talk.offered],
+            [viewer, ask, stop, *talk.offered],
             **quick,
         )
     stop.click(compare.stop, flag, stop, **quick)
@@ -231,7 +264,13 @@ def _wire(
         if running is not None and not running.is_set():
             return [gr.skip()] * len(aside)
         idle = component_json(compare.idle("Ask, and the answers appear here."))
-        return [idle, *offered(None), None, *controls.without(example, window)]
+        return [
+            idle,
+            *keeping.nothing(),
+            *talk.offer(None),
+            None,
+            *controls.without(example, window),
+        ]
 
     def set_example_aside(
         running: StopFlag | None, example: Example | None, window: Any, picture: Any, question: Any
@@ -244,7 +283,7 @@ def _wire(
 
     window = controls.window[0]
     about = [flag, controls.example, window]
-    aside = [viewer, *downloads, *talk.offered, talk.finished, controls.example, window]
+    aside = [viewer, *taken, *talk.offered, talk.finished, controls.example, window]
     for happens in (controls.picture.upload, controls.picture.clear, *controls.pad.draws):
         happens(set_aside, about, aside, **quick)
     brought = [controls.picture, controls.question]
@@ -255,14 +294,16 @@ def _wire(
         [*aside, *brought],
         **quick,
     )
-    _wire_talk(controls, flag, viewer, downloads, waits)
+    _wire_talk(controls, flag, viewer, taken, keeping, waits)
+    _wire_keeping(controls, flag, viewer, taken, keeping, waits)
 
 
 def _wire_talk(
     controls: Controls,
     flag: gr.State,
     viewer: gr.HTML,
-    downloads: list[gr.DownloadButton],
+    taken: list[Any],
+    keeping: Keeping,
     waits: dict[str, Any],
 ) -> None:
     """Connect what goes on from an answer, and what begins anew."""
@@ -284,8 +325,9 @@ def _wire_talk(
         return *before, *controls.where(goes_on=goes_on), *again
 
     def choose(running: StopFlag | None, event: gr.EventData) -> tuple[Any, ...]:
-        chosen = controls.choose(running, event)
-        return *talk.start_anew(running), *controls.where(goes_on=False), *chosen
+        filled = controls.choose(running, event)
+        shown = keeping.example(filled[-1])
+        return *talk.start_anew(running), *controls.where(goes_on=False), *filled, *shown
 
     followed = talk.follow.click(go_on, [flag, talk.finished, talk.choice], outputs, **waits)
     followed.success(None, None, None, js="() => SinkTrackPage.askNext()")
@@ -294,5 +336,46 @@ def _wire_talk(
     edited.success(None, None, None, js="() => SinkTrackPage.askNext()")
     if controls.examples is not None:
         # a comparison that was stored is shown at once, whatever the model is doing
-        shown = [*outputs, *controls.window, controls.example, viewer, *downloads]
+        shown = [*outputs, *controls.window, controls.example, viewer, *taken]
         controls.examples.choose(choose, flag, shown, **waits)
+
+
+def _wire_keeping(
+    controls: Controls,
+    flag: gr.State,
+    viewer: gr.HTML,
+    taken: list[Any],
+    keeping: Keeping,
+    waits: dict[str, Any],
+) -> None:
+    """Connect what opens a file or an address, and the gallery."""
+    talk = controls.talk
+    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    places = [*controls.place, *talk.shown, controls.example]
+
+    def open_file(running: StopFlag | None, path: str | None, *given: Any) -> tuple[Any, ...]:
+        shown, found = keeping.open(running, path)
+        if found is None:  # an input that is left as it is gets its value back
+            return None, *shown, *[gr.skip()] * len(places), *given
+        inputs, history = found
+        where = controls.where(goes_on=bool(history))
+        return None, *shown, *where, *talk.resume(history), None, *controls.filled(inputs)
+
+    keeping.file.upload(
+        open_file,
+        [flag, keeping.file, *controls.inputs],
+        [keeping.file, viewer, *taken, *places, *controls.inputs],
+        **waits,
+    )
+    # whoever comes by an address does not find the example's picture beside it
+    keeping.came.change(
+        lambda: [*EMPTY, None, 0],
+        None,
+        [*controls.fresh, controls.example, controls.window[0]],
+        **quick,
+    )
+    if keeping.add is not None:
+        keeping.shelves.choose(keeping.choose, flag, [viewer, *taken], **quick)
+        kept = [keeping.title, keeping.shelves]
+        for event in (keeping.add.click, keeping.title.submit):
+            event(keeping.keep, [keeping.title, keeping.share], kept, **quick)

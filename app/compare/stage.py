@@ -39,6 +39,7 @@ def finished(
     key: str | None = None,
     forces: bool = False,
     truth: Truth | None = None,
+    opened: bool = False,
 ) -> str:
     """Return the viewer's value with a comparison.
 
@@ -49,9 +50,11 @@ def finished(
         key: Under which the engine answers questions about it; None if it cannot.
         forces: Whether methods can go on from another's words.
         truth: The right answer; None where it is not known.
+        opened: Whether it was made before, so that a small screen goes to it.
     """
     state = {"status": status, "busy": False, "notices": notices, "key": key, "forces": forces}
     judged = {
+        "began": opened,
         "truth": None if truth is None else truth.answer,
         "right": [_judged(lane, truth) for lane in comparison["lanes"]],
     }
@@ -70,6 +73,19 @@ def stored(comparison: dict[str, Any], truth: Truth | None = None) -> str:
     model = comparison["model"]
     status = f"Stored with this page, answered by {model}. Ask to have it answered anew."
     return finished(status, comparison, [], truth=truth)
+
+
+def saved(status: str, answers: list[dict[str, str]], notices: list[str]) -> str:
+    """Return the viewer's value with answers that were kept without a recording.
+
+    Args:
+        status: Where they come from.
+        answers: "name", "title", "subtitle" and "text" of each.
+        notices: Sentences.
+    """
+    lanes = [answer | {"hint": "The text was not kept.", "writing": False} for answer in answers]
+    state = {"status": status, "busy": False, "notices": notices, "lanes": lanes}
+    return component_json(state | {"began": True})
 
 
 def in_words(event: Progress) -> str:

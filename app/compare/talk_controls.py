@@ -86,6 +86,10 @@ class TalkControls:
             raise toast("There is no such question: choose one of those shown.")
         return self._set(history[:index]), history[index].asked
 
+    def resume(self, history: tuple[Exchange, ...]) -> tuple[Any, ...]:
+        """Return the values of `shown` for a conversation that comes from elsewhere."""
+        return self._set(history)
+
     def _set(self, history: tuple[Exchange, ...]) -> tuple[Any, ...]:
         return (
             history,

@@ -96,6 +96,27 @@ def _all_uploaded(payload: ListFiles | FileData | None, folder: str) -> list[Upl
     return [Upload(Path(path), str(name or Path(path).name)) for path, name in found if path]
 
 
+def comparison_input() -> gr.File:
+    """Return an input for a file with a comparison that hands over its path in the same way."""
+    file = gr.File(
+        label="A report, a replay file, or an example’s data",
+        file_count="single",
+        file_types=[".html", ".json"],
+        height=160,
+        elem_id="open-file",
+    )
+
+    def path(payload: ListFiles | FileData | None) -> str | None:
+        if payload is None:
+            return None
+        if not isinstance(payload, FileData):
+            raise toast("Open one file at a time.")
+        return _uploaded(payload.path, file.GRADIO_CACHE)
+
+    file.preprocess = path  # type: ignore[method-assign]
+    return file
+
+
 def _uploaded(path: str | None, folder: str) -> str | None:
     """Return the path of a file that lies among the uploads.
 

@@ -79,3 +79,30 @@ def turn_list() -> gr.HTML:
         apply_default_css=False,
         elem_id="turns",
     )
+
+
+def shared_address() -> gr.HTML:
+    """Return the place that has the comparison's address; see `app.compare.take` for its value."""
+    return gr.HTML(
+        value=component_json({"name": "", "sentences": []}),
+        html_template='<div class="st-share"></div>',
+        js_on_load="SinkTrackShare.share(element.querySelector('.st-share'), props, watch);",
+        apply_default_css=False,
+        elem_id="share",
+    )
+
+
+def gallery_list(entries: list[dict[str, Any]]) -> gr.HTML:
+    """Return the gallery; a click triggers the event "choose" with the entry's name.
+
+    Args:
+        entries: See `app.compare.gallery`.
+    """
+    return gr.HTML(
+        value=component_json(entries),
+        html_template='<div class="st-gallery"></div>',
+        js_on_load="SinkTrackShare.gallery("
+        "element.querySelector('.st-gallery'), props, watch, (data) => trigger('choose', data));",
+        apply_default_css=False,
+        elem_id="gallery",
+    )

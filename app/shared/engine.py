@@ -33,7 +33,7 @@ from app.shared.events import (
 from app.shared.heartbeat import UPDATE_SECONDS, with_heartbeat
 from app.shared.kept import Kept
 from app.shared.method_cards import MethodCard, fitting, method_cards
-from app.shared.methods import lane_methods, lane_titles, suited
+from app.shared.methods import lane_methods, lane_titles, suited, text_of
 from app.shared.request import DEFAULT_METHODS, Asked, Exchange, Request, given
 from app.shared.request_queue import RequestQueue
 from app.shared.settings import Settings, choose_model
@@ -47,6 +47,7 @@ from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.core.families import reads_pictures
+from sinktrack.core.intervention import Intervention
 from sinktrack.core.names import BUNDLED
 from sinktrack.core.progress import Say
 from sinktrack.machine import settle_threads
@@ -274,6 +275,14 @@ class Engine:
         """
         methods = suited(self._model, methods, visuals=visuals, passage=passage)
         return lane_titles(self._model, methods)
+
+    def method_text(self, method: Intervention | None) -> str:
+        """Return the shortest text that stands for a method, as `request` takes it.
+
+        Raises:
+            MethodError: If no text stands for it, or it does not fit the model.
+        """
+        return text_of(self._model, method)
 
     def method_cards(self) -> list[MethodCard]:
         """Return all that can be compared, with the model's own defaults once it is there."""

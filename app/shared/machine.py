@@ -26,18 +26,21 @@ def without_proxies() -> Iterator[None]:
         os.environ.update(hidden)
 
 
-def own_temporary_folder() -> str | None:
-    """Return a folder for uploads and downloads that belongs to this user, or None without one.
+def own_temporary_folder(ending: str = "") -> str | None:
+    """Return a temporary folder that belongs to this user, or None without one.
 
     Gradio's own, of one name for all users of a machine, belongs to whoever started first.
+
+    Args:
+        ending: Of its name: "" is for uploads and downloads, which are served.
     """
     try:
-        folder = Path(tempfile.gettempdir(), f"sinktrack-{_user()}")
+        folder = Path(tempfile.gettempdir(), f"sinktrack-{_user()}{ending}")
         folder.mkdir(mode=0o700, exist_ok=True)
         owned = not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
         if owned and not folder.is_symlink():
             return str(folder)
-        return tempfile.mkdtemp(prefix="sinktrack-")
+        return tempfile.mkdtemp(prefix=f"sinktrack{ending}-")
     except (OSError, ImportError, KeyError):  # the latter two where a user has no name
         return None
 

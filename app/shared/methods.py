@@ -101,6 +101,26 @@ def suited(model: Any, texts: Sequence[str], *, visuals: bool, passage: bool) ->
     return tuple(_with_context(model, text, context) for text in texts)
 
 
+def text_of(model: Any, method: Intervention | None) -> str:
+    """Return the shortest text that stands for a method.
+
+    Args:
+        model: None while it loads: then nothing is left out.
+        method: None for the plain model.
+
+    Raises:
+        MethodError: If no text stands for it, or it does not fit the model.
+    """
+    if method is None:
+        return PLAIN
+    if model is None:
+        return method.as_text()
+    for text in (method.kind, method.as_text()):
+        if known_methods.parse(text, model)[1] == method.fitted(model):
+            return text
+    raise MethodError(f"{method.kind} has settings here that no text stands for.")
+
+
 def _with_context(model: Any, text: str, context: str) -> str:
     _, method = known_methods.parse(text, model)
     needs = "" if method is None else method.needs or ""

@@ -13,6 +13,9 @@ from sinktrack.core.names import BUNDLED, check_study_folder
 
 GIB = 1024**3
 
+DEFAULT_GALLERY = "sinktrack-gallery"
+"""In the folder where the page is started."""
+
 # The most memory first. A card sold as 24 or 8 GB shows a little less than that to programs.
 _BY_MEMORY = (
     (20 * GIB, "Qwen/Qwen2.5-VL-7B-Instruct"),
@@ -31,6 +34,8 @@ class Settings:
         max_new_tokens: The longest answer that a visitor can ask for, in tokens.
         max_question_tokens: The longest question, in tokens.
         queue_size: How many questions may wait; more are turned away.
+        keep: The folder of comparisons that have an address; None for one among temporary files.
+        gallery: The folder of the gallery; None for no gallery.
         study: The folder of a study to serve in place of the comparison.
         invite: The code that its annotators sign in with; None makes one.
         coordinator: The code that opens its results; None makes one.
@@ -45,6 +50,8 @@ class Settings:
     max_new_tokens: int = 512
     max_question_tokens: int = 2000
     queue_size: int = 32
+    keep: str | None = None
+    gallery: str | None = None
     study: str | None = None
     invite: str | None = None
     coordinator: str | None = None
@@ -89,6 +96,17 @@ class Settings:
         ):
             flag, variable = "--" + name.replace("_", "-"), "SINKTRACK_" + name.upper()
             option(flag, variable, str(getattr(cls, name)), int, about)
+        about = "Folder of comparisons that have an address."
+        option("--keep", "SINKTRACK_KEEP", None, str, about)
+        parser.add_argument(
+            "--gallery",
+            nargs="?",
+            const=DEFAULT_GALLERY,
+            default=environment.get("SINKTRACK_GALLERY") or None,
+            metavar="FOLDER",
+            help="Let visitors keep comparisons for others to see, in this folder. Also "
+            f"SINKTRACK_GALLERY. (off; without a folder {DEFAULT_GALLERY})",
+        )
         option("--study", "SINKTRACK_STUDY", None, str, "Folder of a study to serve.")
         given = parser.parse_args(arguments)
         try:

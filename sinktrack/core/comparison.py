@@ -68,7 +68,9 @@ class Comparison(Mapping[str, Answer]):
         settings: How it was decoded, as JSON values; with "beginnings", the first ids that methods
             were told, where they were.
         model_name: Where the model was loaded from.
-        versions: Of the packages that the numbers depend on.
+        versions: Of Python and the packages that the numbers depend on.
+        made: When the answers ended, as 2026-01-31T12:00:00Z; "" where it is not known.
+        revision: The commit of the hub that the model was loaded from; "" where it is not known.
         prompt: The tokens of the prompt; a picture is many that have no text worth showing.
     """
 
@@ -77,6 +79,8 @@ class Comparison(Mapping[str, Answer]):
     settings: dict[str, Any]
     model_name: str
     versions: dict[str, str]
+    made: str = ""
+    revision: str = ""
     prompt: tuple[Token, ...] = ()
 
     @property

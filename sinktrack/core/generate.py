@@ -7,10 +7,12 @@ all. Knows nothing about files, pages, tasks or how a method works.
 """
 
 import math
+import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from datetime import datetime, timezone
 from itertools import count
 from typing import Any
 
@@ -27,7 +29,7 @@ from sinktrack.core.decoding import Decoding, Sampler
 from sinktrack.core.errors import DeviceMemoryError, MethodError, ModelError, PromptError
 from sinktrack.core.intervention import Intervention, fit
 from sinktrack.core.layout import Layout
-from sinktrack.core.models import model_name
+from sinktrack.core.models import model_name, revision_of
 from sinktrack.core.pieces import in_pieces
 from sinktrack.core.products import fast_products
 from sinktrack.core.prompt import Prompt
@@ -250,7 +252,10 @@ class Generator:
                 turns=prompt.turns,
                 settings=settings,
                 model_name=model_name(self._model),
+                made=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                revision=revision_of(self._model),
                 versions={
+                    "python": platform.python_version(),
                     "sinktrack": VERSION,
                     "torch": torch.__version__,
                     "transformers": transformers.__version__,

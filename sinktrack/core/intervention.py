@@ -173,6 +173,19 @@ class Intervention:
             for name, value in values.items()
         }
 
+    def as_text(self) -> str:
+        """Return kind and parameters as the command line takes them, such as "vcd:alpha=0.5".
+
+        None and empty sets, for which no word stands, are left out.
+        """
+        values = [(each.name, getattr(self, each.name)) for each in self.parameters()]
+        typed = [
+            f"{name}={value!r}" if isinstance(value, float) else f"{name}={_words(value)}"
+            for name, value in values
+            if value is not None and value != frozenset()
+        ]
+        return f"{self.kind}:{','.join(typed)}" if typed else self.kind
+
 
 def _words(value: Any) -> str:
     """Return a parameter's value for people; layers as on the command line, such as 2-5+8."""

@@ -240,6 +240,11 @@ def model_name(model: Any) -> str:
     return Path(name).name if Path(name).is_dir() else name
 
 
+def revision_of(model: Any) -> str:
+    """Return the commit of the hub that a model was loaded from; "" where none is known."""
+    return str(getattr(model.config, "_commit_hash", None) or "")
+
+
 def _check_reader(reader: Any, config: Any, name: str) -> None:
     """Refuse a processor whose files are incomplete: it would lose the picture without a word."""
     if not reads_pictures(config):

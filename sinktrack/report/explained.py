@@ -5,7 +5,7 @@ Knows nothing about models and nothing about pages.
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,8 +14,10 @@ from sinktrack.core.parts import is_of
 from sinktrack.report.payload import packed as one_byte
 from sinktrack.report.payload import rounded
 from sinktrack.report.words import part_title
-from sinktrack.why.explain import Explanation
-from sinktrack.why.without import Without
+
+if TYPE_CHECKING:  # the page is served before what explains is imported, which takes seconds
+    from sinktrack.why.explain import Explanation
+    from sinktrack.why.without import Without
 
 MOST_BYTES = 4_000_000
 """What the attention of all lanes may weigh in one answer of the server, before base 64. Above it
@@ -27,7 +29,7 @@ _HIDDEN = 65_535  # stands for NaN
 
 
 def explained(
-    comparison: Comparison, at: int, explanations: Mapping[str, Explanation]
+    comparison: Comparison, at: int, explanations: "Mapping[str, Explanation]"
 ) -> dict[str, Any]:
     """Return what stood behind token `at` of every answer, as JSON values.
 
@@ -124,7 +126,7 @@ def packed(attention: torch.Tensor) -> str:
     return base64.b64encode(steps.numpy().astype("<u2").tobytes()).decode("ascii")
 
 
-def _prompt(comparison: Comparison, name: str, explanation: Explanation) -> dict[str, Any]:
+def _prompt(comparison: Comparison, name: str, explanation: "Explanation") -> dict[str, Any]:
     """Return the words that a row read and the parts they are of; picture tokens have no words."""
     trace = comparison[name].trace
     parts = explanation.parts

@@ -19,9 +19,9 @@ _VIEWER = Path(__file__).parent / "viewer"
 _MOST_FRAMES = 8  # of a video beside the question; the viewer has all of them
 # Each script may use those before it.
 _SCRIPTS = (
-    *("colour", "dom", "data", "heatmap", "contour", "save", "overlay", "explanations", "tabs"),
-    *("swipe", "asked", "moved", "card", "strip", "pin", "nearly", "token", "looked", "why"),
-    *("attention", "finder", "drift", "anchor", "numbers", "viewer"),
+    *("colour", "dom", "data", "heatmap", "contour", "figure", "save", "overlay", "explanations"),
+    *("tabs", "swipe", "asked", "moved", "card", "strip", "pin", "nearly", "token", "looked"),
+    *("why", "attention", "finder", "drift", "anchor", "numbers", "viewer"),
 )
 
 
@@ -47,7 +47,8 @@ def render(data: dict[str, Any]) -> str:
     count = {1: "one answer", 2: "two answers"}.get(len(titles), f"{len(titles)} answers")
     kinds = {lane["method"]["kind"] for lane in data["lanes"] if lane.get("method")}
     return _TEMPLATES.get_template("report.html").render(
-        data | {"settings": _said(data)},
+        data,
+        facts=_facts(data),
         summary=f"One question, {count}: {', '.join(titles)}.",
         shown=_shown(data),
         sinktrack="sinktrack" in kinds,
@@ -56,6 +57,20 @@ def render(data: dict[str, Any]) -> str:
         # A "<" could end the script element, so that it travels as its JSON escape.
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
     )
+
+
+def _facts(data: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return all that the answers depend on: titles, and what stands under each."""
+    made = {"model": data["model"], "revision": data["revision"], "date": data["made"]}
+    found = [
+        ("Settings", _said(data)),
+        ("Model", {name: value for name, value in made.items() if value}),
+        ("Versions", data["versions"]),
+    ]
+    for lane in data["lanes"]:
+        if lane["method"]:
+            found.append((f"Method: {lane['title']}", lane["method"]))
+    return found
 
 
 def _said(data: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +100,11 @@ def _words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {each}" for key, each in value.items())
+        return ", ".join(f"{key} {_words(each)}" for key, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_words, value)) or "none"
+    if isinstance(value, float):
+        return f"{value:g}"
     return "not set" if value is None else str(value)
 
 

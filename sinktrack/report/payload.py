@@ -4,21 +4,18 @@ Attention travels as bytes. Knows nothing about models and nothing about pages.
 """
 
 import base64
-import io
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from PIL import Image
 
 from sinktrack.core.comparison import Answer, Comparison
 from sinktrack.core.errors import TraceError
-from sinktrack.core.images import Picture
 from sinktrack.core.messages import Text
 from sinktrack.core.parts import GENERATED, SINK, is_of
 from sinktrack.core.trace import AttentionTrace
-from sinktrack.core.video import Video
+from sinktrack.report.visuals import shown_visuals, visual_names
 from sinktrack.report.words import (
     lane_title,
     lane_titles,
@@ -41,9 +38,6 @@ __all__ = [
 
 _STEPS = 254  # bytes 0..254 are values
 _HIDDEN = 255  # stands for NaN
-_PICTURE_SIDE = 1024  # pixels; what a viewer shows is never larger
-_FRAME_SIDE = 448  # pixels, of the frames of a video, which are many
-_PNG_BYTES = 200_000  # above this a photograph is better off as JPEG
 _MOST_MAP_BYTES = 6_000_000  # what the maps of all lanes may weigh inside a payload
 _MOST_HEAD_BYTES = 2_000_000  # what each head delivered at each token, likewise
 
@@ -90,11 +84,13 @@ def payload(comparison: Comparison) -> dict[str, Any]:
     plain = next((a.trace for a in answers if a.method is None and a.trace), traces[0])
     return {
         "model": comparison.model_name,
+        "revision": comparison.revision,
+        "made": comparison.made,
         "question": comparison.question,
         "passage": comparison.passage,
         "turns": _earlier_turns(comparison),
         "segments": segments_as_json(plain.segments),
-        "visuals": _visuals(comparison.visuals, plain),
+        "visuals": shown_visuals(comparison.visuals, plain),
         "notices": [notice for each in comparison.visuals for notice in each.notices],
         "settings": dict(comparison.settings),
         "versions": dict(comparison.versions),
@@ -219,28 +215,6 @@ def _earlier_turns(comparison: Comparison) -> list[dict[str, Any]]:
     return turns
 
 
-def _visual_names(trace: AttentionTrace) -> list[str]:
-    """Return the parts that are pictures or videos, in the order of the prompt."""
-    return [name for name in trace.segments if is_of(name, "image")]
-
-
-def _visuals(visuals: Sequence[Picture | Video], trace: AttentionTrace) -> list[dict[str, Any]]:
-    """Return the pictures and videos; of a video one frame for each that the model tells apart."""
-    found = []
-    names, counts = _visual_names(trace), trace.frames
-    for at, visual in enumerate(visuals):
-        kind = "image" if isinstance(visual, Picture) else "video"
-        name = names[at] if at < len(names) else kind
-        if isinstance(visual, Picture):
-            frames = [_data_url(visual.image, _PICTURE_SIDE)]
-        else:
-            count = counts[at] if at < len(counts) else len(visual.frames)
-            chosen = [visual.frames[i * len(visual.frames) // count] for i in range(count)]
-            frames = [_data_url(frame, _FRAME_SIDE) for frame in chosen]
-        found.append({"segment": name, "title": part_title(name), "frames": frames})
-    return found
-
-
 def _sinks(trace: AttentionTrace, comparison: Comparison) -> list[dict[str, Any]]:
     """Return where in the prompt its sinks are, counted from 0, and what they say."""
     found = []
@@ -305,7 +279,7 @@ def _writes(answer: Answer, comparison: Comparison) -> dict[str, Any] | None:
     drawn = torch.zeros(len(part_of), dtype=torch.bool)
     drawn[trace.context_positions] = True
     visuals: list[dict[str, Any] | None] = []
-    for name, grid in zip(_visual_names(trace), trace.image_maps, strict=False):
+    for name, grid in zip(visual_names(trace), trace.image_maps, strict=False):
         own = part_of == trace.segments.index(name)
         complete = int(own.sum()) == grid.shape[2] * grid.shape[3]
         visuals.append(packed(whole[:, own]) if complete and (own & drawn).any() else None)
@@ -356,7 +330,8 @@ def upgraded(data: dict[str, Any]) -> dict[str, Any]:
     Payloads that were stored before prompts could have any parts know one picture, one question and
     SinkTrack alone. What they do not hold, such as what a write was made of, stays away.
     """
-    data = dict(data)  # what is no object is refused here
+    # What is no object is refused here; the date was not always kept.
+    data = {"revision": "", "made": ""} | dict(data)
     if "segments" in data:
         return data
     pictured = ["image"] if data.get("picture") else []
@@ -436,15 +411,3 @@ def rounded(values: torch.Tensor) -> Any:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None  # JSON knows neither NaN nor infinity
-
-
-def _data_url(picture: Image.Image, side: int) -> str:
-    """Return an RGB picture as a data URL, made smaller if it is larger than `side` pixels."""
-    small = picture.convert("RGB")
-    small.thumbnail((side, side))
-    kind, buffer = "png", io.BytesIO()
-    small.save(buffer, "PNG", optimize=True)
-    if buffer.tell() > _PNG_BYTES:
-        kind, buffer = "jpeg", io.BytesIO()
-        small.save(buffer, "JPEG", quality=88)
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

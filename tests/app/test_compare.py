@@ -13,6 +13,8 @@ from PIL import Image
 from app.compare.examples import read_examples
 from app.compare.handlers import CompareHandlers
 from app.compare.inputs import Inputs, MethodInputs
+from app.compare.shelf import Shelf
+from app.compare.take import Take
 from app.compare.talk import Finished
 from app.compare.uploads import picture_input
 from app.shared.engine import Engine
@@ -24,7 +26,8 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture
 def compare(engine: Engine, tmp_path: Path) -> CompareHandlers:
-    return CompareHandlers(engine, str(tmp_path / "reports"), set())
+    take = Take(str(tmp_path / "reports"), set(), Shelf(tmp_path / "kept"))
+    return CompareHandlers(engine, take)
 
 
 def ask(compare: CompareHandlers, picture: Any, **changes: Any) -> Any:
@@ -143,10 +146,10 @@ def test_a_report_that_cannot_be_kept_leaves_the_answer(compare, picture, monkey
     def full(*args: Any) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.compare.handlers.save_bytes_to_cache", full)
+    monkeypatch.setattr("app.compare.take.save_bytes_to_cache", full)
     shown, files = finished(ask(compare, picture))
     assert "payload" in shown
-    assert [file["interactive"] for file in files] == [False] * 3
+    assert [file["interactive"] for file in files[:3]] == [False] * 3
     assert "could not be written on the server" in shown["notices"][0]
 
 

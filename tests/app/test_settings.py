@@ -79,3 +79,10 @@ def test_a_model_that_cannot_be_loaded_is_one_sentence_and_status_2(tmp_path, mo
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.count("\n") == 1 and "There is no model folder" in said.err
+
+
+def test_a_gallery_is_there_only_where_the_owner_asks_for_one():
+    assert Settings.read([], {}).gallery is None
+    assert Settings.read(["--gallery"], {}).gallery == "sinktrack-gallery"
+    assert Settings.read(["--gallery", "/data/gallery"], {}).gallery == "/data/gallery"
+    assert Settings.read([], {"SINKTRACK_GALLERY": "/data"}).gallery == "/data"

@@ -83,10 +83,15 @@ class Server:
             self._process = subprocess.Popen(
                 [sys.executable, "app.py", "--port", str(port)],
                 cwd=ROOT,
-                env=os.environ | {"GRADIO_TEMP_DIR": str(log.parent)} | environment,
+                env=os.environ | self._folders(log.parent) | environment,
                 stdout=output,
                 stderr=output,
             )
+
+    @staticmethod
+    def _folders(own: Path) -> dict[str, str]:
+        """Return where the page keeps files, so that no two pages share any."""
+        return {"GRADIO_TEMP_DIR": str(own), "SINKTRACK_KEEP": f"{own}-kept"}
 
     def ready(self) -> str:
         """Wait until the page is there, and return its address.

@@ -195,3 +195,10 @@ test("maps that did not come along are read once, and again after a failure", as
   assert.deepEqual([...(await far.of(1))], [1, 2, 3, 4]);
   assert.deepEqual(asked, [[4, 4], [4, 4]]);
 });
+
+test("a prompt of texts alone offers no picture to colour by", () => {
+  const segments = [["sink", "BOS"], ["passage", "Passage"], ["instruction", "Question"], ["generated", "Own words"]]
+    .map(([name, title]) => ({ name, kind: name, title }));
+  const offered = [...quantities(segments).values()].map(([title]) => title);
+  assert.deepEqual(offered, ["BOS", "Passage", "Question", "Own words", "Delivered by BOS", "Probability"]);
+});

@@ -62,6 +62,7 @@ class FakeElement {
 globalThis.document = {
   createElement: (tag) => new FakeElement(tag),
   createElementNS: (_, tag) => new FakeElement(tag),
+  getElementById: () => null,
 };
 
 module.exports = { FakeElement };

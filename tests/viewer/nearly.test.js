@@ -6,6 +6,7 @@ const { FakeElement } = require("./elements.js");
 const { load } = require("./load.js");
 
 const { LaneData } = load("colour", "dom", "data");
+load("figure", "save");
 const { Nearly } = load("nearly");
 
 /** A lane of two tokens: its ids, and the candidates at each. */

@@ -8,8 +8,7 @@ const { load } = require("./load.js");
 const { css, maps } = load("colour");
 load("dom", "data");
 const { Heatmap } = load("heatmap");
-const { asSvg } = load("save");
-load("contour");
+load("contour", "figure", "save");
 const { heat, heatMap, scaleOf } = load("overlay");
 const { sinks: sinkPatches } = load("token");
 const { highest, ranked } = load("finder");
@@ -111,18 +110,6 @@ test("a pointer is in the cell below it, or in none", () => {
   assert.deepEqual(at(103, 53), { row: 0, column: 0 });
   assert.deepEqual(at(132, 92), { row: 1, column: 2 });
   for (const [x, y] of [[102, 60], [134, 60], [110, 52], [110, 94]]) assert.equal(at(x, y), null);
-});
-
-test("a heatmap as SVG has every cell, runs of one colour in one piece", () => {
-  const svg = asSvg(plot(), "A title");
-  const cells = svg.all("rect").map(({ attributes: { x, y, width, fill } }) => [x, y, width, fill]);
-  const [low, half, high] = [0, 127, 254].map((step) => css(maps.light, step));
-  assert.deepEqual(cells, [
-    ["40", "26", "24", low], ["64", "26", "12", high],
-    ["40", "40", "12", half], ["52", "40", "12", "rgb(128 128 128)"], ["64", "40", "12", half],
-  ]);
-  const texts = svg.all("text").map((node) => node.textContent);
-  assert.deepEqual(texts, ["A title", "0", "1", "1", "2", "3", "colours: 0.0 to 1.0"]);
 });
 
 test("what was written is said in a sentence, and how long it was in another", () => {

@@ -6,7 +6,7 @@ const { FakeElement } = require("./elements.js");
 const { load } = require("./load.js");
 
 const { LaneData } = load("colour", "dom", "data");
-load("contour", "save", "overlay");
+load("contour", "figure", "save", "overlay");
 const { Explanations, Looked, attention, given, placesOf, unpacked } = load("explanations");
 const { said: lookedMost, shared } = load("looked");
 const { Why, change } = load("why");

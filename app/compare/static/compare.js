@@ -26,6 +26,8 @@ const SinkTrackPage = (() => {
       if (spoken.dataset.phase !== phase) spoken.textContent = state.status;
       spoken.dataset.phase = phase;
       status.classList.toggle("st-busy", state.busy);
+      // what can be taken away is the last comparison's, which is there again if this one is refused
+      document.getElementById("take")?.toggleAttribute("inert", state.busy);
       notices.replaceChildren(...state.notices.map((notice) => make("li", "", notice)));
       if (state.payload) last = state;
       if (state.payload || (state.again && last)) mount(last);

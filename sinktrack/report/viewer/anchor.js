@@ -58,7 +58,10 @@ const SinkTrackAnchor = (() => {
       const box = ofLane(make("div", "stv-side"), lane.number);
       row.append(box);
       const plot = (side.plot = figure(box, lane.title, "what BOS drew from, mean over heads"));
-      if (writes.sources) plot.box.append(this.sources(side));
+      if (writes.sources) {
+        plot.box.append(this.sources(side));
+        SinkTrackSave.add(plot.caption, () => [`${lane.name}-written`, this.sourcesFigure(lane)]);
+      }
       else {
         const options = writes.layers.map((layer, index) => [String(index), String(layer)]);
         plot.box.append(choice("Layer", options, (value) => this.turn(side, Number(value))));
@@ -74,6 +77,25 @@ const SinkTrackAnchor = (() => {
         plot.box.append(this.words(side));
       }
       return side;
+    }
+
+    /** The bars of `sources` as a figure. */
+    sourcesFigure({ title, writes }) {
+      const { names, segments, shares } = writes.sources;
+      const against = writes.into === "value" ? "its own value’s" : "the residual’s";
+      return SinkTrackFigure.bars({
+        title: `${title}: what was written into BOS, mean over heads`
+          + `${writes.norms ? `; behind each bar its length over ${against}` : ""}`,
+        side: "layer",
+        foot: "share of what was written",
+        rows: writes.layers.map((layer, index) => ({
+          label: String(layer),
+          pieces: segments.map((name, at) => [shares[index][at], this.colours.get(name)]),
+          after: writes.norms ? brief(writes.norms[index]) : "",
+        })),
+        key: segments.map((name, at) => [names[at], this.colours.get(name)])
+          .filter((_, at) => shares.some((row) => row[at] >= 0.0005)),
+      });
     }
 
     /** A bar a layer of what was written, and how long it was. */

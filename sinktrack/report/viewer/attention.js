@@ -64,11 +64,10 @@ const SinkTrackAttention = (() => {
       canvas.setAttribute("aria-orientation", "horizontal");
       canvas.setAttribute("aria-valuemin", "1");
       canvas.setAttribute("aria-valuemax", String(Math.max(1, lane.count)));
-      SinkTrackSave.add(plot.caption, () => ({
-        name: `${lane.name}-${this.quantity.replace(" ", "-")}${this.difference ? "-difference" : ""}`,
-        title: this.title(plot),
-        map: plot.map,
-      }));
+      SinkTrackSave.add(plot.caption, () => [
+        `${lane.name}-${this.quantity}${this.difference ? "-difference" : ""}`,
+        SinkTrackFigure.heatmap(plot.map, this.title(plot), this.unit()),
+      ]);
       return plot;
     }
 
@@ -77,6 +76,14 @@ const SinkTrackAttention = (() => {
       const minus = this.difference ? ` minus ${this.lanes[0].title}` : "";
       const layers = plot.map.rows > 1 ? ", layers by tokens" : ", by token";
       return `${plot.lane.title}${minus}: ${this.names.get(this.quantity)[1]}${layers}`;
+    }
+
+    /** What the colours stand for, with their unit. */
+    unit() {
+      const [, what] = this.names.get(this.quantity);
+      if (this.quantity === "probability") return this.difference ? "difference of probabilities" : what;
+      const share = `${what}, as a share of 1, mean over heads`;
+      return this.difference ? `difference of ${share}` : share;
     }
 
     read(plot, { row, column }) {

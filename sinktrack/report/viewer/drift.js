@@ -26,12 +26,14 @@ const SinkTrackDrift = (() => {
         class: "stv-areas", viewBox: `0 0 ${this.longest} 1`, preserveAspectRatio: "none",
         height: HEIGHT, role: "img", "aria-label": `${lane.title}: ${spoken(lane, this.segments)}`,
       });
+      const drawn = [];
       let floor = new Float32Array(lane.count);
       for (const { name } of this.segments) {
         const share = lane.get(name).tokens;
         const top = floor.map((value, t) => value + (Number.isNaN(share[t]) ? 0 : share[t]));
         const style = `fill: ${this.colours.get(name)}`;
-        picture.append(draw("path", { class: "stv-band", style, "data-part": name, d: area(floor, top) }));
+        drawn.push(area(floor, top));
+        picture.append(draw("path", { class: "stv-band", style, "data-part": name, d: drawn.at(-1) }));
         floor = top;
       }
       const cursor = draw("line", { class: "stv-cursor", x1: 0, x2: 0, y1: 0, y2: 1 });
@@ -48,7 +50,11 @@ const SinkTrackDrift = (() => {
       axis.append(...["100 %", "50 %", "0"].map((text) => make("span", "", text)));
       frame.append(axis, picture);
       plot.box.append(frame, plot.readout);
-      SinkTrackSave.addSvg(plot.caption, `${lane.name}-drift`, picture);
+      SinkTrackSave.add(plot.caption, () => [`${lane.name}-drift`, SinkTrackFigure.bands({
+        title: `${lane.title}: where attention goes along the answer, mean over layers and heads`,
+        longest: this.longest,
+        bands: this.segments.map(({ name, title }, nth) => [title, this.colours.get(name), drawn[nth]]),
+      })]);
       return { lane, cursor, plot };
     }
 

@@ -59,7 +59,9 @@ const SinkTrackFinder = (() => {
       plot.map.canvas.setAttribute("role", "img");
       const list = make("ol", "stv-heads");
       plot.box.append(plot.readout, list);
-      SinkTrackSave.add(plot.caption, () => ({ name: `${lane.name}-heads`, title: `${lane.title}: ${this.what()}, layers by heads`, map: plot.map }));
+      SinkTrackSave.add(plot.caption, () => [
+        `${lane.name}-heads`, SinkTrackFigure.heatmap(plot.map, `${lane.title}: layers by heads`, this.what()),
+      ]);
       return { lane, plot, list };
     }
 

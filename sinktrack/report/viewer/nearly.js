@@ -40,6 +40,7 @@ const SinkTrackNearly = (() => {
         plot.scale.box.remove();
         const list = make("ol", "stv-candidates");
         plot.box.append(list, plot.readout);
+        SinkTrackSave.add(plot.caption, () => [`${lane.name}-token-${this.chosen + 1}-candidates`, this.figure(lane)]);
         const one = { lane, list, plot, force: null };
         if (force && lanes.length > 1) {
           one.force = button("Let the others go on from here", () => force({ lane: lane.name, at: this.chosen }), "stv-ask stv-force");
@@ -58,6 +59,7 @@ const SinkTrackNearly = (() => {
     choose(index) {
       this.chosen = index;
       if (!this.lanes.length) return;
+      this.chosen = index;
       const apart = this.partsAt !== null && index > this.partsAt;
       this.heading.textContent = `What nearly stood at token ${index + 1}`;
       this.remark.textContent = apart
@@ -98,6 +100,23 @@ const SinkTrackNearly = (() => {
           ...(others.length && !own ? [`written by ${listed(others)}`] : [])];
         if (by.length) row.append(make("span", "stv-by", by[0]));
         return { row, named: by.length > 0 };
+      });
+    }
+
+    /** The likeliest words of a lane at the chosen token, as a figure. */
+    figure(lane) {
+      const at = this.chosen;
+      const { ids = [], texts = [], probabilities = [] } = lane.candidates;
+      return SinkTrackFigure.bars({
+        title: `${lane.title}: what nearly stood at token ${at + 1}`,
+        side: "word",
+        foot: "probability",
+        rows: (ids[at] ?? []).map((id, place) => ({
+          label: visible(texts[at][place]),
+          pieces: [[probabilities[at][place], id === lane.ids[at] ? "#0b6b63" : "#9fc9c3"]],
+          after: chance(probabilities[at][place]),
+        })),
+        key: [["written here", "#0b6b63"], ["another word", "#9fc9c3"]],
       });
     }
 

@@ -1,8 +1,10 @@
-/* Any plot as a picture to keep: PNG as it is on the screen, SVG for a paper. */
+/* Any plot as a file to keep: SVG for a paper, or the same as PNG. Knows nothing about what a figure holds. */
 const SinkTrackSave = (() => {
   "use strict";
 
-  const { make, draw } = SinkTrackDom;
+  const { make } = SinkTrackDom;
+  const FINE = 3; // pixels of a PNG for one of the figure
+  const WIDEST = 12_000; // pixels, below every browser's limit
 
   function download(name, blob) {
     const link = Object.assign(make("a"), { href: URL.createObjectURL(blob), download: name });
@@ -10,11 +12,23 @@ const SinkTrackSave = (() => {
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
 
-  /** A drawing as a file; token texts in it may hold what XML forbids. */
-  function asFile(drawing) {
+  /** A figure as XML; token texts in it may hold what XML forbids. */
+  function written(figure) {
     // oxlint-disable-next-line no-control-regex -- these are the characters to take out
-    const text = new XMLSerializer().serializeToString(drawing).replace(/[\0-\x08\x0b\x0c\x0e-\x1f]/g, "");
-    return new Blob([text], { type: "image/svg+xml" });
+    return new XMLSerializer().serializeToString(figure).replace(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, "");
+  }
+
+  /** A figure as a canvas. Through a data URL, which a report's content security policy allows. */
+  async function drawn(figure) {
+    const [width, height] = ["width", "height"].map((side) => Number(figure.getAttribute(side)));
+    const fine = Math.min(FINE, WIDEST / width, WIDEST / height);
+    const image = make("img");
+    image.setAttribute("src", `data:image/svg+xml;charset=utf-8,${encodeURIComponent(written(figure))}`);
+    await image.decode();
+    const canvas = make("canvas");
+    [canvas.width, canvas.height] = [width * fine, height * fine].map(Math.round);
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    return canvas;
   }
 
   function button(kind, caption, act) {
@@ -25,120 +39,51 @@ const SinkTrackSave = (() => {
     return node;
   }
 
-  /** Two buttons; `png` and `svg` give [name, canvas] and [name, SVG element] when pressed. */
-  function both(caption, png, svg) {
+  /** Two buttons; `describe` gives the file's name and the figure when one is pressed. */
+  function add(caption, describe) {
     const box = make("span", "stv-saves");
+    const fileName = (name) => `sinktrack-${name.replace(/[^\p{L}\p{N}.-]+/gu, "-")}`;
     box.append(
-      button("PNG", caption, () => {
-        const [name, canvas] = png();
-        canvas.toBlob((blob) => download(`sinktrack-${name}.png`, blob));
+      button("PNG", caption, async () => {
+        const [name, figure] = describe();
+        const canvas = await drawn(figure);
+        canvas.toBlob((blob) => download(`${fileName(name)}.png`, blob));
       }),
       button("SVG", caption, () => {
-        const [name, drawing] = svg();
-        download(`sinktrack-${name}.svg`, asFile(drawing));
+        const [name, figure] = describe();
+        download(`${fileName(name)}.svg`, new Blob([written(figure)], { type: "image/svg+xml" }));
       }),
     );
     caption.append(box);
   }
 
-  /** Buttons that save a heatmap; `describe` gives {name, title, map} when one is pressed. */
-  function add(caption, describe) {
-    both(caption, () => {
-      const { name, map } = describe();
-      return [name, onPaper(map.canvas, map.paper)];
-    }, () => {
-      const { name, title, map } = describe();
-      return [name, asSvg(map, title)];
-    });
-  }
-
   /** Buttons that save colours over a picture; `describe` gives {name, image, canvas}. */
   function addOverlay(caption, describe) {
-    both(caption, () => {
+    add(caption, () => {
       const { name, image, canvas } = describe();
-      const sheet = make("canvas");
-      [sheet.width, sheet.height] = [image.naturalWidth, image.naturalHeight];
-      const context = sheet.getContext("2d");
-      context.drawImage(image, 0, 0);
-      context.imageSmoothingEnabled = false;
-      context.drawImage(canvas, 0, 0, sheet.width, sheet.height);
-      return [name, sheet];
-    }, () => {
-      const { name, image, canvas } = describe();
-      const [width, height] = [image.naturalWidth, image.naturalHeight];
-      const svg = draw("svg", { viewBox: `0 0 ${width} ${height}` });
-      for (const href of [image.src, canvas.toDataURL()]) {
-        const style = "image-rendering: pixelated";
-        svg.append(draw("image", { href, width, height, preserveAspectRatio: "none", style }));
-      }
-      return [name, svg];
+      return [name, SinkTrackFigure.overlay({ image, canvas, ...said(caption) })];
     });
   }
 
-  /** A button that saves an SVG which is on the page, with the colours that the page gives it. */
-  function addSvg(caption, name, svg) {
-    const box = make("span", "stv-saves");
-    box.append(button("SVG", caption, () => {
-      const copy = svg.cloneNode(true);
-      const [width, height] = [svg.clientWidth, svg.clientHeight];
-      copy.setAttribute("width", width);
-      copy.setAttribute("height", height);
-      [...svg.children].forEach((child, index) => {
-        const { fill, stroke } = getComputedStyle(child);
-        Object.assign(copy.children[index].style, { fill, stroke, vectorEffect: "non-scaling-stroke" });
-      });
-      download(`sinktrack-${name}.svg`, asFile(copy));
-    }));
-    caption.append(box);
+  /** What the page says of a plot: in its caption, in those of the plots around it, and in its section; or what
+   * a plot says itself, in `data-saved`. */
+  function said(caption) {
+    const own = caption.closest("figure");
+    const around = own.parentElement.closest("figure");
+    const found = [around, own].filter(Boolean);
+    const all = (name) => found.flatMap((box) => [box.querySelector(name)?.textContent]).filter(Boolean);
+    const section = own.closest("section.stv-section")?.querySelector(".stv-title")?.textContent;
+    const texts = (name) => [...new Set(all(name))];
+    const notes = texts(":scope > figcaption > .stv-note");
+    const value = (name) => found.map((box) => box.querySelector(`:scope > figcaption ${name}`)?.textContent).find(Boolean) ?? "";
+    return {
+      title: own.dataset.saved ?? [section, ...texts(":scope > figcaption .stv-heading")].filter(Boolean).join(" · "),
+      note: texts(":scope > .stv-readout > .stv-chosen").join(" "),
+      low: value(".stv-low"),
+      high: value(".stv-high"),
+      of: [...(notes.length ? notes : ["attention"]), "as a share of 1"].join(", "),
+    };
   }
 
-  function onPaper(canvas, paper) {
-    const sheet = make("canvas");
-    [sheet.width, sheet.height] = [canvas.width, canvas.height];
-    const context = sheet.getContext("2d");
-    context.fillStyle = paper;
-    context.fillRect(0, 0, sheet.width, sheet.height);
-    context.drawImage(canvas, 0, 0);
-    return sheet;
-  }
-
-  /** Cells as rectangles, runs of one colour in a row as one, with layers and columns at the axes. */
-  function asSvg(map, title) {
-    const { rows, columns, values, scale, first } = map;
-    const [width, height, left, top] = [12, 14, 40, 26];
-    const svg = draw("svg", {
-      viewBox: `0 0 ${left + columns * width + 10} ${top + rows * height + 34}`,
-      "font-family": "sans-serif", "font-size": 10,
-    });
-    svg.append(draw("text", { x: left, y: 14, "font-size": 12 }, title));
-    for (let r = 0; r < rows; r++) {
-      let start = 0;
-      let step = null;
-      for (let c = 0; c <= columns; c++) {
-        const next = c < columns
-          ? SinkTrackColour.step(values[r * columns + c], scale.low, scale.high) : null;
-        if (next === step && c) continue;
-        if (step !== null) {
-          svg.append(draw("rect", {
-            x: left + start * width, y: top + r * height, width: (c - start) * width, height,
-            fill: SinkTrackColour.css(scale.map, step),
-          }));
-        }
-        [start, step] = [c, next];
-      }
-      const y = top + (r + 0.7) * height;
-      svg.append(draw("text", { x: left - 6, y, "text-anchor": "end" }, String(r)));
-    }
-    const every = Math.max(1, Math.ceil(columns / 40));
-    for (let c = 0; c < columns; c += every) {
-      const x = left + (c + 0.5) * width;
-      svg.append(draw("text",
-        { x, y: top + rows * height + 12, "text-anchor": "middle" }, String(c + first)));
-    }
-    const range = `${scale.low.toPrecision(2)} to ${scale.high.toPrecision(2)}`;
-    svg.append(draw("text", { x: left, y: top + rows * height + 28 }, `colours: ${range}`));
-    return svg;
-  }
-
-  return { add, addOverlay, addSvg, asSvg };
+  return { add, addOverlay };
 })();

@@ -8,6 +8,7 @@ const SinkTrackWhy = (() => {
   const { unpacked } = SinkTrackExplanations;
   const { Looked, shared } = SinkTrackLooked;
   const ASKING = "The model writes the same words again …";
+  const FIRST = "first";
 
   class Why {
     /**
@@ -100,6 +101,11 @@ const SinkTrackWhy = (() => {
       const lens = figure(side, lane.title, "layer by layer");
       lens.scale.box.remove();
       lens.box.append(layers(own.lens));
+      SinkTrackSave.add(lens.caption, () => [`${lane.name}-token-${said.at + 1}-lens`, SinkTrackFigure.table({
+        title: `${lane.title}: what each layer would have said at token ${said.at + 1}`,
+        note: "The output embedding reads every layer’s state in the place of the last one.",
+        ...saved(own.lens),
+      })]);
       const plot = figure(side, "Where it looked", own.prompt.sinks.length ? "sinks (underlined) may lie beyond the scale" : "");
       const looked = new Looked(plot, lane, own.prompt, said.at, this.visuals, (place) => this.select(place));
       this.views.push({ lane, own, plot, looked });
@@ -192,20 +198,33 @@ const SinkTrackWhy = (() => {
   function layers({ texts, probabilities, ranks }) {
     const table = make("table", "stv-lens");
     const head = table.createTHead().insertRow();
-    for (const title of ["Layer", "Would have said", "Written word"]) {
-      head.append(Object.assign(make("th", "", title), { scope: "col" }));
-    }
+    const { heads, rows } = rowsOf({ texts, probabilities, ranks });
+    for (const title of heads) head.append(Object.assign(make("th", "", title), { scope: "col" }));
     const body = table.createTBody();
-    for (let layer = texts.length - 1; layer >= 0; layer--) {
+    for (const [layer, said, place] of rows) {
       const row = body.insertRow();
-      row.append(Object.assign(make("th", "", String(layer)), { scope: "row" }));
-      row.insertCell().append(...texts[layer].flatMap((word, at) => [
-        at ? " · " : "", make("span", "stv-whole", `${visible(word)} ${chance(probabilities[layer][at])}`),
-      ]));
-      row.insertCell().textContent = ranks[layer] === 1 ? "first" : `place ${ranks[layer].toLocaleString("en")}`;
-      row.classList.toggle("stv-first", ranks[layer] === 1);
+      row.append(Object.assign(make("th", "", layer), { scope: "row" }));
+      row.insertCell().append(...said.flatMap((word, at) => [at ? " · " : "", make("span", "stv-whole", word)]));
+      row.insertCell().textContent = place;
+      row.classList.toggle("stv-first", place === FIRST);
     }
     return table;
+  }
+
+  /** The same as texts: the names of the columns, and the rows. */
+  function rowsOf({ texts, probabilities, ranks }) {
+    const rows = texts.map((words, layer) => [
+      String(layer),
+      words.map((word, at) => `${visible(word)} ${chance(probabilities[layer][at])}`),
+      ranks[layer] === 1 ? FIRST : `place ${ranks[layer].toLocaleString("en")}`,
+    ]);
+    return { heads: ["Layer", "Would have said", "Written word"], rows: rows.reverse() };
+  }
+
+  /** The same for a figure, where a cell is one text. */
+  function saved(lens) {
+    const { heads, rows } = rowsOf(lens);
+    return { heads, rows: rows.map(([layer, said, place]) => [layer, said.join(" · "), place]) };
   }
 
   return { Why, change, layers };
