@@ -105,7 +105,7 @@ def maps_as_json(at: int, maps: Mapping[str, Sequence[torch.Tensor]]) -> dict[st
     return {"at": at, "lanes": lanes}
 
 
-def without_as_json(at: int, found: Without) -> dict[str, Any]:
+def without_as_json(at: int, found: "Without") -> dict[str, Any]:
     """Return what became of a token as JSON values."""
     return {
         "at": at,

@@ -160,8 +160,9 @@ class Visitor(Guest):
 
     def give(self, picture: Path | None, question: str) -> None:
         if picture is not None:
+            self.page.locator("#picture-tab-button").click()
             self.page.set_input_files("#picture input[type=file]", picture)
-            expect(self.page.locator(f"#picture img[src$='{picture.name}']")).to_have_count(1)
+            expect(self.page.locator(f"#picture img[src$='{picture.name}']")).to_be_visible()
         self.page.fill("#question textarea", question)
 
     def take_away(self) -> None:

@@ -106,7 +106,7 @@ const SinkTrackPage = (() => {
 
   function turn({ question, about, pictures, answer, by }, edit) {
     const asked = said("You", question);
-    const again = Object.assign(make("button", "st-again", "Edit"), { type: "button" });
+    const again = Object.assign(make("button", "st-edit", "Edit"), { type: "button" });
     again.setAttribute("aria-label", `Edit and ask again: ${question}`);
     again.addEventListener("click", edit);
     for (const src of pictures) {
