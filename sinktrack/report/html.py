@@ -68,7 +68,7 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         ("Versions", data["versions"]),
     ]
     for lane in data["lanes"]:
-        if lane["method"]:
+        if lane.get("method"):
             found.append((f"Method: {lane['title']}", lane["method"]))
     return found
 

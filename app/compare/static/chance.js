@@ -22,11 +22,11 @@ const SinkTrackChance = (() => {
 
   /** The share that is right, with its interval. */
   function bar({ value, low, high }) {
-    const svg = draw("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true", class: "st-share" });
+    const svg = draw("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true", class: "st-bar" });
     svg.append(
-      draw("rect", { x: 0, y: 2, width: 100, height: 6, class: "st-share-all" }),
-      draw("rect", { x: 0, y: 2, width: 100 * value, height: 6, class: "st-share-right" }),
-      draw("rect", { x: 100 * low, y: 4.25, width: Math.max(0.5, 100 * (high - low)), height: 1.5, class: "st-share-between" }));
+      draw("rect", { x: 0, y: 2, width: 100, height: 6, class: "st-bar-all" }),
+      draw("rect", { x: 0, y: 2, width: 100 * value, height: 6, class: "st-bar-right" }),
+      draw("rect", { x: 100 * low, y: 4.25, width: Math.max(0.5, 100 * (high - low)), height: 1.5, class: "st-bar-between" }));
     return svg;
   }
 
