@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from sinktrack.eval.statistics import Pair, difference_interval, holm, interval, paired_p, ratio
+from sinktrack.eval.statistics import (
+    difference_interval,
+    holm,
+    interval,
+    mean_scores,
+    paired_p,
+    pairs_of,
+    ratio,
+)
 from sinktrack.eval.task import Scores
 
 Figure = dict[str, Any]
@@ -111,14 +119,17 @@ def _all(figures: Mapping[str, Mapping[str, Mapping[str, Figure]]]) -> Iterator[
 
 def _figures(answers: ByMethod) -> dict[str, dict[str, Figure]]:
     """Return value, interval and p of every measure of every method."""
-    scores = {name: [_average(item) for item in items] for name, items in answers.items()}
+    scores = {
+        name: [mean_scores([each.scores for each in item]) for item in items]
+        for name, items in answers.items()
+    }
     first, base = next(iter(scores.items()))
     measures = dict.fromkeys(name for own in scores.values() for score in own for name in score)
     figures: dict[str, dict[str, Figure]] = {}
     for name, answered in scores.items():
         figures[name] = {}
         for measure in measures:
-            pairs = _pairs(answered, measure)
+            pairs = pairs_of(answered, measure)
             value = ratio(pairs)
             if value is None:
                 continue  # nothing of the kind was said
@@ -127,7 +138,7 @@ def _figures(answers: ByMethod) -> dict[str, dict[str, Figure]]:
                 "interval": interval(pairs),
                 "items": sum(any(pair) for pair in pairs),
             }
-            plain = _pairs(base, measure)
+            plain = pairs_of(base, measure)
             before = ratio(plain)
             if name != first and before is not None:
                 figure["difference"] = {
@@ -137,21 +148,6 @@ def _figures(answers: ByMethod) -> dict[str, dict[str, Figure]]:
                 figure["p"] = paired_p(plain, pairs)
             figures[name][measure] = figure
     return figures
-
-
-def _average(answers: Sequence[Answered]) -> Scores:
-    """Return the mean scores of one item's answers, so that the item stays what is drawn."""
-    sums: dict[str, Pair] = {}
-    for each in answers:
-        for measure, (above, below) in each.scores.items():
-            before = sums.get(measure, (0.0, 0.0))
-            sums[measure] = (before[0] + above, before[1] + below)
-    count = len(answers)
-    return {measure: (above / count, below / count) for measure, (above, below) in sums.items()}
-
-
-def _pairs(answered: Sequence[Scores], measure: str) -> list[Pair]:
-    return [score.get(measure, (0.0, 0.0)) for score in answered]
 
 
 def _moved(answers: ByMethod) -> dict[str, dict[str, dict[str, float]]]:

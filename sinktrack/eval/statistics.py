@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from sinktrack.eval.task import Scores
+
 Pair = tuple[float, float]
 """One item's numerator and denominator."""
 
@@ -31,6 +33,39 @@ def ratio(scores: Sequence[Pair]) -> float | None:
     """Return the sum of numerators over the sum of denominators; None where that is zero."""
     numerator, denominator = _array(scores).sum(axis=0)
     return float(numerator / denominator) if denominator else None
+
+
+def mean_scores(answers: Sequence[Scores]) -> Scores:
+    """Return the mean scores of one item's answers, so that the item stays what is drawn."""
+    sums: dict[str, Pair] = {}
+    for scores in answers:
+        for measure, (above, below) in scores.items():
+            before = sums.get(measure, (0.0, 0.0))
+            sums[measure] = (before[0] + above, before[1] + below)
+    count = len(answers)
+    return {measure: (above / count, below / count) for measure, (above, below) in sums.items()}
+
+
+def pairs_of(items: Sequence[Scores], measure: str) -> list[Pair]:
+    """Return one measure of every item; (0, 0) where an item has none of the kind."""
+    return [scores.get(measure, (0.0, 0.0)) for scores in items]
+
+
+def summed(pairs: Sequence[Pair], clusters: Sequence[str]) -> list[Pair]:
+    """Return the sums of each cluster's pairs, in order of the clusters' first item.
+
+    Items of a cluster, such as the questions about one picture, are not independent. An interval or
+    a test of the sums draws or exchanges whole clusters.
+
+    Args:
+        pairs: One an item.
+        clusters: One name an item.
+    """
+    sums: dict[str, Pair] = {}
+    for cluster, (above, below) in zip(clusters, pairs, strict=True):
+        before = sums.get(cluster, (0.0, 0.0))
+        sums[cluster] = (before[0] + above, before[1] + below)
+    return list(sums.values())
 
 
 def interval(scores: Sequence[Pair], draws: int = 2000, seed: int = 0) -> tuple[float, float]:
