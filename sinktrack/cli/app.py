@@ -10,6 +10,7 @@ from sinktrack.cli.ask import ask
 from sinktrack.cli.bench import bench
 from sinktrack.cli.evaluate import evaluate
 from sinktrack.cli.methods import methods
+from sinktrack.cli.score import score
 from sinktrack.cli.study import study
 from sinktrack.core.errors import SinkTrackError, reason
 from sinktrack.machine import nowhere, tolerate_any_text
@@ -80,6 +81,14 @@ def program() -> typer.Typer:
             "sinktrack eval shapes-pope --method all --temperature 1 --seeds 3 --out runs/all",
         ),
     )(evaluate)
+    app.command(
+        epilog=_examples(
+            "sinktrack score runs/shapes/records.jsonl",
+            'sinktrack score plain_1.jsonl new_1.jsonl --pattern "{method}_{seed}.jsonl"',
+            "sinktrack score pope.xlsx --cluster image --json pope.json --figure pope.png",
+            "sinktrack score dialogues.jsonl --gold-file val_v0.2.json --rule rules:mine",
+        )
+    )(score)
     app.add_typer(study(_examples), name="study")
     app.command(epilog=_examples("sinktrack methods", "sinktrack methods --json"))(methods)
     app.command(epilog=_examples("sinktrack bench --rounds 5 --device cpu"))(bench)

@@ -378,7 +378,7 @@ def _gold(
         if fields.gold not in row.values:
             raise AnswersError(
                 f"{row.place} (id {id}) has no {fields.gold!r}: choose one of {_known(row)} with "
-                "--gold."
+                "--gold, or give a file with --gold-file."
             )
         return gold_of(row.values[fields.gold])
     name = next((name for name in GOLDS if name in row.values and name != said_name), None)

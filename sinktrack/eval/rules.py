@@ -6,7 +6,7 @@ finds a person's own.
 Options, yes and no, and words:
 
 - strict: the whole answer, or its last line, is "Answer: X" or X alone;
-- fair: the last X behind "Answer"; without one X alone, an option's text, or the last line's last X;
+- fair: the last X behind "Answer"; else X alone, an option's text, or the last X of the last line;
 - first-answer: as fair, with the first "Answer" in place of the last.
 
 Answers from a text:
