@@ -59,7 +59,7 @@ def unparsed_sentence(name: str, share: float, rule: str) -> str | None:
 
 def percent(share: float) -> str:
     """Return a share between 0 and 1 in words."""
-    return f"{100 * share:.1f} %" if share >= 0.0005 else "less than 0.1 %"
+    return f"{100 * share:.1f} %" if share >= 0.0005 or not share else "less than 0.1 %"
 
 
 def _equal_files(files: Sequence[AnswerFile]) -> Iterator[str]:
@@ -93,8 +93,8 @@ def _duplicates(run: AnsweredRun, name: str) -> Iterator[str]:
     others = sum(not same for _, _, same in repeated)
     ids = list(dict.fromkeys(id for id, _, _ in repeated))
     yield (
-        f"{name}: {len(repeated):,} rows repeat an id that had come before, such as {ids[0]}, and "
-        f"{others:,} of them with another answer; the first row of an id counts."
+        f"{name}: ids come again in {len(repeated):,} of {len(run.answers):,} rows, such as "
+        f"{ids[0]}, with another answer in {others:,}; the first row of an id counts."
     )
     if longest >= max(2, len(repeated) / 2):
         yield (

@@ -154,7 +154,7 @@ class Rule:
         """Return the word or number that an answer says, normalised; None if it is too long."""
 
         def short(text: str) -> str | None:
-            plain = normalised(text)
+            plain = "" if "\n" in text else normalised(text)
             return plain if plain and len(plain.split()) <= LONGEST_WORD else None
 
         def read(text: str) -> str | None:
