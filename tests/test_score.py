@@ -2,11 +2,14 @@
 
 import csv
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from sinktrack import cli
 from sinktrack.eval.statistics import paired_p, summed
@@ -285,3 +288,19 @@ def test_many_items_are_tested_as_few_are():
     assert paired_p(*even, draws=200) == 1.0
     one_sided = [(0.0, 1.0)] * 600, [(0.5, 1.0)] * 600
     assert paired_p(*one_sided, draws=200) == pytest.approx(1 / 4001)
+
+
+def test_the_example_of_the_documents_gives_what_they_show(folder, capsys):
+    page = (ROOT / "docs/scoring.md").read_text("utf-8")
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    plain, method = (block for language, block in fenced if language == "json")
+    (rules,) = (block for language, block in fenced if language == "python")
+    (tables,) = (block for language, block in fenced if block.startswith("| method"))
+    Path("plain.jsonl").write_text(plain, "utf-8")
+    Path("method.jsonl").write_text(method, "utf-8")
+    Path("rules.py").write_text(rules, "utf-8")
+    (command,) = (block for _, block in fenced if block.startswith("sinktrack score"))
+    assert cli.main(shlex.split(command)[1:]) == 0
+    assert tables in capsys.readouterr().out
+    assert cli.main(["score", "plain.jsonl", "method.jsonl", "--rule", "rules:short"]) == 0
+    assert "read by rules:short" in capsys.readouterr().out
