@@ -65,6 +65,7 @@ def test_whether_an_answer_says_yes(answer, fair, strict):
         ("I count the cars.\nThe stop sign.", "stop sign", True),
         ("13", "3", False),
         ("There are three cars in this picture", "3", False),
+        ("Do not enter this road at night", "do not enter this road at night", True),
     ],
 )
 def test_words_and_numbers_count_where_they_are_equal(answer, gold, right):
@@ -75,7 +76,16 @@ def test_what_is_right_tells_what_is_asked():
     assert kind_of(prediction("", "Yes")) == "yes-no"
     assert kind_of(prediction("", "B", OPTIONS)) == kind_of(prediction("", "(B)")) == "choice"
     assert kind_of(prediction("", "D", OPTIONS)) == kind_of(prediction("", "12")) == "word"
+    assert kind_of(prediction("", "No, there is none.")) == "yes-no"
+    assert kind_of(prediction("", "It is B. **Answer: B**", OPTIONS)) == "choice"
     assert kind_of(prediction("", ())) == kind_of(prediction("", ("x",))) == "span"
+
+
+def test_a_right_answer_may_be_a_sentence():
+    sentence = "It turns. **Answer: B**"
+    assert FAIR.score(prediction("Answer: B", sentence, OPTIONS))["accuracy"] == (1.0, 1.0)
+    assert FAIR.score(prediction("Answer: C", sentence, OPTIONS))["accuracy"] == (0.0, 1.0)
+    assert FAIR.score(prediction("No.", "No, there is none."))["accuracy"] == (1.0, 1.0)
 
 
 def test_an_unparsed_answer_is_wrong_and_counted():
@@ -129,6 +139,15 @@ def test_a_rule_of_ones_own_may_return_anything_that_is_a_score():
     assert rule.score(prediction("?", "abc"))["unparsed"] == (1.0, 1.0)
 
 
+def test_scores_that_were_recorded_are_taken_as_they_are():
+    row = Row("records.jsonl", 4, {"scores": {"CHAIR_i": [1.0, 3.0], "recall": [2, 4]}})
+    recorded = find_rule("recorded", None, ABSTAINING)
+    scores = recorded.score(Prediction("1", "", "x", "", {}, (), "1", row))
+    assert scores["CHAIR_i"] == (1.0, 3.0) and scores["recall"] == (2.0, 4.0)
+    with pytest.raises(AnswersError, match="line 1 .* the row has no scores"):
+        recorded.score(prediction("", ""))
+
+
 def test_a_rule_that_fails_or_is_missing_is_refused():
     with pytest.raises(AnswersError, match=r"failed at a.jsonl, line 1 \(id 1\): KeyError: 'y'"):
         find_rule("test_score_rules:broken", None, ABSTAINING).score(prediction("", ""))
@@ -136,7 +155,7 @@ def test_a_rule_that_fails_or_is_missing_is_refused():
         ("test_score_rules:none", "cannot be loaded"),
         ("no_such_module:f", "cannot be loaded"),
         ("test_score_rules:OPTIONS", "is no function"),
-        ("fairer", "choose one of fair, strict, first-answer"),
+        ("fairer", "choose one of fair, strict, first-answer, recorded"),
     ):
         with pytest.raises(AnswersError, match=sentence):
             find_rule(name, None, ABSTAINING)

@@ -46,7 +46,9 @@ def score(
     rule: Annotated[
         str,
         typer.Option(
-            metavar="R", help="fair, strict, first-answer, or module:function of your own."
+            metavar="R",
+            help="fair, strict, first-answer, recorded (the scores that records of sinktrack eval "
+            "hold), or module:function of your own.",
         ),
     ] = "fair",
     kind: Annotated[

@@ -29,6 +29,8 @@ from sinktrack.eval.scorers import said_yes_or_no, squad, squad_words
 from sinktrack.eval.task import Scores
 
 RULES = ("fair", "strict", "first-answer")
+RECORDED = "recorded"
+"""Takes the scores that records of `sinktrack eval` hold already."""
 Kind = Literal["choice", "yes-no", "word", "span"]
 KINDS: tuple[Kind, ...] = ("choice", "yes-no", "word", "span")
 
@@ -55,7 +57,10 @@ ABSTAINING = (
 """Phrases that say, anywhere in an answer, that the text does not tell."""
 
 LONGEST_WORD = 5
-"""Words that an answer without a marker may have, to be read as a word or number."""
+"""Words that an answer may have, to be read as a word or number; more if the right one has more."""
+
+UNLISTED = "ABCDEFGH"
+"""Letters of options that no file lists."""
 
 UserRule = Callable[[str, Any, Mapping[str, Any]], Any]
 """Takes the answer, the right answer and the row's values. Returns whether it is right, a score
@@ -84,7 +89,7 @@ class Rule:
     """How answers are read and scored.
 
     Args:
-        name: One of `RULES`, or "module:function".
+        name: One of `RULES`, `RECORDED`, or "module:function".
         kind: What the answers are; None for what the right answer looks like.
         abstaining: Phrases that say that the text does not tell.
         own: A person's own function, in place of all this.
@@ -102,7 +107,7 @@ class Rule:
         kind = self.kind or kind_of(prediction)
         if kind == "span":
             return self._score_span(prediction)
-        gold = _one(prediction.gold)
+        gold = _right(prediction)[1] if self.kind is None else _one(prediction.gold)
         if kind == "yes-no":
             said = self.yes_or_no(prediction.answer)
             scores = said_yes_or_no(said, gold.strip().lower() == "yes")
@@ -110,14 +115,15 @@ class Rule:
             said = self.letter(prediction.answer, prediction.options)
             scores = {"accuracy": (float(said == gold.strip().strip("().").upper()), 1.0)}
         else:
-            said = self.word(prediction.answer)
-            right = said is not None and said == normalised(gold)
+            meant = normalised(gold)
+            said = self.word(prediction.answer, max(LONGEST_WORD, len(meant.split())))
+            right = said is not None and said == meant
             scores = {"accuracy": (float(right), 1.0)}
         return _with_parsing(scores, said is not None)
 
     def letter(self, answer: str, options: Mapping[str, str]) -> str | None:
         """Return the option that an answer chooses; None where it cannot be read."""
-        letters = "".join(options) or "ABCDEFGHIJ"
+        letters = "".join(options) or UNLISTED
         one = _letter_pattern(letters)
 
         def read(text: str) -> str | None:
@@ -150,12 +156,17 @@ class Rule:
 
         return self._read(answer, read, whole, last)
 
-    def word(self, answer: str) -> str | None:
-        """Return the word or number that an answer says, normalised; None if it is too long."""
+    def word(self, answer: str, longest: int = LONGEST_WORD) -> str | None:
+        """Return the word or number that an answer says, normalised; None if it is too long.
+
+        Args:
+            answer: All of it.
+            longest: How many words it may have.
+        """
 
         def short(text: str) -> str | None:
             plain = "" if "\n" in text else normalised(text)
-            return plain if plain and len(plain.split()) <= LONGEST_WORD else None
+            return plain if plain and len(plain.split()) <= longest else None
 
         def read(text: str) -> str | None:
             return short(text.split("\n")[0])
@@ -227,6 +238,8 @@ class Rule:
 
     def stated(self) -> str:
         """Return the rule in a sentence."""
+        if self.name == RECORDED:
+            return "Scores are those that the records hold."
         if self.own is not None:
             return f"Answers were read by {self.name}."
         return f"{_STATED[self.name]} What cannot be read is unparsed and counts as wrong."
@@ -250,7 +263,7 @@ def find_rule(name: str, kind: Kind | None, abstaining: Sequence[str]) -> Rule:
     """Return a rule by its name.
 
     Args:
-        name: One of `RULES`, or "module:function" of a person's own.
+        name: One of `RULES`, `RECORDED`, or "module:function" of a person's own.
         kind: As for `Rule`.
         abstaining: As for `Rule`; case does not count.
 
@@ -260,12 +273,20 @@ def find_rule(name: str, kind: Kind | None, abstaining: Sequence[str]) -> Rule:
     phrases = tuple(" ".join(phrase.lower().split()) for phrase in abstaining)
     if name in RULES:
         return Rule(name, kind, phrases)
+    if name == RECORDED:
+        return Rule(name, kind, phrases, _recorded)
     if ":" not in name:
         raise AnswersError(
-            f"There is no rule {name!r}: choose one of {', '.join(RULES)}, or write "
+            f"There is no rule {name!r}: choose one of {', '.join([*RULES, RECORDED])}, or write "
             "module:function."
         )
     return Rule(name, kind, phrases, load_rule(name))
+
+
+def _recorded(answer: str, gold: Any, row: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    if not isinstance(row.get("scores"), dict):
+        raise ValueError("the row has no scores, which records of sinktrack eval have")
+    return {measure: (above, below) for measure, (above, below) in row["scores"].items()}
 
 
 def load_rule(name: str) -> UserRule:
@@ -295,18 +316,24 @@ def kind_of(prediction: Prediction) -> Kind:
 
     References are a list. Else yes or no, an option's letter, or any other word or number.
     """
-    gold = prediction.gold
-    if not isinstance(gold, str):
-        return "span"
-    plain = gold.strip().lower()
-    if plain in ("yes", "no"):
-        return "yes-no"
-    letter = plain.strip("().").upper()
-    if letter in prediction.options or (
-        not prediction.options and re.fullmatch("[A-J]", gold.strip().strip("()."))
-    ):
-        return "choice"
-    return "word"
+    return "span" if not isinstance(prediction.gold, str) else _right(prediction)[0]
+
+
+def _right(prediction: Prediction) -> tuple[Kind, str]:
+    """Return the kind of a right answer, and what it comes down to.
+
+    It may be a whole sentence, as in the tasks of this program: "Yes, there is.", "**Answer: B**".
+    """
+    gold, options = _one(prediction.gold).strip(), prediction.options
+    said = re.match(r"(yes|no)(?:$|[,.;]\s)", gold, re.IGNORECASE)
+    if said:
+        return "yes-no", said.group(1).lower()
+    letter = gold.strip("().").upper()
+    unlisted = not options and re.fullmatch(f"[{UNLISTED}]", gold.strip("()."))
+    if letter in options or unlisted:
+        return "choice", letter
+    told = Rule().letter(gold, options) if options and _MARKER.search(gold) else None
+    return ("word", gold) if told is None else ("choice", told)
 
 
 def normalised(text: str) -> str:

@@ -4,7 +4,7 @@ Knows runs and rules, and no files: `sinktrack.eval.predictions` reads them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -63,11 +63,15 @@ class Method:
     """The measures of one method.
 
     Args:
+        group: Of the items, such as "POPE"; empty where all methods answered the same.
+        name: The method's own name, without its group.
         seeds: For each seed the number of items, and each measure between 0 and 1.
         pooled: The same of all seeds, an item counted once by its mean.
         intervals: The 95 % interval of each pooled measure.
     """
 
+    group: str
+    name: str
     seeds: Mapping[str, Mapping[str, float]]
     pooled: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]]
@@ -123,6 +127,8 @@ class Score:
 class _Seeds:
     """The scores of one method's seeds, by seed and by item; and each item's cluster."""
 
+    group: str
+    name: str
     seeds: Mapping[str, Mapping[str, Scores]]
     clusters: Mapping[str, str]
 
@@ -172,11 +178,13 @@ def score(
         scores, clusters = _scored(run, rule)
         before = scored.get(name(run))
         if before is None:
-            scored[name(run)] = _Seeds({run.seed: scores}, clusters)
+            group = name(run).removesuffix(run.method).removesuffix(": ")
+            scored[name(run)] = _Seeds(group, run.method, {run.seed: scores}, clusters)
             groups.setdefault(run.group, []).append(name(run))
         else:
             both = {**before.seeds, run.seed: scores}
-            scored[name(run)] = _Seeds(both, {**before.clusters, **clusters})
+            clusters = {**before.clusters, **clusters}
+            scored[name(run)] = replace(before, seeds=both, clusters=clusters)
         share = ratio(pairs_of(list(scores.values()), "unparsed"))
         told = unparsed_sentence(f"{name(run)}{_seed(run)}", share or 0.0, rule.name)
         findings += [] if told is None else [told]
@@ -263,6 +271,8 @@ def _figures(method: _Seeds) -> Method:
         if ratio(pairs) is not None:
             intervals[measure] = interval(_clustered(pairs, clusters))
     return Method(
+        group=method.group,
+        name=method.name,
         seeds={seed: _shares(list(scores.values())) for seed, scores in method.seeds.items()},
         pooled=_shares(items),
         intervals=intervals,

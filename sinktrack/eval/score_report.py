@@ -6,20 +6,22 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sinktrack.core.errors import AnswersError
-from sinktrack.eval.score import FORMATTING, REMAINING, Difference, Method, Score
+from sinktrack.eval.score import FORMATTING, REMAINING, Method, Score
 from sinktrack.eval.statistics import holm
 
 POOLED = "pooled"
 
 
 def markdown(score: Score) -> str:
-    """Return findings, a table of methods and seeds, and a table of differences."""
+    """Return findings, a table of methods and seeds for each group, and one of differences."""
     parts = []
     if score.findings:
         parts.append("\n".join(["Findings:", "", *(f"- {said}" for said in score.findings)]))
-    parts.append(_table(list(_method_rows(score))))
+    for group in dict.fromkeys(method.group for method in score.methods.values()):
+        own = [method for method in score.methods.values() if method.group == group]
+        parts.append(_table(list(_method_rows(group, own))))
     if score.differences:
-        parts.append(_table(list(_difference_rows(score.differences))))
+        parts.append(_table(list(_difference_rows(score))))
     parts.append("\n".join(_notes(score)))
     return "\n\n".join(parts) + "\n"
 
@@ -111,23 +113,20 @@ def _seeds(method: Method) -> Iterator[tuple[str, Any]]:
     yield POOLED, method.pooled
 
 
-def _method_rows(score: Score) -> Iterator[list[str]]:
+def _method_rows(group: str, methods: Sequence[Method]) -> Iterator[list[str]]:
     measures = list(
         dict.fromkeys(
-            measure
-            for method in score.methods.values()
-            for measure in method.pooled
-            if measure != "items"
+            measure for method in methods for measure in method.pooled if measure != "items"
         )
     )
-    yield ["method", "seed", "items", *measures]
-    for name, method in score.methods.items():
+    yield [group or "method", "seed", "items", *measures]
+    for method in methods:
         for seed, figures in _seeds(method):
             if seed == POOLED and len(method.seeds) == 1:
                 continue
             alone = seed == POOLED or len(method.seeds) == 1
             yield [
-                name,
+                method.name,
                 seed,
                 f"{int(figures['items']):,}",
                 *(
@@ -137,13 +136,13 @@ def _method_rows(score: Score) -> Iterator[list[str]]:
             ]
 
 
-def _difference_rows(differences: Sequence[Difference]) -> Iterator[list[str]]:
+def _difference_rows(score: Score) -> Iterator[list[str]]:
     yield ["difference", "measure", "items", "value", "95 % interval", "p", "corrected"]
-    corrected = holm([each.p for each in differences])
-    for each, p in zip(differences, corrected, strict=True):
+    corrected = holm([each.p for each in score.differences])
+    for each, p in zip(score.differences, corrected, strict=True):
         low, high = each.interval
         yield [
-            f"{each.of} minus {each.minus}",
+            f"{each.of} minus {score.methods[each.minus].name}",
             each.measure,
             f"{each.items:,}",
             f"{each.value:+.4f}",
