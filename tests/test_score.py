@@ -119,10 +119,11 @@ def test_figures_and_differences_are_those_worked_by_hand(folder, capsys):
         "accuracy among parsed": 3 / 4,
         "unparsed": pytest.approx(2 / 6),
     }
-    pooled = dict(found["methods"]["new"]["pooled"])
-    low, high = pooled.pop("intervals")["accuracy"]
-    assert pooled == found["methods"]["new"]["seeds"]["1"]
-    assert low < 4 / 6 < high
+    new = found["methods"]["new"]
+    assert new["pooled"] == new["seeds"]["1"]
+    low, high = new["intervals"]["accuracy"]
+    assert low < new["pooled"]["accuracy"] < high
+    assert new["pooled"]["accuracy"] == pytest.approx(4 / 6)
     by_measure = {each["measure"]: each for each in found["differences"]}
     accuracy = by_measure["accuracy"]
     assert accuracy.keys() == {"of", "minus", "measure", "value", "interval", "p"}

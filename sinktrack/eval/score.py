@@ -101,10 +101,8 @@ class Score:
             "methods": {
                 name: {
                     "seeds": {seed: dict(figures) for seed, figures in method.seeds.items()},
-                    "pooled": {
-                        **method.pooled,
-                        "intervals": {key: list(pair) for key, pair in method.intervals.items()},
-                    },
+                    "pooled": dict(method.pooled),
+                    "intervals": {key: list(pair) for key, pair in method.intervals.items()},
                 }
                 for name, method in self.methods.items()
             },

@@ -71,22 +71,25 @@ def draw(score: Score, path: Path, format: str) -> None:
         each for each in score.differences if each.measure in ("accuracy", FORMATTING, REMAINING)
     ]
     height = 1.2 + 0.35 * max(len(score.methods), len(wanted))
-    figure = Figure(figsize=(11, height), layout="constrained")
+    figure = Figure(figsize=(13, height), layout="constrained")
     left, right = figure.subplots(1, 2)
+    parts = {FORMATTING: "of it formatting", REMAINING: "of it remaining"}
     for place, method in enumerate(score.methods.values()):
         _point(left, place, method.pooled.get("accuracy"), method.intervals.get("accuracy"))
         for figures in method.seeds.values():
             if "accuracy" in figures:
                 left.plot(figures["accuracy"], place, "|", color="#77716a", markersize=11)
     left.set_yticks(range(len(score.methods)), list(score.methods))
-    left.set_xlabel("accuracy; dots are pooled with 95 % interval, strokes are seeds")
+    left.set_xlabel("accuracy (dots: pooled, 95 % interval; strokes: seeds)", fontsize=8)
     for place, each in enumerate(wanted):
         _point(right, place, each.value, each.interval)
     right.axvline(0, color="#77716a", linewidth=0.8)
+    titles = [f"{each.of} minus {score.methods[each.minus].name}" for each in wanted]
     right.set_yticks(
-        range(len(wanted)), [f"{each.of} - {each.minus}: {each.measure}" for each in wanted]
+        range(len(wanted)),
+        [parts.get(each.measure, title) for each, title in zip(wanted, titles, strict=True)],
     )
-    right.set_xlabel("difference on common items, 95 % interval")
+    right.set_xlabel("difference of accuracy, 95 % interval", fontsize=8)
     for axes in (left, right):
         axes.invert_yaxis()
         axes.tick_params(labelsize=8)
