@@ -41,6 +41,10 @@ def test_which_option_an_answer_chooses(answer, fair, strict, first):
     assert [rule.letter(answer, OPTIONS) for rule in rules] == [fair, strict, first]
 
 
+def test_an_answer_equal_to_two_options_chooses_neither():
+    assert FAIR.letter("left", OPTIONS | {"D": "Left."}) is None
+
+
 @pytest.mark.parametrize(
     ("answer", "fair", "strict"),
     [

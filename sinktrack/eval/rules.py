@@ -136,7 +136,7 @@ class Rule:
                 return bare.group(1).upper()
             plain = normalised(text)
             same = [key for key, value in options.items() if plain and normalised(value) == plain]
-            return same[0] if same else None
+            return same[0] if len(same) == 1 else None
 
         return self._read(answer, read, whole, lambda line: _last_letter(line, letters))
 
