@@ -212,6 +212,27 @@ def test_abstaining_phrases_are_printed_and_can_be_set(folder, capsys):
     assert found["methods"]["a"]["pooled"]["F1"] == 1 and "says one of: is silent." in printed
 
 
+def test_dialogues_are_scored_against_a_file_of_their_own(folder, capsys):
+    """F1 worked by hand: 2 * 1 / (2 + 1), then an abstention that is right and one that is not."""
+    qas = [
+        {"id": f"d_q#{turn}", "answers": [{"text": text} for text in texts]}
+        for turn, texts in enumerate((["1990", "born 1990"], ["CANNOTANSWER"], ["in May"]))
+    ]
+    Path("val.json").write_text(json.dumps({"data": [{"paragraphs": [{"qas": qas}]}]}))
+    row = {
+        "qid": [f"d_q#{turn}" for turn in range(3)],
+        "best_span_str": ["in 1990", "CANNOTANSWER", "CANNOTANSWER"],
+    }
+    Path("plain.jsonl").write_text(json.dumps(row) + "\n")
+    found, _ = scored(capsys, "plain.jsonl", "--gold-file", "val.json")
+    figures = found["methods"]["plain"]["pooled"]
+    assert figures["items"] == 3
+    assert figures["F1"] == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert figures["accuracy"] == pytest.approx(1 / 3)
+    assert figures["contains"] == pytest.approx(2 / 3)
+    assert figures["abstains unanswerable"] == 1 and figures["abstains answerable"] == 1 / 2
+
+
 def test_a_rule_of_ones_own_lies_beside_the_files(folder, capsys):
     Path("my_rules.py").write_text("def short(answer, gold, row):\n    return len(answer) < 3\n")
     write("a.jsonl", enumerated("B", "Answer: B"))

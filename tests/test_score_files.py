@@ -9,7 +9,8 @@ import pytest
 from sinktrack.core.errors import AnswersError
 from sinktrack.eval.answer_files import read_answer_file
 from sinktrack.eval.options import find_options
-from sinktrack.eval.predictions import Fields, names_told, read_runs
+from sinktrack.eval.prediction_rows import Fields
+from sinktrack.eval.predictions import names_told, read_runs
 from sinktrack.eval.references import answerable, read_references
 
 ROWS = [

@@ -4,7 +4,7 @@ import pytest
 
 from sinktrack.core.errors import AnswersError
 from sinktrack.eval.answer_files import Row
-from sinktrack.eval.predictions import Prediction
+from sinktrack.eval.prediction_rows import Prediction
 from sinktrack.eval.rules import ABSTAINING, Rule, find_rule, kind_of
 from sinktrack.eval.scorers import squad
 

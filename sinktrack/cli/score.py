@@ -118,7 +118,8 @@ def score(
     if ":" in rule:
         sys.path.insert(0, os.getcwd())  # where a person's own rule lies
     with waiting("Starting"):
-        from sinktrack.eval.predictions import Fields, read_runs
+        from sinktrack.eval.prediction_rows import Fields
+        from sinktrack.eval.predictions import read_runs
         from sinktrack.eval.references import read_references
         from sinktrack.eval.rules import ABSTAINING, find_rule
         from sinktrack.eval.score import score as scored

@@ -7,7 +7,8 @@ from itertools import combinations
 from statistics import mean, quantiles
 
 from sinktrack.eval.answer_files import AnswerFile
-from sinktrack.eval.predictions import AnsweredRun, Prediction
+from sinktrack.eval.prediction_rows import Prediction
+from sinktrack.eval.predictions import AnsweredRun
 
 Name = Callable[[AnsweredRun], str]
 """Gives a run's name, for a sentence."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from sinktrack.core.errors import AnswersError
 from sinktrack.eval.answer_files import read_answer_file, read_json
-from sinktrack.eval.predictions import GOLDS, IDS, Fields, Gold, gold_of, text_of
+from sinktrack.eval.prediction_rows import GOLDS, IDS, Fields, Gold, gold_of, text_of
 
 CANNOT = "CANNOTANSWER"
 """QuAC's reference for a question that the text does not answer."""

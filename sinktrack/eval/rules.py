@@ -23,7 +23,7 @@ from importlib import import_module
 from typing import Any, Literal, TypeVar
 
 from sinktrack.core.errors import AnswersError, reason
-from sinktrack.eval.predictions import Prediction
+from sinktrack.eval.prediction_rows import Prediction
 from sinktrack.eval.references import answerable
 from sinktrack.eval.scorers import said_yes_or_no, squad, squad_words
 from sinktrack.eval.task import Scores

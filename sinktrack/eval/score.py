@@ -11,7 +11,8 @@ from typing import Any
 from sinktrack.core.errors import AnswersError
 from sinktrack.eval.answer_files import AnswerFile
 from sinktrack.eval.findings import findings_before, unparsed_sentence
-from sinktrack.eval.predictions import AnsweredRun, Prediction, categories_split
+from sinktrack.eval.prediction_rows import Prediction
+from sinktrack.eval.predictions import AnsweredRun, categories_split
 from sinktrack.eval.rules import Rule, kind_of
 from sinktrack.eval.statistics import (
     Pair,
