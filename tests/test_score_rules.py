@@ -90,6 +90,8 @@ def test_a_right_answer_may_be_a_sentence():
     assert FAIR.score(prediction("Answer: B", sentence, OPTIONS))["accuracy"] == (1.0, 1.0)
     assert FAIR.score(prediction("Answer: C", sentence, OPTIONS))["accuracy"] == (0.0, 1.0)
     assert FAIR.score(prediction("No.", "No, there is none."))["accuracy"] == (1.0, 1.0)
+    assert FAIR.score(prediction("So: 72", "24 + 48 = 72\n#### 72"))["accuracy"] == (0.0, 1.0)
+    assert FAIR.score(prediction("Answer: 72", "24 + 48 = 72\n#### 72"))["accuracy"] == (1.0, 1.0)
 
 
 def test_an_unparsed_answer_is_wrong_and_counted():

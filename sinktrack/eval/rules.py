@@ -323,8 +323,9 @@ def _right(prediction: Prediction) -> tuple[Kind, str]:
     """Return the kind of a right answer, and what it comes down to.
 
     It may be a whole sentence, as in the tasks of this program: "Yes, there is.", "**Answer: B**".
+    GSM8K's are solutions that end with "#### 72".
     """
-    gold, options = _one(prediction.gold).strip(), prediction.options
+    gold, options = _one(prediction.gold).rsplit("####", 1)[-1].strip(), prediction.options
     said = re.match(r"(yes|no)(?:$|[,.;]\s)", gold, re.IGNORECASE)
     if said:
         return "yes-no", said.group(1).lower()
