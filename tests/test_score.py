@@ -90,6 +90,20 @@ def test_every_trap_is_reported(folder, capsys):
     assert "several runs" not in "".join(each for each in found["findings"] if "new" in each)
 
 
+def test_answers_cut_at_a_number_of_words_are_reported(folder, capsys):
+    """Twelve answers of 30 words each, of unlike length in letters, and one that ends before."""
+    long = [
+        " ".join(["street", "is", "on"][place % 3] * (1 + place % 2) for _ in range(30))
+        for place in range(12)
+    ]
+    write("a.jsonl", enumerated(*long, "Answer: B."))
+    found, _ = scored(capsys, "a.jsonl")
+    assert found["findings"][0] == (
+        "a: 12 of 13 answers stop in mid-sentence, at about 30 words and marks: they were probably "
+        "cut at a common length."
+    )
+
+
 def test_clean_files_have_no_findings(folder, capsys):
     for name in ("one", "two"):
         write(f"{name}.jsonl", enumerated(*["Answer: B"] * 5))

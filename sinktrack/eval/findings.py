@@ -145,14 +145,15 @@ def _cut(run: AnsweredRun, name: str) -> Iterator[str]:
     ends = [
         (length, len(answer))
         for answer, length in zip(answers, lengths, strict=True)
-        if length >= 8 and _UNFINISHED.search(answer)
+        if (length >= 8 or len(answer) >= 40) and _UNFINISHED.search(answer)
     ]
     if len(ends) < max(3, 0.01 * len(answers)):
         return
     _, middle, high = quantiles([pieces for pieces, _ in ends], n=4)
     alike = high <= 1.15 * middle and high >= 0.8 * quantiles(lengths, n=100)[-1]
     longest = max(len(answer) for answer in answers)
-    equal = sum(characters == longest for _, characters in ends) >= max(3, len(ends) / 2)
+    # a cut behind a space is one character shorter
+    equal = sum(characters >= longest - 1 for _, characters in ends) >= max(3, len(ends) / 2)
     if equal or (alike and len(ends) >= 5):
         yield (
             f"{name}: {len(ends):,} of {len(answers):,} answers stop in mid-sentence, at about "
