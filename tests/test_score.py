@@ -104,6 +104,17 @@ def test_answers_cut_at_a_number_of_words_are_reported(folder, capsys):
     )
 
 
+def test_a_repeated_instruction_is_reported_and_a_repeated_option_is_not(folder, capsys):
+    last = "Answer with the letter of the right option alone."
+    rows = [
+        {"id": 1, "question": f"Where?\nA. left\nB. right\n{last}", "answer": "B", "pred": last},
+        {"id": 2, "question": f"Where?\nA. left\nB. {last}", "answer": "B", "pred": f"B. {last}"},
+    ]
+    Path("a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found, _ = scored(capsys, "a.jsonl")
+    assert found["findings"][0] == "a: 1 of 2 answers repeat the question's instruction."
+
+
 def test_clean_files_have_no_findings(folder, capsys):
     for name in ("one", "two"):
         write(f"{name}.jsonl", enumerated(*["Answer: B"] * 5))

@@ -1,7 +1,7 @@
 """What is odd about files of answers, said before they are scored: one plain sentence each."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from statistics import mean, quantiles
@@ -166,19 +166,21 @@ def _echoes(run: AnsweredRun, name: str) -> Iterator[str]:
     answers = run.first().values()
     found = [match.group() for each in answers if (match := _PLACEHOLDER.search(each.answer))]
     if found:
-        usual = max(set(found), key=found.count)
+        ((usual, _),) = Counter(found).most_common(1)
         yield (
             f"{name}: {len(found):,} of {len(answers):,} answers echo the prompt's template, most "
             f"often {usual!r}."
         )
     repeats = sum(_repeats_instruction(each) for each in answers)
     if repeats:
-        yield f"{name}: {repeats:,} of {len(answers):,} answers repeat the question's last line."
+        yield f"{name}: {repeats:,} of {len(answers):,} answers repeat the question's instruction."
 
 
 def _repeats_instruction(each: Prediction) -> bool:
-    lines = each.question.strip().split("\n")
-    return len(lines) > 1 and len(lines[-1]) >= 30 and lines[-1] in each.answer
+    """Whether an answer holds the last line of the question, if that is long and no option."""
+    *before, last = each.question.strip().split("\n")
+    asks = bool(before) and len(last) >= 30 and last in each.answer
+    return asks and not any(text in last for text in each.options.values())
 
 
 def _equal_answers(runs: Sequence[AnsweredRun], name: Name) -> Iterator[str]:
