@@ -180,7 +180,7 @@ def _repeats_instruction(each: Prediction) -> bool:
     """Whether an answer holds the last line of the question, if that is long and no option."""
     *before, last = each.question.strip().split("\n")
     asks = bool(before) and len(last) >= 30 and last in each.answer
-    return asks and not any(text in last for text in each.options.values())
+    return asks and not any(len(text) >= 20 and text in last for text in each.options.values())
 
 
 def _equal_answers(runs: Sequence[AnsweredRun], name: Name) -> Iterator[str]:
