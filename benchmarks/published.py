@@ -64,6 +64,7 @@ def main() -> None:
 
 def measure(folder: Path) -> dict[str, Any]:
     """Return all figures of the page."""
+    other = llava(folder)
     sets = []
     for pattern in (VISION, SQUAD):
         for (family, size, bench), paths in grouped(folder, pattern).items():
@@ -72,7 +73,7 @@ def measure(folder: Path) -> dict[str, Any]:
                 {"family": family, "size": size, "bench": bench}
                 | of_set(family, paths, pattern, bench == "squad")
             )
-    return {"sinktrack": VERSION, "sets": sets, "llava": llava(folder)}
+    return {"sinktrack": VERSION, "sets": sets, "llava": other}
 
 
 def grouped(folder: Path, pattern: str) -> dict[tuple[str, str, str], list[str]]:
@@ -202,7 +203,8 @@ def llava(folder: Path) -> dict[str, Any]:
     """Return what the logs of other methods print, what their counts give, and SinkTrack's file."""
     logs = {}
     for name in ("vcd", "icd", "sid"):
-        text = lzma.decompress((folder / f"llavav1_5__o_{name}.log.xz").read_bytes()).decode()
+        data = lzma.decompress((folder / f"llavav1_5__o_{name}.log.xz").read_bytes())
+        text = data.decode().replace("\r", "\n")  # of the progress bar
         counts = re.search(r"TP\tFP\tTN\tFN\s+(\d+)\t(\d+)\t(\d+)\t(\d+)", text)
         printed = dict(re.findall(r"^(Accuracy|F1 score): ([\d.]+)$", text, re.MULTILINE))
         tp, fp, tn, fn = (int(count) for count in counts.groups()) if counts else (0, 0, 0, 1)
