@@ -196,7 +196,9 @@ def _log_rows(logs: Mapping[str, Mapping[str, Any]]) -> Iterator[list[str]]:
 def _findings(sets: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for each in sets:
         yield f"**{_name(each)}**\n"
-        yield "\n".join(f"- {said}" for said in each["findings"]) + "\n"
+        # how many answers are unparsed stands in the table
+        told = [said for said in each["findings"] if "cannot be read" not in said]
+        yield "\n".join(f"- {said}" for said in told) + "\n"
 
 
 def _table(rows: Iterator[list[str]] | Sequence[list[str]]) -> str:
