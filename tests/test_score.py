@@ -84,6 +84,8 @@ def test_every_trap_is_reported(folder, capsys):
         "which is a hint that the methods were decoded differently.",
         "plain, seed 1: 62.5 % of the answers cannot be read by the rule fair.",
     ]
+    new = found["methods"]["new"]["seeds"]["1"]
+    assert new["items"] == 7 and new["accuracy"] == 1  # the second answer to 7 is wrong
     for sentence in expected:
         assert sentence in found["findings"], sentence
         assert f"- {sentence}\n" in printed
@@ -222,9 +224,11 @@ def test_sets_of_items_are_told_apart_and_compared_inside_themselves(folder, cap
     assert list(found["methods"]) == ["pope: new", "pope: plain", "star: new", "star: plain"]
     pairs = {(each["of"], each["minus"]) for each in found["differences"]}
     assert pairs == {("pope: plain", "pope: new"), ("star: plain", "star: new")}
-    found, _ = scored(
+    found, printed = scored(
         capsys, *files, "--pattern", "{bench}-{method}-*.jsonl", "--baseline", "plain"
     )
+    assert "| pope: new minus plain | accuracy |" in printed
+    assert "| star | seed | items |" in printed
     pairs = {(each["of"], each["minus"]) for each in found["differences"]}
     assert pairs == {("pope: new", "pope: plain"), ("star: new", "star: plain")}
 

@@ -257,6 +257,11 @@ def test_options_are_read_in_every_style(question):
     assert find_options(question) == {"A": "left", "B": "straight on", "C": "right"}
 
 
+def test_of_several_runs_of_letters_the_last_one_counts():
+    question = "Plan A: wait, B: go. Which is faster?\nA. plan A\nB. plan B"
+    assert find_options(question) == {"A": "plan A", "B": "plan B"}
+
+
 def test_no_options_are_found_where_none_stand():
     for question in ("Is A: the first?", "Vitamin A. Or what?", "Options: [1, 2", ""):
         assert find_options(question) == {}

@@ -106,6 +106,7 @@ def test_squad_is_scored_as_its_own_scorer_does():
     assert scores["F1"] == (pytest.approx(2 * 2 / (6 + 2)), 1.0)
     assert scores["accuracy"] == (0.0, 1.0) and scores["contains"] == (1.0, 1.0)
     assert squad("The Rollo!", ["a rollo"], False)["accuracy"] == (1.0, 1.0)
+    assert squad("Hrolf", ["Rollo", "Hrolf"], False)["accuracy"] == (1.0, 1.0)
     assert squad("centuries", ["century"], False)["F1"] == (0.0, 1.0)
 
 
