@@ -79,6 +79,8 @@ def program() -> typer.Typer:
             "sinktrack eval shapes --limit 200 --out runs/shapes",
             "sinktrack eval shapes --method baseline --method pai:alpha=0.5 --out runs/pai",
             "sinktrack eval shapes-pope --method all --temperature 1 --seeds 3 --out runs/all",
+            "sinktrack eval pope --model Qwen/Qwen2.5-VL-3B-Instruct --out runs/pope",
+            "sinktrack eval squad --data dev-v2.0.json --limit 600 --out runs/squad",
         ),
     )(evaluate)
     app.command(

@@ -12,6 +12,7 @@
     ├── StudyError         a study whose files cannot be used
     ├── StoreError         votes that cannot be read or kept
     ├── AnswersError       answers made elsewhere that cannot be read or scored
+    ├── DataError          a benchmark's data that cannot be read
     └── OutputError        a file that cannot be written
 
 Every message is a whole sentence that names the value, the limit and what to do, so that it can be
@@ -80,6 +81,10 @@ class StoreError(SinkTrackError):
 
 class AnswersError(SinkTrackError):
     """Answers made elsewhere that cannot be read or scored."""
+
+
+class DataError(SinkTrackError):
+    """A benchmark's data that cannot be read, or are not what they should be."""
 
 
 class OutputError(SinkTrackError):
