@@ -23,7 +23,9 @@ from importlib import import_module
 from typing import Any, Literal, TypeVar
 
 from sinktrack.core.errors import AnswersError, reason
-from sinktrack.eval.prediction_rows import Prediction
+from sinktrack.eval.answer_files import Row
+from sinktrack.eval.options import Options, find_options
+from sinktrack.eval.prediction_rows import Gold, Prediction
 from sinktrack.eval.references import answerable
 from sinktrack.eval.scorers import said_yes_or_no, squad, squad_words
 from sinktrack.eval.task import Scores
@@ -287,6 +289,36 @@ def _recorded(answer: str, gold: Any, row: Mapping[str, Any]) -> dict[str, tuple
     if not isinstance(row.get("scores"), dict):
         raise ValueError("the row has no scores, which records of sinktrack eval have")
     return {measure: (above, below) for measure, (above, below) in row["scores"].items()}
+
+
+def fair_scores(
+    answer: str, gold: Gold, *, question: str = "", options: Options | None = None
+) -> Scores:
+    """Score one answer of a benchmark by the rule fair: accuracy, unparsed, and those of its kind.
+
+    Args:
+        answer: What was said.
+        gold: What is right: an option's letter, yes or no, another word or number, or references.
+        question: What was asked, whose options count where there are no others.
+        options: By their letters; None for those that stand in the question.
+    """
+    asked = find_options(question) if options is None else options
+    row = Row(file="", line=0, values={})
+    return Rule().score(Prediction("", answer, gold, question, asked, (), "", row))
+
+
+def said_at_the_end(answer: str) -> str:
+    """Return the answer at the end of a longer text.
+
+    Where "Answer" and a colon stand, the rest of the last such line; else the last line.
+    """
+    lines = [line for line in answer.split("\n") if line.strip()]
+    for line in reversed(lines):
+        for marker in reversed(list(_MARKER.finditer(line))):
+            behind = line[marker.end() :].lstrip(" *_")
+            if behind.startswith(":") and behind.strip(" :*_"):
+                return behind.strip(" :*_")
+    return lines[-1].strip() if lines else ""
 
 
 def load_rule(name: str) -> UserRule:
