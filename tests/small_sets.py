@@ -352,6 +352,7 @@ SETS = {
     "realworldqa": realworldqa,
     "scienceqa": scienceqa,
     "hallusion-bench": hallusion_bench,
+    "hallusion-bench-pictures": hallusion_bench,
     "squad": squad,
     "quac": quac,
     "longbench": longbench,

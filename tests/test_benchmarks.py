@@ -110,6 +110,8 @@ def test_a_question_without_a_picture_is_asked_without_one(small):
     (task,) = small("hallusion-bench")
     items = items_of(task)
     assert [len(item.images) for item in items] == [1] * 6 + [0]
+    shown = items_of(small("hallusion-bench-pictures")[0])
+    assert [item.id for item in shown] == [item.id for item in items[:-1]]
     alone = items[-1]
     assert alone.id == "VS_chart_0_0_0"
     for answer, right in (("Yes.", 1), ("No.", 0), ("I am not certain.", 1), ("", 0)):

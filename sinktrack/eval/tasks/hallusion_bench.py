@@ -15,6 +15,7 @@ the image, and the splits image (951) and non_image (178), which together are th
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sinktrack.eval.choices import by_kind
@@ -22,7 +23,7 @@ from sinktrack.eval.data_sets import HubData, Rows, spread
 from sinktrack.eval.hub_benchmark import Part, hub_benchmark
 from sinktrack.eval.prompts import TaskPrompt
 from sinktrack.eval.rules import fair_scores
-from sinktrack.eval.task import Item, Scores, Together
+from sinktrack.eval.task import Benchmark, Item, Scores, Together
 
 DATA = HubData(
     name="lmms-lab/HallusionBench",
@@ -101,16 +102,26 @@ TOGETHER = {
 """qAcc, fAcc, "easy aAcc" and "hard aAcc" of the benchmark; aAcc is accuracy."""
 
 
-SUITES = {
-    "hallusion-bench": hub_benchmark(
-        "hallusion-bench",
+def _suite(place: str, name: str, data: HubData) -> Benchmark:
+    return hub_benchmark(
+        place,
         Part(
-            name="HallusionBench",
-            data=DATA,
+            name=name,
+            data=data,
             prompts=PROMPTS,
             items=_items,
             score=_score,
             together=TOGETHER,
         ),
     )
+
+
+SUITES = {
+    "hallusion-bench": _suite("hallusion-bench", "HallusionBench", DATA),
+    "hallusion-bench-pictures": _suite(
+        "hallusion-bench-pictures",
+        "HallusionBench, with pictures",
+        replace(DATA, splits={"test": ("image",)}),
+    ),
 }
+"""The second is for methods that need a picture, and what lmms-eval asks."""
