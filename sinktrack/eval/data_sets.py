@@ -166,8 +166,7 @@ def _load(place: str, config: str | None, revision: str | None, splits: tuple[st
         import datasets
     except ImportError as error:
         raise DataError(
-            "Public data sets are read with the datasets library, which is not installed: "
-            'pip install "sinktrack[eval]".'
+            "Public data sets are read with datasets, which is not installed: pip install datasets."
         ) from error
     folder = Path(place) if exists(place) and Path(place).is_dir() else None
     try:
