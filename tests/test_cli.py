@@ -682,7 +682,7 @@ def test_a_run_is_what_was_asked_for(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["pope"], "There is no task 'pope': choose one of key-value, shapes"),
+        (["nope"], "There is no task 'nope': choose one of amber-generative, "),
         (["shapes", "--method", "magic"], "There is no method 'magic'"),
         (["shapes", "--limit", "0"], "--limit is 0, but must be at least 1"),
         (["shapes", "--window", "1"], "window is 1, but must be a whole number of 2 or more"),

@@ -8,8 +8,6 @@ import threading
 import time
 from collections import OrderedDict
 
-import torch
-
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.images import Picture
 
@@ -71,7 +69,7 @@ def _size(comparison: Comparison) -> int:
     for answer in comparison.values():
         for value in vars(answer.trace).values() if answer.trace is not None else ():
             each = value if isinstance(value, tuple) else (value,)
-            size += sum(array.nbytes for array in each if isinstance(array, torch.Tensor))
+            size += sum(getattr(array, "nbytes", 0) for array in each)  # of other things, little
     for visual in comparison.visuals:
         frames = [visual.image] if isinstance(visual, Picture) else visual.frames
         size += sum(3 * frame.width * frame.height for frame in frames)

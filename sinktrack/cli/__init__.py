@@ -1,4 +1,4 @@
-"""The command line: `sinktrack ask`, `eval`, `study`, `methods` and `bench`, one file each.
+"""The command line: `sinktrack ask`, `eval`, `score`, `study`, `methods`, `bench`, one file each.
 
 Here lives what turns words into calls of the library, and what it prints. Bad input ends with one
 sentence on the error stream and exit status 2. Each command imports what it needs once its words

@@ -10,6 +10,7 @@ from sinktrack.cli.ask import ask
 from sinktrack.cli.bench import bench
 from sinktrack.cli.evaluate import evaluate
 from sinktrack.cli.methods import methods
+from sinktrack.cli.score import score
 from sinktrack.cli.study import study
 from sinktrack.core.errors import SinkTrackError, reason
 from sinktrack.machine import nowhere, tolerate_any_text
@@ -78,8 +79,18 @@ def program() -> typer.Typer:
             "sinktrack eval shapes --limit 200 --out runs/shapes",
             "sinktrack eval shapes --method baseline --method pai:alpha=0.5 --out runs/pai",
             "sinktrack eval shapes-pope --method all --temperature 1 --seeds 3 --out runs/all",
+            "sinktrack eval pope --model Qwen/Qwen2.5-VL-3B-Instruct --out runs/pope",
+            "sinktrack eval squad --data dev-v2.0.json --limit 600 --out runs/squad",
         ),
     )(evaluate)
+    app.command(
+        epilog=_examples(
+            "sinktrack score runs/shapes/records.jsonl",
+            'sinktrack score plain_1.jsonl new_1.jsonl --pattern "{method}_{seed}.jsonl"',
+            "sinktrack score pope.xlsx --cluster image --json pope.json --figure pope.png",
+            "sinktrack score dialogues.jsonl --gold-file val_v0.2.json --rule rules:mine",
+        )
+    )(score)
     app.add_typer(study(_examples), name="study")
     app.command(epilog=_examples("sinktrack methods", "sinktrack methods --json"))(methods)
     app.command(epilog=_examples("sinktrack bench --rounds 5 --device cpu"))(bench)

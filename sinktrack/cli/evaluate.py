@@ -23,10 +23,15 @@ from sinktrack.cli.options import (
 )
 from sinktrack.core.errors import MethodError
 from sinktrack.core.files import check_usable
-from sinktrack.eval.tasks import available, find
+from sinktrack.eval.task import Chosen
+from sinktrack.eval.tasks import available, find, placed
 
 if TYPE_CHECKING:
     from sinktrack.core.decoding import Decoding
+
+
+BENCHMARKS = "Benchmarks"
+"""The heading that options stand under in the help."""
 
 
 class Split(str, Enum):
@@ -51,7 +56,40 @@ def evaluate(
     causal: Mask = None,
     window: Window = None,
     sinks: Sinks = None,
-    limit: Annotated[int, typer.Option(metavar="N", help="Items a task.")] = 2000,
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P",
+            help="How a benchmark's questions are put: direct, cot (step by step), or as SinkTrack "
+            "was published, such as published-cot. By default direct.",
+            rich_help_panel=BENCHMARKS,
+        ),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=PLACE",
+            help="Where a benchmark's data are: a folder or file, or another data set on the hub, "
+            "once or several times. NAME= can be left out where there is one. By default the hub.",
+            rich_help_panel=BENCHMARKS,
+        ),
+    ] = None,
+    revision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R",
+            help="Of the data set on the hub: a branch, a tag or a commit.",
+            rich_help_panel=BENCHMARKS,
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Items a task, a benchmark's evenly from the first to the last. By default all of "
+            "a benchmark, and 2,000 where questions are drawn.",
+        ),
+    ] = None,
     split: Annotated[
         Split, typer.Option(help="validation to choose by, test to report.")
     ] = Split.test,
@@ -67,17 +105,27 @@ def evaluate(
 ) -> None:
     """Measure methods over a set of questions, and compare each with the first."""
     check_usable(out, "Results")
-    tasks = find(task)
-    check_count("limit", limit)
+    check_count("limit", 1 if limit is None else limit)
     check_count("batch", batch)
     check_count("seeds", 1 if seeds is None else seeds)
     decoding = _decoding(temperature, seeds)
+    tasks = find(
+        task,
+        Chosen(
+            prompt=prompt,
+            data=dict(placed(task, each) for each in data or ()),
+            revision=revision,
+        ),
+    )
     loading = Loading(name=model, device=device, dtype=dtype, four_bit=four_bit)
     cache, choice = cache_of(window, sinks), Choice.of(method, context, causal)
     from sinktrack.eval.results import table
     from sinktrack.eval.runner import Run, example_prompts
     from sinktrack.eval.runner import evaluate as measured
 
+    for each in tasks:
+        if each.about is not None:  # reads its data, which may fail, before a model is loaded
+            each.about(split.value)
     loaded, processor = loading.model()
     run = Run(
         tasks=tasks,

@@ -11,6 +11,8 @@
     ├── TraceError         a trace that does not exist, or whose file cannot be read
     ├── StudyError         a study whose files cannot be used
     ├── StoreError         votes that cannot be read or kept
+    ├── AnswersError       answers made elsewhere that cannot be read or scored
+    ├── DataError          a benchmark's data that cannot be read
     └── OutputError        a file that cannot be written
 
 Every message is a whole sentence that names the value, the limit and what to do, so that it can be
@@ -75,6 +77,14 @@ class StudyError(SinkTrackError):
 
 class StoreError(SinkTrackError):
     """Votes that cannot be read or kept."""
+
+
+class AnswersError(SinkTrackError):
+    """Answers made elsewhere that cannot be read or scored."""
+
+
+class DataError(SinkTrackError):
+    """A benchmark's data that cannot be read, or are not what they should be."""
 
 
 class OutputError(SinkTrackError):

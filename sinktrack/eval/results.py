@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from sinktrack.eval.statistics import Pair, difference_interval, holm, interval, paired_p, ratio
+from sinktrack.eval.statistics import (
+    difference_interval,
+    holm,
+    interval,
+    mean_scores,
+    paired_p,
+    pairs_of,
+    ratio,
+)
 from sinktrack.eval.task import Scores
 
 Figure = dict[str, Any]
@@ -38,14 +46,59 @@ ByMethod = Mapping[str, Sequence[Sequence[Answered]]]
 """Of one task: for each method, item by item, the answers of all seeds."""
 
 
-def results(settings: Mapping[str, Any], tasks: Mapping[str, ByMethod]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Groups:
+    """A measure of items that belong together, as `Together` of a task.
+
+    Args:
+        measure: Its name in the tables.
+        of: The measure of a single item.
+        names: Item by item the name of its group; None where it counts in none.
+    """
+
+    measure: str
+    of: str
+    names: Sequence[str | None]
+
+    def scores(self, items: Sequence[Sequence[Answered]]) -> list[Scores]:
+        """Return each group's score: in how many seeds none of its items is wrong.
+
+        Args:
+            items: Item by item, the answers of all seeds.
+        """
+        members: dict[str, list[Sequence[Answered]]] = {}
+        for name, answers in zip(self.names, items, strict=True):
+            if name is not None:
+                members.setdefault(name, []).append(answers)
+        return [
+            mean_scores(
+                [
+                    {self.measure: (float(all(map(self._right, seed))), 1.0)}
+                    for seed in zip(*answers, strict=True)
+                ]
+            )
+            for answers in members.values()
+        ]
+
+    def _right(self, answered: Answered) -> bool:
+        above, below = answered.scores.get(self.of, (0.0, 0.0))
+        return above == below
+
+
+def results(
+    settings: Mapping[str, Any],
+    tasks: Mapping[str, ByMethod],
+    groups: Mapping[str, Sequence[Groups]] | None = None,
+) -> dict[str, Any]:
     """Return the figures of a run, as JSON values.
 
     Args:
         settings: Of the run.
         tasks: The answers.
+        groups: Measures of groups of items, by task.
     """
-    figures = {task: _figures(answers) for task, answers in tasks.items()}
+    grouped = groups or {}
+    figures = {task: _figures(answers, grouped.get(task, ())) for task, answers in tasks.items()}
     compared = [figure for figure in _all(figures) if "p" in figure]
     for figure, p in zip(compared, holm([each["p"] for each in compared]), strict=True):
         figure["p_holm"] = p
@@ -86,7 +139,21 @@ def table(found: Mapping[str, Any]) -> str:
         )
     if found["notes"]:
         parts.append("\n".join(found["notes"]))
+    parts += [_about(task, told) for task, told in found["settings"].get("data", {}).items()]
     return "\n\n".join(parts) + "\n"
+
+
+def _about(task: str, told: Mapping[str, Any]) -> str:
+    """Return where a task's items are from, and how they were asked, in a sentence."""
+    where = " ".join(
+        f"{key} {told[key]}"
+        for key in ("configuration", "revision", "commit", "split")
+        if told.get(key) is not None
+    )
+    asked = f"asked with the prompt {told['prompt']!r}, {told['tokens']:,} new tokens at most"
+    return (
+        f"{task}: {told['items']:,} items of {told['data']}{', ' if where else ''}{where}, {asked}."
+    )
 
 
 def _cell(figure: Figure | None) -> str:
@@ -109,16 +176,22 @@ def _all(figures: Mapping[str, Mapping[str, Mapping[str, Figure]]]) -> Iterator[
             yield from measures.values()
 
 
-def _figures(answers: ByMethod) -> dict[str, dict[str, Figure]]:
+def _figures(answers: ByMethod, groups: Sequence[Groups]) -> dict[str, dict[str, Figure]]:
     """Return value, interval and p of every measure of every method."""
-    scores = {name: [_average(item) for item in items] for name, items in answers.items()}
+    scores = {
+        name: [
+            *(mean_scores([each.scores for each in item]) for item in items),
+            *(score for each in groups for score in each.scores(items)),
+        ]
+        for name, items in answers.items()
+    }
     first, base = next(iter(scores.items()))
     measures = dict.fromkeys(name for own in scores.values() for score in own for name in score)
     figures: dict[str, dict[str, Figure]] = {}
     for name, answered in scores.items():
         figures[name] = {}
         for measure in measures:
-            pairs = _pairs(answered, measure)
+            pairs = pairs_of(answered, measure)
             value = ratio(pairs)
             if value is None:
                 continue  # nothing of the kind was said
@@ -127,7 +200,7 @@ def _figures(answers: ByMethod) -> dict[str, dict[str, Figure]]:
                 "interval": interval(pairs),
                 "items": sum(any(pair) for pair in pairs),
             }
-            plain = _pairs(base, measure)
+            plain = pairs_of(base, measure)
             before = ratio(plain)
             if name != first and before is not None:
                 figure["difference"] = {
@@ -137,21 +210,6 @@ def _figures(answers: ByMethod) -> dict[str, dict[str, Figure]]:
                 figure["p"] = paired_p(plain, pairs)
             figures[name][measure] = figure
     return figures
-
-
-def _average(answers: Sequence[Answered]) -> Scores:
-    """Return the mean scores of one item's answers, so that the item stays what is drawn."""
-    sums: dict[str, Pair] = {}
-    for each in answers:
-        for measure, (above, below) in each.scores.items():
-            before = sums.get(measure, (0.0, 0.0))
-            sums[measure] = (before[0] + above, before[1] + below)
-    count = len(answers)
-    return {measure: (above / count, below / count) for measure, (above, below) in sums.items()}
-
-
-def _pairs(answered: Sequence[Scores], measure: str) -> list[Pair]:
-    return [score.get(measure, (0.0, 0.0)) for score in answered]
 
 
 def _moved(answers: ByMethod) -> dict[str, dict[str, dict[str, float]]]:

@@ -5,6 +5,7 @@ Knows tasks by their interface alone.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,14 +16,16 @@ from tqdm import tqdm
 from sinktrack.core.batch import Methods, filled, method_groups
 from sinktrack.core.cache import Cache, cache_as_json, check_cache
 from sinktrack.core.decoding import Decoding
-from sinktrack.core.errors import MethodError, OutputError, PromptError
+from sinktrack.core.errors import DataError, MethodError, OutputError, PromptError
 from sinktrack.core.files import finished_lines, whole_file
 from sinktrack.core.generate import answer_batch
 from sinktrack.core.intervention import fit
+from sinktrack.core.messages import conversation
 from sinktrack.core.models import model_name
+from sinktrack.core.processor import rendered
 from sinktrack.core.prompt import Prompt, build_prompt
 from sinktrack.core.row import Row
-from sinktrack.eval.results import Answered, results, table
+from sinktrack.eval.results import Answered, Groups, results, table
 from sinktrack.eval.task import Item, Task
 from sinktrack.version import VERSION
 
@@ -44,7 +47,7 @@ class Run:
         methods: Names to methods, None for the plain model. The others are compared with the first
             one.
         split: "validation" to choose by, "test" to report.
-        limit: Items a task.
+        limit: Items a task; None for what each task asks by itself.
         cache: As for `sinktrack.compare`.
         decoding: Greedy, or how tokens are sampled. How long answers may be is the task's.
         seeds: How often each item is sampled: with the seed of `decoding`, the next one and so on.
@@ -58,7 +61,7 @@ class Run:
     tasks: Sequence[Task]
     methods: Methods
     split: str = "test"
-    limit: int = 2000
+    limit: int | None = None
     cache: Cache = "full"
     decoding: Decoding = Decoding()
     seeds: int = 1
@@ -73,6 +76,20 @@ class Run:
                 f"seeds is {self.seeds}, but must be 1 or more, and 1 where nothing is sampled: "
                 "give a temperature, or leave it out."
             )
+
+    def items(self, task: Task) -> list[Item]:
+        """Return what is asked of a task.
+
+        Raises:
+            DataError: If there is nothing, or two items have the same id.
+        """
+        limit = task.limit if self.limit is None else self.limit
+        items = list(task.items(self.split, limit))
+        ids = Counter(item.id for item in items)
+        twice = next((id for id, count in ids.items() if count > 1), None)
+        if twice is not None:
+            raise DataError(f"{task.name} has the id {twice!r} twice: an id is one item's.")
+        return items
 
     @property
     def draws(self) -> tuple[int | None, ...]:
@@ -99,7 +116,21 @@ class Run:
             | ({} if strings is None else {"stop_strings": list(strings)}),
             "seeds": list(self.draws),
             "sinktrack": VERSION,
-        }
+        } | ({"data": about} if (about := self._about()) else {})
+
+    def _about(self) -> dict[str, Any]:
+        """Return where the items of public data sets are from, and which they are."""
+        told = {}
+        for task in self.tasks:
+            if task.about is not None:
+                items = self.items(task)
+                asked = [
+                    [each.id, each.system, each.passage, *each.earlier, each.question, each.answer]
+                    for each in items
+                ]
+                digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+                told[task.name] = {**task.about(self.split), "items": len(items), "sha256": digest}
+        return told
 
 
 def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[str, Any]:
@@ -127,13 +158,14 @@ def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[s
         name: None if method is None else fit(method, model) for name, method in run.methods.items()
     }
     run = replace(run, methods=fitted)
-    items = {task.name: list(task.items(run.split, run.limit)) for task in run.tasks}
+    items = {task.name: run.items(task) for task in run.tasks}
     check_needs(model, processor, run, items)
-    check_settings(folder, run.settings(model))
+    settings = run.settings(model)
+    check_settings(folder, settings)
     done = _read_records(folder / RECORDS)
     _answer(model, processor, run, items, done, folder / RECORDS)
     found = results(
-        run.settings(model),
+        settings,
         {
             task: {
                 name: [[done[task, name, item.id, seed] for seed in run.draws] for item in asked]
@@ -141,7 +173,17 @@ def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[s
             }
             for task, asked in items.items()
         },
+        {
+            task.name: [
+                Groups(measure, of.of, [of.group(item) for item in items[task.name]])
+                for measure, of in task.together.items()
+            ]
+            for task in run.tasks
+        },
     )
+    found["chat format"] = {
+        task: _chat_format(model, processor, asked[0]) for task, asked in items.items() if asked
+    }
     with whole_file(folder / "results.json", "The results") as part:
         part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     with whole_file(folder / "results.md", "The table") as part:
@@ -150,7 +192,7 @@ def evaluate(model: Any, processor: Any, run: Run, folder: str | Path) -> dict[s
 
 
 def example_prompts(
-    model: Any, processor: Any, tasks: Sequence[Task], split: str, limit: int
+    model: Any, processor: Any, tasks: Sequence[Task], split: str, limit: int | None
 ) -> Iterator[Prompt]:
     """Yield one prompt of each make-up, with a picture or without, with a passage or without.
 
@@ -161,7 +203,8 @@ def example_prompts(
         split: As for `Run`.
         limit: As for `Run`.
     """
-    for item in _make_ups(item for task in tasks for item in task.items(split, limit)):
+    run = Run(tasks=tasks, methods={}, split=split, limit=limit)
+    for item in _make_ups(item for task in tasks for item in run.items(task)):
         yield _prompt(model, processor, item)
 
 
@@ -197,22 +240,26 @@ def check_needs(model: Any, processor: Any, run: Run, items: Mapping[str, Sequen
 
 
 def _prompt(model: Any, processor: Any, item: Item) -> Prompt:
-    pictures = [image() for image in item.images]
+    before: list[dict[str, Any]] = [{"type": "image", "image": image()} for image in item.images]
+    if item.passage:
+        before.append({"type": "text", "text": item.passage, "part": "passage"})
     messages: list[dict[str, Any]] = []
     for question, answer in item.earlier:
-        shown = [{"type": "image", "image": each} for each in pictures]
-        pictures = []
-        messages.append({"role": "user", "content": [*shown, {"type": "text", "text": question}]})
+        content = [*before, {"type": "text", "text": question}]
+        before = []
+        messages.append({"role": "user", "content": content})
         messages.append({"role": "assistant", "content": answer})
+    messages.append({"role": "user", "content": [*before, {"type": "text", "text": item.question}]})
     return build_prompt(
-        model,
-        processor,
-        item.question,
-        pictures,
-        passage=item.passage or None,
-        messages=messages or None,
-        needs_picture=False,
+        model, processor, messages=messages, system=item.system or None, needs_picture=False
     )
+
+
+def _chat_format(model: Any, processor: Any, item: Item) -> str:
+    """Return what the chat format writes around a question, its system prompt included."""
+    turns = conversation(question="?", system=item.system or None)
+    texts = [each for each in (item.system, "{question}") if each]
+    return rendered(model.config, processor, turns, texts)
 
 
 def noise_seed(task: str, item: str, seed: int) -> int:
@@ -327,7 +374,7 @@ def _record(task: Task, item: Item, seed: int | None, row: Row) -> dict[str, Any
         "item": item.id,
         "seed": seed,
         "question": item.question,
-        "reference": item.answer,
+        "reference": item.answer if item.references is None else list(item.references),
         "answer": row.whole_text,
         "moved": row.moved or {},
         "scores": task.score(item, row.whole_text),

@@ -1,6 +1,7 @@
 """Scores of one answer, each a numerator and a denominator. Knows nothing about models or tasks."""
 
 import re
+import string
 from collections import Counter
 from collections.abc import Collection, Sequence
 
@@ -17,7 +18,16 @@ def yes_no(answer: str, present: bool) -> Scores:
         accuracy; precision, recall and F1 of yes; and yes ratio.
     """
     words = re.findall(r"\b(yes|no)\b", answer.lower())
-    said = words[-1] if words else None
+    return said_yes_or_no(words[-1] if words else None, present)
+
+
+def said_yes_or_no(said: str | None, present: bool) -> Scores:
+    """Score what an answer says about existence, as `yes_no` does.
+
+    Args:
+        said: "yes", "no", or None where it says neither.
+        present: Whether yes is right.
+    """
     right = said == ("yes" if present else "no")
     hit = said == "yes" and present
     return {
@@ -88,6 +98,144 @@ def span(answer: str, right: str, no_answer: str) -> Scores:
         f"F1 {kind}": (f1, 1.0),
         f"abstains {kind}": (float(said == _words(no_answer)), 1.0),
     }
+
+
+def squad(answer: str, references: Sequence[str], abstains: bool) -> Scores:
+    """Score a short answer against several references, as the official scorer of SQuAD 2.0 does.
+
+    Case, ASCII punctuation and articles do not count, and the best reference does. A question
+    without references is unanswerable: abstaining scores 1 there, and 0 elsewhere. Source:
+    Rajpurkar et al. 2018, https://arxiv.org/abs/1806.03822, and its scorer,
+    https://rajpurkar.github.io/SQuAD-explorer/.
+
+    Args:
+        answer: What was said.
+        references: The right answers; none for an unanswerable question.
+        abstains: Whether the answer says that the text does not tell.
+
+    Returns:
+        accuracy, which is exact match; F1; "contains", for an answer with all words of a reference
+        in a row, or that abstains rightly; F1 and abstention of either kind of question.
+    """
+    said = squad_words(answer)
+    kind = "answerable" if references else "unanswerable"
+    if abstains or not references:
+        f1 = exactly = within = float(abstains and not references)
+    else:
+        meant = [squad_words(reference) for reference in references]
+        f1 = max(_overlap(said, words) for words in meant)
+        exactly = float(said in meant)
+        within = float(any(_stands_in(words, said) for words in meant))
+    return {
+        "accuracy": (exactly, 1.0),
+        "F1": (f1, 1.0),
+        "contains": (within, 1.0),
+        f"F1 {kind}": (f1, 1.0),
+        f"abstains {kind}": (float(abstains), 1.0),
+    }
+
+
+def best_reference(answer: str, references: Sequence[str]) -> Scores:
+    """Score a short answer by the reference that it is nearest to, as LongBench's QA tasks do.
+
+    Words are compared as SQuAD's scorer does. Source: `qa_f1_score` of
+    https://github.com/THUDM/LongBench, LongBench/metrics.py.
+
+    Args:
+        answer: What was said.
+        references: The right answers, one or more.
+
+    Returns:
+        F1; accuracy, which is exact match; "contains", as `squad` has it.
+    """
+    scores = squad(answer, references, abstains=False)
+    return {measure: scores[measure] for measure in ("F1", "accuracy", "contains")}
+
+
+LEAST_HUMAN_F1 = 0.4
+"""QuAC leaves a question out whose annotators agree less."""
+
+
+def quac(answer: str, references: Sequence[str], abstains: bool) -> Scores:
+    """Score an answer against several references, as the official scorer of QuAC does.
+
+    With several references each is left out once, the best of the others counts, and the mean is
+    F1; the same of each reference against the others is the human F1. HEQ-Q is how often F1 reaches
+    the human one. Source: Choi et al. 2018, https://arxiv.org/abs/1808.07036, section 5, and the
+    scorer of https://quac.ai.
+
+    Args:
+        answer: What was said.
+        references: The right answers; none for a question that the text does not answer.
+        abstains: Whether the answer says that the text does not tell.
+
+    Returns:
+        F1, human F1 and HEQ-Q of questions whose human F1 is at least `LEAST_HUMAN_F1`; "F1, all
+        questions"; how often answers abstain on either kind of question.
+    """
+    kind = "answerable" if references else "unanswerable"
+    if abstains or not references:
+        f1 = float(abstains and not references)
+    else:
+        said = squad_words(answer)
+        f1 = _mean_of_best([_overlap(said, squad_words(each)) for each in references])
+    human = _agreement([squad_words(each) for each in references])
+    scores: Scores = {
+        "F1, all questions": (f1, 1.0),
+        f"abstains {kind}": (float(abstains), 1.0),
+    }
+    if human < LEAST_HUMAN_F1:
+        return scores
+    kept: Scores = {
+        "F1": (f1, 1.0),
+        "HEQ-Q": (float(f1 >= human), 1.0),
+        "human F1": (human, 1.0),
+    }
+    return kept | scores
+
+
+def _mean_of_best(overlaps: Sequence[float]) -> float:
+    """Return the mean, over each one left out, of the best of the others; of one itself."""
+    if len(overlaps) == 1:
+        return overlaps[0]
+    best = [
+        max(*overlaps[:left_out], *overlaps[left_out + 1 :], 0.0)
+        for left_out in range(len(overlaps))
+    ]
+    return sum(best) / len(best)
+
+
+def _agreement(references: Sequence[Sequence[str]]) -> float:
+    """Return how well references agree: the mean of each one's best overlap with another."""
+    if len(references) < 2:
+        return 1.0
+    best = [
+        max(_overlap(one, other) for place, other in enumerate(references) if place != number)
+        for number, one in enumerate(references)
+    ]
+    return sum(best) / len(best)
+
+
+def squad_words(text: str) -> list[str]:
+    """Return the words of a text as SQuAD's scorer compares them."""
+    plain = "".join(each for each in text.lower() if each not in string.punctuation)
+    return re.sub(r"\b(a|an|the)\b", " ", plain).split()
+
+
+def _overlap(said: Sequence[str], meant: Sequence[str]) -> float:
+    """Return F1 of the words; without any, whether both have none."""
+    if not said or not meant:
+        return float(said == meant)
+    same = sum((Counter(said) & Counter(meant)).values())
+    return 2 * same / (len(said) + len(meant))
+
+
+def _stands_in(words: Sequence[str], text: Sequence[str]) -> bool:
+    """Whether words stand in a text, in a row and in this order."""
+    return bool(words) and any(
+        list(text[start : start + len(words)]) == list(words)
+        for start in range(len(text) - len(words) + 1)
+    )
 
 
 def exact(answer: str, right: str) -> Scores:

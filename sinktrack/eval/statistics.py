@@ -12,7 +12,7 @@ exact test. For any other ratio items are drawn again, or the answers of an item
 | many comparisons | Holm's step-down procedure | the same |
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -20,17 +20,55 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from sinktrack.eval.task import Scores
+
 Pair = tuple[float, float]
 """One item's numerator and denominator."""
 
 _BATCH = 500
 """How many draws are held in memory at once."""
 
+_MANY = 500
+"""Items that differ, above which exchanges are drawn as bits: many times as fast."""
+
 
 def ratio(scores: Sequence[Pair]) -> float | None:
     """Return the sum of numerators over the sum of denominators; None where that is zero."""
     numerator, denominator = _array(scores).sum(axis=0)
     return float(numerator / denominator) if denominator else None
+
+
+def mean_scores(answers: Sequence[Scores]) -> Scores:
+    """Return the mean scores of one item's answers, so that the item stays what is drawn."""
+    sums: dict[str, Pair] = {}
+    for scores in answers:
+        for measure, (above, below) in scores.items():
+            before = sums.get(measure, (0.0, 0.0))
+            sums[measure] = (before[0] + above, before[1] + below)
+    count = len(answers)
+    return {measure: (above / count, below / count) for measure, (above, below) in sums.items()}
+
+
+def pairs_of(items: Sequence[Scores], measure: str) -> list[Pair]:
+    """Return one measure of every item; (0, 0) where an item has none of the kind."""
+    return [scores.get(measure, (0.0, 0.0)) for scores in items]
+
+
+def summed(pairs: Sequence[Pair], clusters: Sequence[str]) -> list[Pair]:
+    """Return the sums of each cluster's pairs, in order of the clusters' first item.
+
+    Items of a cluster, such as the questions about one picture, are not independent. An interval or
+    a test of the sums draws or exchanges whole clusters.
+
+    Args:
+        pairs: One an item.
+        clusters: One name an item.
+    """
+    sums: dict[str, Pair] = {}
+    for cluster, (above, below) in zip(clusters, pairs, strict=True):
+        before = sums.get(cluster, (0.0, 0.0))
+        sums[cluster] = (before[0] + above, before[1] + below)
+    return list(sums.values())
 
 
 def interval(scores: Sequence[Pair], draws: int = 2000, seed: int = 0) -> tuple[float, float]:
@@ -144,6 +182,8 @@ def paired_p(
         return distances
 
     def exchanged(times: int) -> float:
+        if len(differences) > _MANY:
+            return _exchanged_often(differences, distance, times, seed)
         # with a single sample scipy turns signs, and a distance has none: "greater" counts both
         found = stats.permutation_test(
             (np.ones(len(differences)),),
@@ -159,6 +199,33 @@ def paired_p(
 
     p = exchanged(draws)
     return p if p >= 0.01 else exchanged(20 * draws)
+
+
+def _exchanged_often(
+    differences: NDArray[np.float64],
+    distance: Callable[[NDArray[Any], int], NDArray[Any]],
+    times: int,
+    seed: int,
+) -> float:
+    """Return the permutation test's p for many items, the observed order counted as one draw.
+
+    Args:
+        differences: Of the items that differ, (items, 2).
+        distance: Takes signs, (draws, items), and the axis of the items.
+        times: How often to exchange.
+        seed: Of the draws.
+    """
+    chance = np.random.default_rng(seed)
+    items = len(differences)
+    # draws that exchange the same items add up in another order
+    least = distance(np.ones((1, items)), -1)[0] * (1 - 1e-9)
+    as_far = 1
+    for start in range(0, times, _BATCH):
+        draws = min(_BATCH, times - start)
+        drawn = chance.integers(0, 256, size=(draws, -(-items // 8)), dtype=np.uint8)
+        bits = np.unpackbits(drawn, axis=1, count=items)  # (draws, items)
+        as_far += int((distance(2.0 * bits - 1.0, -1) >= least).sum())
+    return as_far / (times + 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
