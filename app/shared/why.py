@@ -11,15 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import sinktrack
 from app.shared.heartbeat import UPDATE_SECONDS
 from app.shared.kept import Kept
 from app.shared.request_queue import RequestQueue
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.errors import SinkTrackError, TraceError
 from sinktrack.report.explained import explained, looks_as_json, maps_as_json, without_as_json
-from sinktrack.why.looks import looks
-from sinktrack.why.without import without
 
 What = Literal["explain", "looks", "maps", "without"]
 FULL = "Too many people are waiting here right now: please try again in a minute."
@@ -157,15 +154,21 @@ class Why:
 
 
 def _told(question: Question, comparison: Comparison, model: Any, processor: Any) -> dict[str, Any]:
+    # Here, so that the page is served before transformers' models are imported.
+    from sinktrack.why.explain import explain
+    from sinktrack.why.looks import looks
+    from sinktrack.why.tam import activation_maps
+    from sinktrack.why.without import without
+
     given, at = (model, processor, comparison), question.at
     match question.what:
         case "explain":
-            return explained(comparison, at, sinktrack.explain(*given, at))
+            return explained(comparison, at, explain(*given, at))
         case "looks":
             found = looks(*given, at, layer=question.layer, head=question.head)
             return looks_as_json(at, found)
         case "maps":
-            return maps_as_json(at, sinktrack.activation_maps(*given, at))
+            return maps_as_json(at, activation_maps(*given, at))
         case "without":
             own = without(
                 *given, question.lane, at, positions=question.positions, heads=question.heads

@@ -7,6 +7,7 @@ import pytest
 
 import app.shared.why
 import sinktrack
+import sinktrack.why.explain
 from app.compare.handlers import CompareHandlers
 from app.shared.engine import Engine
 from app.shared.events import Answered
@@ -88,7 +89,7 @@ def test_every_kind_of_question_is_answered_as_the_library_does(engine, checkpoi
 def test_what_was_asked_is_not_worked_out_again(engine, key, monkeypatch):
     question = Question(what="explain", key=key, at=1)
     first = engine.why(question)
-    monkeypatch.setattr(sinktrack, "explain", None)  # nobody may call it
+    monkeypatch.setattr(sinktrack.why.explain, "explain", None)  # nobody may call it
     again = engine.why(question)
     assert again == first and again is not first
 
@@ -103,7 +104,7 @@ def test_one_question_at_a_time_is_answered_about_a_comparison(engine, key, monk
         assert go.wait(20)
         return plain(*given)
 
-    monkeypatch.setattr(sinktrack, "explain", slow)
+    monkeypatch.setattr(sinktrack.why.explain, "explain", slow)
     question = Question(what="explain", key=key, at=1)
     told: list[dict[str, Any]] = []
     asking = threading.Thread(target=lambda: told.append(engine.why(question)))
