@@ -7,6 +7,7 @@ const { load } = require("./load.js");
 
 const { LaneData } = load("colour", "dom", "data");
 const { Moved, highest, said, bars } = load("moved");
+const { pace } = load("card");
 
 /** A lane of three tokens whose method moved these. */
 const lane = (moved_at, changes = {}) => new LaneData({
@@ -72,4 +73,12 @@ test("a method that moved nothing has its sentence in place of bars, and the pla
     plain.choose(0);
     assert.deepEqual(plain.box.children, []);
   }
+});
+
+test("how long it took is said once for all answers, and not at all where nobody knows", () => {
+  const quick = { seconds_to_first_token: 0.05, tokens_per_second: 28.84 };
+  const slow = { seconds_to_first_token: 0.04, tokens_per_second: 28.1 };
+  assert.equal(pace([quick]), "The first word came after 0.05 s, then 28.8 tokens a second.");
+  assert.equal(pace([slow, quick]), "The first word came after 0.05 s, then 28.8 tokens a second in each answer.");
+  assert.equal(pace([{}, { seconds_to_first_token: null, tokens_per_second: null }]), "");
 });

@@ -118,6 +118,15 @@ const SinkTrackCard = (() => {
     }
   }
 
+  /** How long it took, once for all answers, which are written together; "" where that is not known. */
+  function pace(lanes) {
+    const first = Math.max(...lanes.map((lane) => lane.seconds_to_first_token || 0));
+    const speed = Math.max(...lanes.map((lane) => lane.tokens_per_second || 0));
+    if (!first || !speed) return "";
+    const each = lanes.length > 1 ? " in each answer" : "";
+    return `The first word came after ${first.toFixed(2)} s, then ${speed.toPrecision(3)} tokens a second${each}.`;
+  }
+
   function figures(lane, segments) {
     const box = make("dl", "stv-figures");
     const add = (name, value) => {
@@ -127,8 +136,6 @@ const SinkTrackCard = (() => {
     };
     add("tokens", String(lane.count));
     if (lane.told) add("of them told", String(lane.told));
-    if (lane.seconds_to_first_token) add("first after", `${lane.seconds_to_first_token.toFixed(2)} s`);
-    if (lane.tokens_per_second) add("a second", lane.tokens_per_second.toPrecision(3));
     if (lane.count) {
       add("mean on BOS", number(mean(lane.get("sink").tokens)));
       const asked = askedAbout(segments).filter(({ name }) => lane.has(name));
@@ -163,5 +170,5 @@ const SinkTrackCard = (() => {
     return { box, show };
   }
 
-  return { Card, card, key };
+  return { Card, card, key, pace };
 })();

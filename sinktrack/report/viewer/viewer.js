@@ -13,7 +13,7 @@ const SinkTrackViewer = (() => {
 
   const { make, clamp } = SinkTrackDom;
   const { LaneData, tokenRange } = SinkTrackData;
-  const { Card, card, key } = SinkTrackCard;
+  const { Card, card, key, pace } = SinkTrackCard;
   const STEPS = {
     ArrowLeft: -1, ArrowRight: 1, ArrowDown: -1, ArrowUp: 1,
     PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity,
@@ -59,6 +59,8 @@ const SinkTrackViewer = (() => {
       row.append(...this.cards.map((each) => each.card));
       this.key = key(this.names);
       root.append(this.key.box, ...SinkTrackAsked.sinks(payload.sinks));
+      const took = pace(lanes);
+      if (took) root.append(make("p", "stv-note stv-pace", took));
       this.jump = SinkTrackSwipe.together(root);
       this.ofToken();
       this.ofAnswers();
