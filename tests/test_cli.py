@@ -88,6 +88,7 @@ def test_pictures_are_seen_in_order(picture, tmp_path, capsys):
 
 def _timeless(one, other):
     """Return the second result with the times of the first."""
+    other["made"] = one["made"]
     for name, answer in other["lanes"].items():
         for time in ("seconds_to_first_token", "tokens_per_second"):
             answer[time] = one["lanes"][name][time]
@@ -99,7 +100,7 @@ def test_a_passage_is_read_from_a_file_and_from_the_standard_input(tmp_path, mon
     passage = tmp_path / "passage.txt"
     passage.write_bytes(text.encode("utf-16"))
     first = answers(capsys, "Who was Rollo?", "--passage", str(passage))
-    assert first["lanes"]["sinktrack"]["method"]["context"] == "passage"
+    assert first["lanes"]["sinktrack"]["method"]["context"] == "passage+instruction"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     again = answers(capsys, "-", "Who was Rollo?", "--passage", "-")
     assert first == _timeless(first, again)
@@ -313,7 +314,7 @@ def test_what_only_a_model_can_refuse_is_one_sentence(picture, capsys, change, w
         (["picture.png", QUESTION, "--report", "."], "it is a folder"),
         (["picture.png", QUESTION, "--save", "picture.png"], "name the same file"),
         (["--replay", "nowhere.json"], "There is no file nowhere.json"),
-        (["--replay", "page.png"], "No saved comparison could be read"),
+        (["--replay", "page.png"], "page.png is a web page, but no report"),
     ],
 )
 def test_what_can_be_refused_is_refused_before_the_model_loads(

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from sinktrack.core.errors import PromptError
 from sinktrack.core.images import Picture, load_picture
+from sinktrack.core.texts import BETWEEN_TEXTS
 from sinktrack.core.video import Video, load_video
 
 Role = Literal["system", "user", "assistant"]
@@ -23,8 +24,6 @@ MAX_QUESTION_TOKENS = 2000
 # No tokenizer packs more into a token on average; counting the tokens of megabytes takes minutes.
 MAX_QUESTION_CHARACTERS = 20 * MAX_QUESTION_TOKENS
 MAX_TEXT_CHARACTERS = 2_000_000
-
-BETWEEN_TEXTS = "\n\n"  # what stands between two texts of one turn
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypedDict
 import yaml
 
 from sinktrack.core.errors import DataError
-from sinktrack.core.messages import BETWEEN_TEXTS
+from sinktrack.core.texts import BETWEEN_TEXTS
 from sinktrack.eval.rules import said_at_the_end
 
 FOLDER = Path(__file__).parent / "tasks" / "prompts"

@@ -6,7 +6,7 @@ SQuAD", https://arxiv.org/abs/1806.03822.
 
 import random
 
-from sinktrack.core.messages import BETWEEN_TEXTS
+from sinktrack.core.texts import BETWEEN_TEXTS
 from sinktrack.shapes.long_answers import count_up, counted
 from sinktrack.shapes.questions import Question
 from sinktrack.shapes.scenes import SHAPES, Kind, sample_scene

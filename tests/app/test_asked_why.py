@@ -9,6 +9,8 @@ import app.shared.why
 import sinktrack
 import sinktrack.why.explain
 from app.compare.handlers import CompareHandlers
+from app.compare.shelf import Shelf
+from app.compare.take import Take
 from app.shared.engine import Engine
 from app.shared.events import Answered
 from app.shared.stop_flag import StopFlag
@@ -57,14 +59,14 @@ def test_what_is_no_question_is_refused_before_anything_runs(changes):
 
 @pytest.mark.parametrize("asked", [None, [], "explain", {}, 3])
 def test_what_is_no_question_at_all_is_an_error_in_a_sentence(engine, tmp_path, asked):
-    compare = CompareHandlers(engine, str(tmp_path), set())
+    compare = CompareHandlers(engine, Take(str(tmp_path), set(), Shelf(tmp_path / "kept")))
     assert compare.why(asked) == {
         "error": "The page asked for nothing that can be told: load it again."
     }
 
 
 def test_every_kind_of_question_is_answered_as_the_library_does(engine, checkpoint, key, tmp_path):
-    compare = CompareHandlers(engine, str(tmp_path), set())
+    compare = CompareHandlers(engine, Take(str(tmp_path), set(), Shelf(tmp_path / "kept")))
 
     def ask(**changes: Any) -> dict[str, Any]:
         return compare.why(ASKED | {"key": key, "at": 1} | changes)

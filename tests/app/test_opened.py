@@ -10,6 +10,7 @@ from paths import ROOT
 from PIL import Image
 
 import sinktrack
+from app.compare.examples import read_examples
 from app.compare.handlers import CompareHandlers
 from app.compare.keeping import Keeping, shared_name
 from app.compare.opened import LARGEST, opened
@@ -191,7 +192,7 @@ def test_no_file_is_opened_while_an_answer_is_written(keeping):
 
 
 def test_a_stored_example_offers_what_can_be_made_of_it_and_says_why_not_the_rest(keeping):
-    _, report, traces, replay, link, said = keeping.example(json.loads(EXAMPLE.read_text()))
+    _, report, traces, replay, link, said = keeping.example(read_examples()[0][0])
     assert report["interactive"] and replay["interactive"]
     assert not traces["interactive"] and not link["interactive"]
     assert "Traces are recorded while" in " ".join(json.loads(said)["sentences"])
@@ -210,7 +211,8 @@ def test_an_address_shows_its_comparison_without_a_model(keeping, engine, monkey
     *_, said = keeping._take.answered(data, {"baseline": {0: b"\x00" * 20400}})
     name = json.loads(said)["name"]
     monkeypatch.setattr(engine, "_model", None)
-    value, report, traces, replay, link, said = keeping.arriving(Visitor(name))
+    value, report, traces, replay, link, said, came = keeping.arriving(Visitor(name))
+    assert came == name
     stage = json.loads(value)
     assert stage["status"] == "Opened from a link, answered by shapes-vl-anchored."
     shown = json.loads(stage["payload"])

@@ -2,6 +2,7 @@
 
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -21,6 +22,8 @@ from app.compare.scene_pad import (
     read_scene,
 )
 from app.compare.scene_questions import HABIT, known_questions
+from app.compare.shelf import Shelf
+from app.compare.take import Take
 from app.shared.engine import Engine
 from app.shared.request import Asked, Exchange, Request
 from app.shared.stop_flag import StopFlag
@@ -197,10 +200,14 @@ def judged(compare: CompareHandlers, inputs: Inputs) -> dict[str, Any]:
     return [json.loads(value) for value in values if "payload" in value][-1]
 
 
+def take(folder: Path) -> Take:
+    return Take(str(folder / "reports"), set(), Shelf(folder / "kept"))
+
+
 def test_the_right_answer_is_told_with_the_answers(engine, known, tmp_path):
     (tmp_path / "scene.png").write_bytes(png(SCENE))
     known.remember(png(SCENE), "Is there a red circle?", Truth(answer="Yes.", by="yes or no"))
-    compare = CompareHandlers(engine, str(tmp_path / "reports"), set(), known)
+    compare = CompareHandlers(engine, take(tmp_path), known)
     inputs = Inputs(picture=str(tmp_path / "scene.png"), question="Is there a red circle?")
     shown = judged(compare, inputs)
     assert shown["truth"] == "Yes." and shown["right"] == [True, True]
@@ -209,7 +216,7 @@ def test_the_right_answer_is_told_with_the_answers(engine, known, tmp_path):
 def test_an_answer_that_was_cut_off_is_not_judged(engine, known, tmp_path):
     (tmp_path / "scene.png").write_bytes(png(SCENE))
     known.remember(png(SCENE), "Is there a red circle?", Truth(answer="Yes.", by="yes or no"))
-    compare = CompareHandlers(engine, str(tmp_path / "reports"), set(), known)
+    compare = CompareHandlers(engine, take(tmp_path), known)
     inputs = Inputs(
         picture=str(tmp_path / "scene.png"), question="Is there a red circle?", max_new_tokens=2
     )

@@ -15,7 +15,13 @@ def call(url, by_id=None, **forged):
     values |= {ids["question"]: "What?"}
     values |= {ids[name.replace("_", "-")]: value for name, value in forged.items()}
     values |= by_id or {}
-    *_, handler = (one for one in config["dependencies"] if ids["system"] in one["inputs"])
+    *_, handler = (
+        one
+        for one in config["dependencies"]
+        if ids["system"] in one["inputs"]
+        and ids["stage"] in one["outputs"]
+        and ids["picture"] not in one["outputs"]
+    )
     inputs = [values[each] for each in handler["inputs"]]
     body = {"data": inputs, "fn_index": handler["id"], "session_hash": "forged"}
     request = urllib.request.Request(

@@ -46,10 +46,7 @@ def test_a_link_shows_the_same_comparison_to_others_even_after_a_restart(
     url = restarted()
     visitor = visit(url)
     page = visitor.page
-    page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
-    expect(page.locator("#report")).to_be_enabled()  # the page has told all that it had to tell
-    page.reload()
-    expect(page.locator(visitor.ready)).to_be_visible()
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     expect(page.locator("#link")).to_be_disabled()
     visitor.ask(picture, "Describe the picture.")
     visitor.finish()
@@ -169,12 +166,17 @@ def test_plots_of_a_dark_page_are_saved_as_figures_on_white(visit, page_url, tmp
     page.locator("#examples .st-example").first.click()
     expect(visitor.status()).to_contain_text("Stored with this page")
     saved = {}
-    for tab in page.locator("#stage [role=tab]").all():
-        tab.click()
-        for button in page.locator("#stage .stv-save:visible", has_text="SVG").all():
+
+    def save(buttons):
+        for button in buttons.all():
             with page.expect_download() as download:
                 button.click()
             saved[download.value.suggested_filename] = download.value.path()
+
+    save(page.locator("#stage .stv-one").get_by_role("button", name="SVG"))
+    for tab in page.locator("#stage [role=tab]").all():
+        tab.click()
+        save(page.locator("#stage [role=tabpanel]:visible").get_by_role("button", name="SVG"))
     assert len(saved) == 10
     for name, path in saved.items():
         figure = ElementTree.parse(path).getroot()

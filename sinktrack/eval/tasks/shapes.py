@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from sinktrack.core.messages import BETWEEN_TEXTS
+from sinktrack.core.texts import BETWEEN_TEXTS
 from sinktrack.eval.scorers import chair, exact, letter, span, yes_no
 from sinktrack.eval.task import Item, Scores, Task
 from sinktrack.shapes.choices import choice

@@ -33,12 +33,12 @@ const SinkTrackExplanations = (() => {
 
     /** What the server says; {error} where it cannot. */
     async get(asked) {
-      const turn = this.last.then(async () => this.known(asked) ?? this.fetch(asked));
+      const turn = this.last.then(async () => this.known(asked) ?? this.work(asked));
       this.last = turn.catch(() => {});
       return turn;
     }
 
-    async fetch(asked) {
+    async work(asked) {
       const said = await this.ask(asked).catch(() => ({ error: "The server did not answer: try again." }));
       if (!said.error) this.keep(asked, said);
       return said;
