@@ -17,7 +17,8 @@ from PIL import Image
 from app.shared.request import Asked, Exchange
 from sinktrack.core.errors import ReplayError, SinkTrackError, reason
 from sinktrack.core.images import Picture
-from sinktrack.core.messages import BETWEEN_TEXTS, Text, Turn
+from sinktrack.core.messages import Text, Turn
+from sinktrack.core.texts import BETWEEN_TEXTS
 from sinktrack.core.video import Video
 from sinktrack.report.checked import MOST_LANES, MOST_PIXELS, MOST_TOKENS, checked
 from sinktrack.report.replay import Replay, is_replay, replay_of, saved_json, whole_pictures

@@ -8,8 +8,9 @@ import torch
 from sinktrack.core.errors import PromptError, reason
 from sinktrack.core.families import FAMILIES, Family, reads_pictures
 from sinktrack.core.images import Picture
-from sinktrack.core.messages import BETWEEN_TEXTS, Conversation, template_content, with_texts
+from sinktrack.core.messages import Conversation, template_content, with_texts
 from sinktrack.core.text_tokens import tokenizer_of
+from sinktrack.core.texts import BETWEEN_TEXTS
 from sinktrack.core.video import Video
 
 
