@@ -277,8 +277,8 @@ def _wire(
     ) -> list[Any]:
         """Make room for a passage or files, which would else be asked about beside its picture."""
         if example is None:
-            return [*[gr.skip()] * len(aside), picture, question]
-        own = "" if question == example.question else question
+            return [*[gr.skip()] * len(aside), picture, gr.skip()]
+        own = "" if question == example.question else gr.skip()  # somebody may be typing
         return [*set_aside(running, example, window), None, own]
 
     window = controls.window[0]

@@ -74,7 +74,10 @@ def test_an_example_says_which_answer_is_right_at_once(visit, page_url):
 def test_fifty_questions_end_in_figures(visit, page_url):
     visitor = visit(page_url, width=390, height=844)
     page = visitor.page
-    page.locator(".st-example").nth(3).click()
+    example = page.locator(".st-example").nth(3)
+    example.click()
+    question = example.locator(".st-question").inner_text()
+    expect(page.locator("#question textarea")).to_have_value(question)
     page.locator("#chance > button").click()
     page.locator("#ask-many").click()
     expect(page.locator(".st-results-title")).to_have_text("50 questions: existence, adversarial")
