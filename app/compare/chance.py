@@ -32,7 +32,7 @@ from app.shared.events import (
 )
 from app.shared.stop_flag import StopFlag
 from app.shared.survey import Survey
-from app.shared.ui import component_json, toast
+from app.shared.ui import QUEUED, QUICK, component_json, toast
 
 _ABOUT = (
     "One answer proves little. Let the same methods answer many questions whose right answers are "
@@ -94,16 +94,6 @@ class ChancePanel:
         flag = gr.State()
         talk = controls.talk
         inputs = {flag, talk.history, talk.finished, self._kind, self._files, *controls.inputs}
-        quick: dict[str, Any] = {
-            "queue": False,
-            "show_progress": "hidden",
-            "api_visibility": "private",
-        }
-        slow: dict[str, Any] = {
-            "concurrency_limit": None,
-            "show_progress": "hidden",
-            "api_visibility": "private",
-        }
         survey = gr.State()
         buttons = [self._ask, self._ask_own, self._stop]
 
@@ -123,11 +113,11 @@ class ChancePanel:
             )
 
         for button, begin in ((self._ask, drawn), (self._ask_own, own)):
-            begun = button.click(begin, inputs, [self._shown, flag, survey, *buttons], **slow)
-            asked = begun.success(self.answers, [survey, flag], self._shown, **slow)
-            asked.success(lambda: _buttons(False), None, buttons, **quick)
-            asked.failure(self._ended, flag, [self._shown, *buttons], **quick)
-        self._stop.click(_stopped, flag, self._stop, **quick)
+            begun = button.click(begin, inputs, [self._shown, flag, survey, *buttons], **QUEUED)
+            asked = begun.success(self.answers, [survey, flag], self._shown, **QUEUED)
+            asked.success(lambda: _buttons(False), None, buttons, **QUICK)
+            asked.failure(self._ended, flag, [self._shown, *buttons], **QUICK)
+        self._stop.click(_stopped, flag, self._stop, **QUICK)
 
     def _begin(self, running: StopFlag | None, survey: Survey) -> tuple[Any, ...]:
         """Join the queue."""

@@ -17,7 +17,7 @@ from app.compare.viewer import example_list
 from app.shared.engine import Engine
 from app.shared.request import Asked, Exchange
 from app.shared.stop_flag import StopFlag
-from app.shared.ui import toast
+from app.shared.ui import QUEUED, QUICK, toast
 
 EMPTY = (None, "", "", None)
 """What `Controls.fresh` holds before anything is given."""
@@ -268,23 +268,20 @@ class Controls:
         }
 
     def _wire_methods_and_window(self) -> None:
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         self._methods.picker.fill(
             self._fill,
             {*self.fresh, self.talk.history},
             self._methods.picker,
-            concurrency_limit=None,  # in the queue, where a refusal reaches the visitor
-            **quiet,
+            **QUEUED,
         )
         window = self.window[0]
         window.change(
             lambda tokens: gr.update(value=_in_view(tokens or 0), visible=(tokens or 0) > 0),
             window,
             self._unwindow,
-            queue=False,
-            **quiet,
+            **QUICK,
         )
-        self._unwindow.click(lambda: 0, None, window, queue=False, **quiet)
+        self._unwindow.click(lambda: 0, None, window, **QUICK)
 
 
 def _in_view(tokens: int) -> str:
@@ -298,7 +295,5 @@ def _switches(switch: gr.Checkbox, others: list[Any]) -> None:
         lambda on: [gr.update(interactive=on)] * len(others),
         switch,
         others,
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
+        **QUICK,
     )

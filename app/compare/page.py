@@ -30,7 +30,7 @@ from app.shared.only_uploads import only_uploads
 from app.shared.request import Exchange
 from app.shared.settings import Settings
 from app.shared.stop_flag import StopFlag, remove_stale_flags
-from app.shared.ui import FILE_AGE, component_json, launch
+from app.shared.ui import FILE_AGE, QUEUED, QUICK, component_json, launch
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -75,7 +75,7 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
                 def why(asked: Any) -> dict[str, Any]:  # Gradio marks it, which no method admits
                     return compare.why(asked)
 
-                viewer = answer_viewer(_begins(controls.first, compare), why)
+                viewer = answer_viewer(_begins(controls.first, met, compare), why)
                 chance = ChancePanel(engine)
             controls.lay_out_setup()
             with controls.setup:
@@ -88,26 +88,20 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
             partial(_arriving, engine, compare, [controls, chance], met=met is not None),
             None,
             [top, viewer, *controls.on_arrival, *chance.on_arrival],
-            concurrency_limit=None,
-            show_progress="hidden",
-            api_visibility="private",
+            **QUEUED,
         )
         page.load(
             keeping.arriving,
             None,
             [viewer, *taken, keeping.came],
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
+            **QUICK,
         )
         if keeping.shelves is not None:
             page.load(
                 keeping.listed,
                 None,
                 keeping.shelves,
-                queue=False,
-                show_progress="hidden",
-                api_visibility="private",
+                **QUICK,
             )
     only_uploads(page)
     # Visitors wait in the engine's queue, which tells them how many are before them. Without
@@ -153,9 +147,10 @@ def _header(engine: Engine, state: str = "") -> str:
     )
 
 
-def _begins(example: Example | None, compare: CompareHandlers) -> str:
+def _begins(
+    example: Example | None, comparison: dict[str, Any] | None, compare: CompareHandlers
+) -> str:
     """Return what the viewer shows at first: an example that is answered, if there is one."""
-    comparison = None if example is None else example.comparison()
     if example is None or comparison is None:
         return component_json(compare.idle())
     return stage.stored(comparison, example.truth)
@@ -196,11 +191,6 @@ def _wire(
     flag = gr.State()
     talk = controls.talk
     ask, stop = controls.ask, controls.stop
-    # in the queue, where a refusal reaches the visitor as a message
-    waits: dict[str, Any] = {
-        "concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"
-    }  # fmt: skip
-    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
     def buttons(running: bool) -> list[Any]:
         return [gr.update(interactive=not running), gr.update(interactive=running)]
@@ -229,22 +219,22 @@ def _wire(
     answers = [viewer, *taken, talk.finished]
     for begun, answering, given in (
         (
-            gr.on([ask.click, controls.question.submit], begin, inputs, begins, **waits),
+            gr.on([ask.click, controls.question.submit], begin, inputs, begins, **QUEUED),
             answer,
             inputs,
         ),
         (
-            viewer.force(begin_forced, [flag, talk.finished], [*begins, forced], **waits),
+            viewer.force(begin_forced, [flag, talk.finished], [*begins, forced], **QUEUED),
             answer_forced,
             [flag, forced],
         ),
     ):
-        answered = begun.success(answering, given, answers, **waits)
+        answered = begun.success(answering, given, answers, **QUEUED)
         answered.success(
             lambda finished: [*buttons(False), *talk.offer(finished)],
             talk.finished,
             [ask, stop, *talk.offered],
-            **quick,
+            **QUICK,
         )
         # what was there before a refusal is there again
         answered.failure(
@@ -255,9 +245,9 @@ def _wire(
             ],
             [flag, talk.finished],
             [viewer, ask, stop, *talk.offered],
-            **quick,
+            **QUICK,
         )
-    stop.click(compare.stop, flag, stop, **quick)
+    stop.click(compare.stop, flag, stop, **QUICK)
 
     def set_aside(running: StopFlag | None, example: Example | None, window: Any) -> list[Any]:
         """Take answers away that are about something else than what is there now."""
@@ -285,17 +275,17 @@ def _wire(
     about = [flag, controls.example, window]
     aside = [viewer, *taken, *talk.offered, talk.finished, controls.example, window]
     for happens in (controls.picture.upload, controls.picture.clear, *controls.pad.draws):
-        happens(set_aside, about, aside, **quick)
+        happens(set_aside, about, aside, **QUICK)
     brought = [controls.picture, controls.question]
     gr.on(
         [controls.passage_tab.select, controls.files.upload],
         set_example_aside,
         [*about, *brought],
         [*aside, *brought],
-        **quick,
+        **QUICK,
     )
-    _wire_talk(controls, flag, viewer, taken, keeping, waits)
-    _wire_keeping(controls, flag, viewer, taken, keeping, waits)
+    _wire_talk(controls, flag, viewer, taken, keeping)
+    _wire_keeping(controls, flag, viewer, taken, keeping)
 
 
 def _wire_talk(
@@ -304,7 +294,6 @@ def _wire_talk(
     viewer: gr.HTML,
     taken: list[Any],
     keeping: Keeping,
-    waits: dict[str, Any],
 ) -> None:
     """Connect what goes on from an answer, and what begins anew."""
     talk = controls.talk
@@ -329,15 +318,15 @@ def _wire_talk(
         shown = keeping.example(filled[-1])
         return *talk.start_anew(running), *controls.where(goes_on=False), *filled, *shown
 
-    followed = talk.follow.click(go_on, [flag, talk.finished, talk.choice], outputs, **waits)
+    followed = talk.follow.click(go_on, [flag, talk.finished, talk.choice], outputs, **QUEUED)
     followed.success(None, None, None, js="() => SinkTrackPage.askNext()")
-    talk.anew.click(start_anew, flag, outputs, **waits)
-    edited = talk.turns.edit(ask_again, [flag, talk.history], outputs, **waits)
+    talk.anew.click(start_anew, flag, outputs, **QUEUED)
+    edited = talk.turns.edit(ask_again, [flag, talk.history], outputs, **QUEUED)
     edited.success(None, None, None, js="() => SinkTrackPage.askNext()")
     if controls.examples is not None:
         # a comparison that was stored is shown at once, whatever the model is doing
         shown = [*outputs, *controls.window, controls.example, viewer, *taken]
-        controls.examples.choose(choose, flag, shown, **waits)
+        controls.examples.choose(choose, flag, shown, **QUEUED)
 
 
 def _wire_keeping(
@@ -346,11 +335,9 @@ def _wire_keeping(
     viewer: gr.HTML,
     taken: list[Any],
     keeping: Keeping,
-    waits: dict[str, Any],
 ) -> None:
     """Connect what opens a file or an address, and the gallery."""
     talk = controls.talk
-    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     places = [*controls.place, *talk.shown, controls.example]
 
     def open_file(running: StopFlag | None, path: str | None, *given: Any) -> tuple[Any, ...]:
@@ -365,17 +352,17 @@ def _wire_keeping(
         open_file,
         [flag, keeping.file, *controls.inputs],
         [keeping.file, viewer, *taken, *places, *controls.inputs],
-        **waits,
+        **QUEUED,
     )
     # whoever comes by an address does not find the example's picture beside it
     keeping.came.change(
         lambda: [*EMPTY, None, 0],
         None,
         [*controls.fresh, controls.example, controls.window[0]],
-        **quick,
+        **QUICK,
     )
     if keeping.add is not None:
-        keeping.shelves.choose(keeping.choose, flag, [viewer, *taken], **quick)
+        keeping.shelves.choose(keeping.choose, flag, [viewer, *taken], **QUICK)
         kept = [keeping.title, keeping.shelves]
         for event in (keeping.add.click, keeping.title.submit):
-            event(keeping.keep, [keeping.title, keeping.share], kept, **quick)
+            event(keeping.keep, [keeping.title, keeping.share], kept, **QUICK)

@@ -15,7 +15,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from app.compare.known_answers import KnownAnswers
 from app.compare.scene_questions import known_questions
 from app.shared.engine import Engine
-from app.shared.ui import component_json, toast
+from app.shared.ui import QUICK, component_json, toast
 from sinktrack.eval.truth import Truth
 from sinktrack.shapes.questions import cell_name
 from sinktrack.shapes.scenes import (
@@ -81,17 +81,12 @@ class ScenePad:
 
     def connect(self, question: gr.Textbox) -> None:
         """Let the pad fill the inputs for the picture and the question."""
-        quick: dict[str, Any] = {
-            "queue": False,
-            "show_progress": "hidden",
-            "api_visibility": "private",
-        }
         # A visitor may click faster than pictures are drawn; what counts is the pad as it is last.
-        last: dict[str, Any] = quick | {"trigger_mode": "always_last"}
+        last: dict[str, Any] = QUICK | {"trigger_mode": "always_last"}
         self._pad.drawn(self.drawn, self._pad, [self._picture, self._pad], **last)
         self._pad.sample(self.sample, self._pad, [self._picture, self._pad], **last)
         self._pad.other(self.other, self._pad, self._pad, **last)
-        chosen = self._pad.choose(chosen_question, None, question, **quick)
+        chosen = self._pad.choose(chosen_question, None, question, **QUICK)
         chosen.success(None, None, None, js="() => SinkTrackPad.chosen()")
 
     def drawn(self, value: Any) -> tuple[Any, ...]:

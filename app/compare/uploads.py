@@ -4,6 +4,7 @@ A visitor can send any path in place of an upload, and Gradio checks it only whe
 it as a file. `app.shared.only_uploads` stands before all components; these check once more.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,7 @@ def picture_input(first: Path | None = None) -> gr.Image:
     def path(payload: ImageData | None) -> str | None:
         return None if payload is None else _uploaded(payload.path, picture.GRADIO_CACHE)
 
-    # On the object: beside a module that defines a component class Gradio writes a stub file.
-    picture.preprocess = path  # type: ignore[method-assign]
+    _hands_over(picture, path)
     return picture
 
 
@@ -62,7 +62,7 @@ def more_files_input() -> gr.File:
     def paths(payload: ListFiles | FileData | None) -> list[str]:
         return [str(each.path) for each in _all_uploaded(payload, files.GRADIO_CACHE)]
 
-    files.preprocess = paths  # type: ignore[method-assign]
+    _hands_over(files, paths)
     return files
 
 
@@ -79,7 +79,7 @@ def question_files_input() -> gr.File:
     def uploads(payload: ListFiles | FileData | None) -> list[Upload]:
         return _all_uploaded(payload, files.GRADIO_CACHE)
 
-    files.preprocess = uploads  # type: ignore[method-assign, assignment]
+    _hands_over(files, uploads)
     return files
 
 
@@ -113,8 +113,16 @@ def comparison_input() -> gr.File:
             raise toast("Open one file at a time.")
         return _uploaded(payload.path, file.GRADIO_CACHE)
 
-    file.preprocess = path  # type: ignore[method-assign]
+    _hands_over(file, path)
     return file
+
+
+def _hands_over(component: Any, read: Callable[[Any], Any]) -> None:
+    """Let a component hand over what `read` makes of what the browser sent.
+
+    On the object: beside a module that defines a component class Gradio writes a stub file.
+    """
+    component.preprocess = read
 
 
 def _uploaded(path: str | None, folder: str) -> str | None:

@@ -16,6 +16,15 @@ from sinktrack.report.html import viewer_script, viewer_style
 FILE_AGE = 2 * 60 * 60
 """Seconds until an upload or a download is deleted."""
 
+QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+"""How events are wired that take no time and refuse nothing."""
+QUEUED: dict[str, Any] = {
+    "concurrency_limit": None,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
+"""How the others are: in the queue, where a refusal reaches the visitor as a message."""
+
 _STATIC = Path(__file__).parent / "static"
 _LARGEST_UPLOAD = "64mb"
 _SPARE_THREADS = 24  # beside one for each visitor who waits

@@ -1,12 +1,11 @@
 """Files that a question is made of: a passage, a conversation."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from sinktrack.core.errors import PromptError, reason
-from sinktrack.core.files import decoded, file_inside
+from sinktrack.core.files import decoded, file_inside, parsed_json
 from sinktrack.core.names import exists
 
 _MOST = 10_000_000  # bytes
@@ -36,7 +35,7 @@ def read_messages(name: str) -> list[Any]:
     """
     text = _text(_data(name, "conversation"), name)
     try:
-        messages = json.loads(text, object_pairs_hook=_each_once)
+        messages = parsed_json(text)
     except (ValueError, RecursionError) as error:
         raise PromptError(f"{name} is not JSON that can be read: {reason(error)}.") from error
     if not isinstance(messages, list) or not messages:
@@ -72,15 +71,6 @@ def _path(name: str, folder: Path) -> str:
             "there."
         )
     return str(path)
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"it says {twice!r} twice in one place")
-    return found
 
 
 def _data(name: str, what: str) -> bytes:

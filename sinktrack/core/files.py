@@ -1,11 +1,13 @@
 """Reading text as people's programs write it, and writing files whole or not at all."""
 
 import codecs
+import json
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from sinktrack.core.errors import OutputError
 
@@ -30,6 +32,24 @@ def decoded(data: bytes) -> str:
     """
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return data.decode("utf-16" if wide else "utf-8-sig")
+
+
+def parsed_json(text: str) -> Any:
+    """Return the value of a JSON text, of which no object says a name twice.
+
+    Raises:
+        ValueError: If one does, or the text is not JSON.
+    """
+    return json.loads(text, object_pairs_hook=_each_once)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"it says {twice!r} twice in one place")
+    return found
 
 
 def file_inside(folder: Path, name: str) -> Path | None:

@@ -7,7 +7,6 @@ import csv
 import gzip
 import hashlib
 import io
-import json
 import lzma
 import zipfile
 import zlib
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sinktrack.core.errors import AnswersError, reason, shown
-from sinktrack.core.files import decoded, json_lines
+from sinktrack.core.files import decoded, json_lines, parsed_json
 from sinktrack.core.names import exists
 
 MOST_BYTES = 2_000_000_000
@@ -91,7 +90,7 @@ def read_json(path: str) -> Any:
     """
     _, data = unpacked(path)
     try:
-        return _parsed(_text(path, data))
+        return parsed_json(_text(path, data))
     except (ValueError, RecursionError):
         return None
 
@@ -137,7 +136,7 @@ def json_rows(path: str, text: str, *, lines_only: bool = False) -> Iterator[Row
     """
     if not lines_only:
         try:
-            yield from _of_one_value(path, _parsed(text))
+            yield from _of_one_value(path, parsed_json(text))
             return
         except RecursionError as error:
             raise AnswersError(f"{path} is nested too deeply to be read.") from error
@@ -150,7 +149,7 @@ def json_rows(path: str, text: str, *, lines_only: bool = False) -> Iterator[Row
         if not line.strip():
             continue
         try:
-            value = _parsed(line)
+            value = parsed_json(line)
         except (ValueError, RecursionError) as error:
             raise AnswersError(
                 f"{path}, line {number} is not JSON that can be read: {reason(error)}; it begins "
@@ -191,19 +190,6 @@ def _of_one_value(path: str, value: Any) -> Iterator[Row]:
 
 def _is_rows(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
-
-
-def _parsed(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_each_once)
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"it says {twice!r} twice in one object")
-    return found
 
 
 def _text(path: str, data: bytes) -> str:

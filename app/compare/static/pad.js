@@ -4,7 +4,7 @@
 const SinkTrackPad = (() => {
   "use strict";
 
-  const { make, draw } = SinkTrackDom;
+  const { make, button, draw } = SinkTrackDom;
   const RADIUS = { large: 0.84, small: 0.52 }; // of half a cell, about as the pictures are drawn
   const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
   let pads = 0;
@@ -166,15 +166,15 @@ const SinkTrackPad = (() => {
       usual.title = "In what the model learned from, each thing mostly came with the same companion. "
         + "Without them it invents what it expects.";
       usual.append(this.usual, "with usual companions");
-      this.empty = button("st-empty", "Empty", () => {
+      this.empty = button("Empty", () => {
         this.state.cells = [];
         this.say("The scene is empty.");
         this.send();
-      });
-      const random = button("st-random", "Random scene", () => {
+      }, "st-empty");
+      const random = button("Random scene", () => {
         this.say("");
         this.tell.sample();
-      });
+      }, "st-random");
       row.append(random, this.empty, usual);
       return row;
     }
@@ -198,7 +198,7 @@ const SinkTrackPad = (() => {
       const list = make("ul", "st-offer-list");
       for (const { text, note } of offers) {
         const item = make("li");
-        const ask = button("st-offer", text, () => this.tell.choose(text));
+        const ask = button(text, () => this.tell.choose(text), "st-offer");
         if (note) ask.append(make("span", "st-note", note));
         item.append(ask);
         list.append(item);
@@ -207,18 +207,12 @@ const SinkTrackPad = (() => {
       const heading = make("h2", "st-offer-title", "Questions with known answers");
       heading.id = `${this.id}-questions`;
       list.setAttribute("aria-labelledby", heading.id);
-      head.append(heading, button("st-other", "Others", () => this.tell.other()));
+      head.append(heading, button("Others", () => this.tell.other(), "st-other"));
       this.questions.append(head, list);
     }
   }
 
   const nameOf = ({ size, colour, shape }) => `${size} ${colour} ${shape}`;
-
-  function button(name, text, onClick) {
-    const node = Object.assign(make("button", name, text), { type: "button" });
-    node.addEventListener("click", onClick);
-    return node;
-  }
 
   /** Keep a pad in step with what the server sends. */
   function pad(host, props, watch, tell) {

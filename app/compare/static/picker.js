@@ -5,7 +5,7 @@
 const SinkTrackPicker = (() => {
   "use strict";
 
-  const { make, ofLane } = SinkTrackDom;
+  const { make, button, ofLane } = SinkTrackDom;
   const GROUPS = [["plain", "Without any method"], ["method", "Methods"],
     ["control", "Controls, which a method should beat"]];
   let pickers = 0;
@@ -28,11 +28,11 @@ const SinkTrackPicker = (() => {
       this.said = make("p", "st-said");
       this.said.setAttribute("role", "status");
       this.gallery = dialog(`${this.id}-cards`);
-      this.open = button("st-open", "Choose methods", () => this.gallery.box.showModal());
-      const fitting = button("st-fill", "All that fit", fill);
+      this.open = button("Choose methods", () => this.gallery.box.showModal(), "st-open");
+      const fitting = button("All that fit", fill, "st-fill");
       fitting.title = "The plain model and up to five methods, as published, that fit the picture or passage";
-      const reset = button("st-reset", "Reset", () =>
-        this.choose(this.offered.default.map((kind) => ({ kind, set: {} }))));
+      const reset = button("Reset", () =>
+        this.choose(this.offered.default.map((kind) => ({ kind, set: {} }))), "st-reset");
       const actions = make("div", "st-picker-actions");
       actions.append(this.open, fitting, reset);
       host.append(head, this.list, actions, this.said, this.gallery.box);
@@ -91,23 +91,23 @@ const SinkTrackPicker = (() => {
     }
 
     duplicate({ kind, set }, { title }, index) {
-      const node = button("st-again", "Duplicate", () => {
+      const node = button("Duplicate", () => {
         const { chosen } = this.state;
         const again = { kind, set: { ...set }, open: true };
         this.choose([...chosen.slice(0, index + 1), again, ...chosen.slice(index + 1)]);
         this.list.children[index + 1].querySelector("summary")?.focus();
-      });
+      }, "st-again");
       return Object.assign(node, {
         ariaLabel: `Duplicate ${title}`, title: "Choose it once more, with other settings", disabled: this.full,
       });
     }
 
     remove({ title }, index) {
-      const node = button("st-remove", "×", () => {
+      const node = button("×", () => {
         this.choose(this.state.chosen.filter((_, at) => at !== index));
         const next = this.list.children[Math.min(index, this.state.chosen.length - 1)];
         (next?.querySelector(".st-remove") ?? this.open).focus();
-      });
+      }, "st-remove");
       return Object.assign(node, { ariaLabel: `Leave out ${title}` });
     }
 
@@ -216,7 +216,7 @@ const SinkTrackPicker = (() => {
     const count = make("span", "st-count");
     count.setAttribute("role", "status");
     const head = make("header", "st-dialog-head");
-    const close = button("st-close", "Done", () => box.close());
+    const close = button("Done", () => box.close(), "st-close");
     head.append(title, count, close);
     const note = make("p", "st-dialog-note", "Rows say what a method costs: with 2 rows every token is worked out "
       + "twice, once as asked and once for comparison. A method can be chosen more than once, with other settings.");
@@ -226,12 +226,6 @@ const SinkTrackPicker = (() => {
       if (event.target === box) box.close();
     });
     return { box, count, groups };
-  }
-
-  function button(name, text, onClick) {
-    const node = Object.assign(make("button", name, text), { type: "button" });
-    node.addEventListener("click", onClick);
-    return node;
   }
 
   /** Keep a picker in step with what the server sends. */

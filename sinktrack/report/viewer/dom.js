@@ -70,7 +70,7 @@ const SinkTrackDom = (() => {
     return { box: label, select };
   }
 
-  /** A button of the viewer. */
+  /** A button. */
   function button(text, onPress, name = "stv-ask") {
     const node = Object.assign(make("button", name, text), { type: "button" });
     node.addEventListener("click", onPress);
