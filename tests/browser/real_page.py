@@ -175,8 +175,11 @@ class Visitor(Guest):
         """Set how long an answer may be."""
         self.page.locator("#settings button").first.click()
         length = self.page.locator("#settings input[type=number]").first
+        slider = self.page.locator("#settings input[type=range]").first
+        expect(slider).to_be_visible()
         length.fill(str(tokens))
         length.blur()
+        expect(slider).to_have_value(str(tokens))  # the page has taken it, not its field alone
 
     def ask(self, picture: Path | None, question: str) -> None:
         self.give(picture, question)
