@@ -29,6 +29,7 @@ from sinktrack.shapes.long_answers import (
 from sinktrack.shapes.passages import delayed_fact
 from sinktrack.shapes.questions import Question, existence
 from sinktrack.shapes.scenes import Scene, draw, sample_scene
+from training.ahead import Ahead
 from training.batches import SQUARE, Batch, Packer, training_batch
 from training.checkpoint import load
 from training.injection import injected
@@ -76,10 +77,10 @@ class Settings:
     """What determines a run; a resumed run agrees in all of it, or has more steps."""
 
     seed: int = 0
-    steps: int = 2900
+    steps: int = 1800
     rows: int = 32
     """Questions in a step with injection."""
-    scenes: int = 12
+    scenes: int = 8
     """Scenes in a step without, some fourteen questions each."""
     learning_rate: float = 1e-3
     vision_share: float = 0.1
@@ -102,6 +103,17 @@ class Anchoring:
             (self.model.model.visual.parameters(), settings.vision_share),
         )
         self.step = 0
+        self._batches = Ahead(self._made, device)
+
+    def _made(self, step: int) -> tuple[Batch, torch.Tensor | None]:
+        """Make a step's batch, and where its context is if the step injects, as two of three do."""
+        settings = self.settings
+        if step % 3 == 2:
+            batch = training_batch(
+                self.packer, settings.seed, step, settings.scenes, MAX_OBJECTS, COMPANION_PRIOR
+            )
+            return batch, None
+        return anchoring_batch(self.packer, settings.seed, step, settings.rows)
 
     @property
     def total(self) -> int:
@@ -109,23 +121,22 @@ class Anchoring:
         return self.settings.steps
 
     def train_step(self) -> Figures:
-        """Make one step and return its figures; two of three steps inject."""
-        settings, step = self.settings, self.step
+        """Make one step and return its figures."""
+        step = self.step
         self.step += 1
-        if step % 3 == 2:
-            batch = training_batch(
-                self.packer, settings.seed, step, settings.scenes, MAX_OBJECTS, COMPANION_PRIOR
-            ).to(self.device)
+        figures: Figures
+        batch, context = self._batches[step]
+        batch = batch.to(self.device)
+        if context is None:
             loss, exact, states = answer_loss(self.model, batch)
-            term, sinks = sink_loss(self.model, states, batch, large=False)
-            figures = {"plain": loss.item(), "exact": exact} | sinks.figures()
+            term, sinks = sink_loss(self.model, states, batch, writable=True)
+            figures = {"plain": loss.detach(), "exact": exact, **sinks.figures()}
             loss = loss + term
         else:
-            batch, context = anchoring_batch(self.packer, settings.seed, step, settings.rows)
             with injected(self.model, METHOD, context.to(self.device)):
-                loss, exact, _ = answer_loss(self.model, batch.to(self.device))
-            figures = {"anchored": loss.item(), "remembered": exact}
-        optimizer_step(self.model, self.optimizer, loss, learning_rate(settings, step))
+                loss, exact, _ = answer_loss(self.model, batch)
+            figures = {"anchored": loss.detach(), "remembered": exact}
+        optimizer_step(self.model, self.optimizer, loss, learning_rate(self.settings, step))
         return figures
 
     def state(self) -> dict[str, Any]:
@@ -204,11 +215,11 @@ def remembered_question(rng: random.Random, scene: Scene, longest: int) -> Quest
     draw = rng.random()
     if draw < 0.2 and longest >= COUNT_LIMITS[-2]:
         return rows_of_colour(rng, scene) if draw < 0.1 else describe(rng, scene)
-    if draw < 0.4:
+    if draw < 0.35:
         return existence(rng, scene, present, negative)
-    if draw < 0.65:
+    if draw < 0.55:
         return delayed_existence(rng, scene, numbers, present, negative)
-    if draw < 0.85:
+    if draw < 0.9:
         return delayed_fact(rng, numbers)
     return delayed_phrase(rng, numbers)
 

@@ -10,7 +10,7 @@ picture hold passages in the same way, others two pictures.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -26,8 +26,20 @@ DECISION_WEIGHT = 2.0
 """What a yes or no counts in the loss, where the tokens around it follow from it by themselves."""
 
 
+Own = TypeVar("Own", bound="Tensors")
+
+
 @dataclass
-class Batch:
+class Tensors:
+    """What a step needs; every field is a tensor."""
+
+    def to(self: Own, device: str) -> Own:
+        """Move every tensor to a device."""
+        return type(self)(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+
+@dataclass
+class Batch(Tensors):
     """One training step's tensors, for B rows of T tokens."""
 
     input_ids: torch.Tensor
@@ -47,19 +59,16 @@ class Batch:
     image_grid_thw: torch.Tensor
     """(B, 3) int64: frames, rows and columns of patches."""
 
-    def to(self, device: str) -> "Batch":
-        """Move every tensor to a device."""
-        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
-
-    def answers_right(self, wrong: torch.Tensor) -> float:
+    def answers_right(self, wrong: torch.Tensor) -> torch.Tensor:
         """Count the answers that hold no wrong token (B, T, nonzero where wrong), as a share."""
-        most = int(self.segments.max()) + 1
-        number = torch.arange(len(wrong), device=wrong.device)[:, None] * most
+        rows, length = self.segments.shape
+        number = torch.arange(rows, device=wrong.device)[:, None] * length
         number = (number + self.segments.clamp(min=0)).flatten()
-        faults = torch.zeros(len(wrong) * most, device=wrong.device)
-        faults.index_add_(0, number, wrong.flatten().float())
-        asked = number[self.targets.flatten() >= 0].unique()
-        return (faults[asked] == 0).float().mean().item()
+        faults, tokens = (
+            torch.zeros(rows * length, device=wrong.device).index_add_(0, number, each.flatten())
+            for each in (wrong.float(), (self.targets >= 0).float())
+        )
+        return ((faults == 0) & (tokens > 0)).sum() / (tokens > 0).sum()
 
 
 class Packer:
@@ -222,7 +231,7 @@ def training_batch(
 
 
 @dataclass
-class Cells:
+class Cells(Tensors):
     """Pictures without questions, and what each of their cells holds, for the lessons."""
 
     pixel_values: torch.Tensor
@@ -235,7 +244,7 @@ class Cells:
     """(pictures * cells,) int64: likewise."""
 
 
-def lesson_batch(packer: Packer, seed: int, step: int, scenes: int, device: str) -> Cells:
+def lesson_batch(packer: Packer, seed: int, step: int, scenes: int) -> Cells:
     """Make the pictures of one step of a lesson: crowded ones, without companions."""
     rng = random.Random(f"{seed}/lesson/{step}")
     drawn = [sample_scene(rng, rng.randint(3, 9), prior=0.0) for _ in range(scenes)]
@@ -246,10 +255,10 @@ def lesson_batch(packer: Packer, seed: int, step: int, scenes: int, device: str)
     shapes = [len(SHAPES) if kind is None else SHAPES.index(kind.shape) for kind in kinds]
     pictures = packer.processor.image_processor(
         images=[draw(scene) for scene in drawn], return_tensors="pt"
-    ).to(device)
+    )
     return Cells(
         pictures["pixel_values"],
         pictures["image_grid_thw"],
-        torch.tensor(colours, device=device),
-        torch.tensor(shapes, device=device),
+        torch.tensor(colours),
+        torch.tensor(shapes),
     )

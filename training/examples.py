@@ -1,5 +1,7 @@
 """Draw the page's example pictures, with answers: `python -m training.examples`.
 
+`--again` keeps the pictures and questions that are there, and answers them anew.
+
 All come from held-out scenes. They are picked by the answers of both lanes, so they show what
 happens and not how often:
 
@@ -116,13 +118,36 @@ def picture(item: Item) -> Image.Image:
     return draw(item.facts["scene"], SCALE)
 
 
+def answered(model: Any, processor: Any, shown: Image.Image, question: str, cache: Cache) -> str:
+    """Answer a question by both lanes; return the comparison as the page stores it."""
+    comparison = compare(model, processor, image=shown, question=question, cache=cache)
+    return json.dumps(payload(comparison), allow_nan=False) + "\n"
+
+
+def answer_again(model: Any, processor: Any, folder: Path) -> None:
+    """Answer the questions of a folder's list anew; what was picked stays, right or not."""
+    listed = json.loads((folder / "examples.json").read_text("utf-8"))
+    for entry in tqdm(listed, unit="example"):
+        cache: Cache = SinkWindow(**entry["cache"]) if "cache" in entry else "full"
+        shown = load_picture(folder / entry["image"]).image
+        stored = answered(model, processor, shown, entry["question"], cache)
+        (folder / entry["comparison"]).write_text(stored)
+        plain = json.loads(stored)["lanes"][0]["text"]
+        entry["note"] = "right" if plain == entry["answer"] else entry["note"]
+    (folder / "examples.json").write_text(json.dumps(listed, indent=2) + "\n")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Write the pictures, the list of questions, and the comparisons."""
     parser = argparse.ArgumentParser(prog="python -m training.examples", description=main.__doc__)
     parser.add_argument("--model", default="assets/shapes-vl-anchored")
     parser.add_argument("--out", type=Path, default=Path("assets/examples"))
+    parser.add_argument("--again", action="store_true", help="keep what was picked")
     options = parser.parse_args(arguments)
     model, processor = load(options.model)
+    if options.again:
+        answer_again(model, processor, options.out)
+        return
     options.out.mkdir(parents=True, exist_ok=True)
     for old in (*options.out.glob("*.png"), *options.out.glob("*.json")):
         old.unlink()
@@ -133,11 +158,8 @@ def main(arguments: list[str] | None = None) -> None:
         name = f"{name}-{number}"
         shown = picture(item)
         shown.save(options.out / f"{name}.png")
-        comparison = compare(
-            model, processor, image=shown, question=item.question, cache=kind.cache
-        )
-        stored = json.dumps(payload(comparison), allow_nan=False)
-        (options.out / f"{name}.json").write_text(stored + "\n")
+        stored = answered(model, processor, shown, item.question, kind.cache)
+        (options.out / f"{name}.json").write_text(stored)
         listed.append(
             {
                 "image": f"{name}.png",
@@ -145,6 +167,7 @@ def main(arguments: list[str] | None = None) -> None:
                 "note": kind.note,
                 "task": kind.task.name,
                 "answer": item.answer,
+                "scene": item.facts["scene"].things(),
                 "comparison": f"{name}.json",
             }
         )

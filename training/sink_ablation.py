@@ -126,7 +126,7 @@ def train_and_measure(variant: Variant, device: str = "cpu") -> list[dict[str, A
                     "step": step,
                     "shares": found.share[:, 0].tolist(),
                     "loss": loss.item(),
-                    "exact": exact,
+                    "exact": exact.item(),
                 }
             )
     return measurements

@@ -41,6 +41,14 @@ MASSIVE = 0
 TARGET_MASSIVE = 8.0
 """Its smallest size in a sink after RMS normalisation, of at most the square root of the width."""
 
+WRITABLE_NORM = 1.5
+"""The largest norm of the first sink's residual stream where it is to be written to, in the same
+units. What is written is added to the residual, and a large one drowns it in the next norm: after
+1,200 steps from a norm of 25, which had fallen to 5, nothing was read that had been written."""
+
+WRITABLE_MASSIVE = 2.0
+"""Its largest massive dimension after RMS normalisation, likewise."""
+
 Normalize = Callable[[torch.Tensor], torch.Tensor]
 """Turns scores (..., keys), -inf where hidden, into attention that sums to 1."""
 
@@ -66,21 +74,21 @@ class SinkMeasures:
     norm: torch.Tensor
     massive: torch.Tensor
 
-    def figures(self) -> dict[str, float]:
-        """Return means over layers for a log."""
+    def figures(self) -> dict[str, torch.Tensor]:
+        """Return means over layers for a log, scalars."""
         share, norm, massive = (
             each[FIRST_LAYER:].detach().mean(0) for each in (self.share, self.norm, self.massive)
         )
         return {
-            "sink": self.share[:, 0].detach().mean().item(),
-            "second sink": share[1].item(),
-            "norm": norm[0].item(),
-            "massive": massive.mean().item(),
+            "sink": self.share[:, 0].detach().mean(),
+            "second sink": share[1],
+            "norm": norm[0],
+            "massive": massive.mean(),
         }
 
 
 def sink_loss(
-    model: Any, states: Sequence[torch.Tensor], batch: Batch, large: bool = True
+    model: Any, states: Sequence[torch.Tensor], batch: Batch, writable: bool = False
 ) -> tuple[torch.Tensor, SinkMeasures]:
     """Measure how far the first tokens are from being sinks that carry nothing.
 
@@ -88,7 +96,9 @@ def sink_loss(
         model: the Qwen2_5_VLForConditionalGeneration.
         states: the input of every layer, (B, T, D) each.
         batch: what the states were computed from.
-        large: whether large residual streams and massive activations are asked for as well.
+        writable: whether the first sink is asked for a residual stream like that of other tokens,
+            in which what is written is not lost; else sinks are asked for large ones, as those of
+            large models are.
 
     Returns:
         The term, a scalar, and what it was made of.
@@ -99,8 +109,11 @@ def sink_loss(
     )
     missing = (share.new_tensor(TARGET_SHARE) - share).relu().pow(2).sum()
     excess = (found.value - TARGET_VALUE).relu().sum()
-    if large:
-        # in the logarithm, so that a small norm and a large one can both move
+    # norms in the logarithm, so that a small and a large one can both move
+    if writable:
+        excess = excess + (norm[:, 0] / WRITABLE_NORM).clamp(min=1).log().pow(2).sum()
+        excess = excess + (massive[:, 0] / WRITABLE_MASSIVE - 1).relu().sum()
+    else:
         excess = excess + (norm.new_tensor(TARGET_NORM) / norm).clamp(min=1).log().pow(2).sum()
         excess = excess + (1 - massive / TARGET_MASSIVE).relu().sum()
     return missing + 0.02 * excess, found
@@ -125,7 +138,7 @@ def sink_measures(
         normalize: how the model turns scores into attention.
     """
     decoder = model.model.language_model
-    asking = torch.stack([_evenly(row, queries) for row in batch.targets >= 0])  # (B, Q)
+    asking = _evenly(batch.targets >= 0, queries)  # (B, Q)
     seen = batch.attention_mask[:, 0]  # (B, T, T)
     real = batch.segments >= 0
     hidden = ~torch.take_along_dim(seen, asking[..., None], dim=1)[:, None]  # (B, 1, Q, T)
@@ -162,6 +175,8 @@ def sink_measures(
 
 
 def _evenly(chosen: torch.Tensor, number: int) -> torch.Tensor:
-    """Pick `number` of the True positions of (T,) bool, as int64."""
-    positions = chosen.nonzero()[:, 0]
-    return positions[torch.linspace(0, len(positions) - 1, number, device=chosen.device).long()]
+    """Pick `number` of the True positions of each row of (B, T) bool, as int64 (B, number)."""
+    positions = chosen.int().argsort(dim=1, descending=True, stable=True)
+    last = chosen.sum(1, keepdim=True) - 1
+    picked = torch.linspace(0, 1, number, device=chosen.device) * last
+    return positions.gather(1, picked.round().long())

@@ -20,8 +20,10 @@ from torch import nn
 from tqdm import tqdm
 from transformers import Qwen2Tokenizer
 
-from training.batches import Batch, Packer, training_batch
+from training.ahead import Ahead
+from training.batches import Batch, Cells, Packer, lesson_batch, training_batch
 from training.checkpoint import Size, build_model, build_processor, load, save
+from training.packed_attention import use_packed_attention
 from training.sink_loss import sink_loss
 from training.tokenizer import learned, tokenizer_of, train_tokenizer
 from training.warmup import Figures, Probes, place, see
@@ -35,6 +37,12 @@ PROMOTION = 0.75
 A run begins to use the pictures at a step of its own. Before that, more objects only make it
 harder."""
 
+PLACE_WEIGHT = 0.3
+"""What the second lesson counts while the model learns to answer.
+
+Without it image tokens forget where they are: a linear probe found their row in 91 and their column
+in 87 of 100, a third up the decoder, after 10,700 steps of answering, and an answer about a place
+needs both."""
 
 WORTH_COMPILING = 100
 """The number of steps from which compiling pays. It takes as long as some thirty steps."""
@@ -83,11 +91,25 @@ class Training:
         self.optimizers = {
             "see": optimizer((vision, 1.0), (self.probes.see.parameters(), 1.0)),
             "place": optimizer((language, 1.0), (self.probes.place.parameters(), 1.0)),
-            "answer": optimizer((language, 1.0), (vision, settings.vision_share)),
+            "answer": optimizer(
+                (language, 1.0),
+                (vision, settings.vision_share),
+                (self.probes.place.parameters(), 1.0),
+            ),
         }
         self.step = 0
         self.level = 0 if settings.start is None else len(CURRICULUM) - 1
-        self.running_exact = 0.0
+        self.running_exact: float | torch.Tensor = 0.0
+        self._batches = self._ahead()
+
+    def _ahead(self) -> Ahead[tuple[Batch, Cells]]:
+        settings, max_objects = self.settings, CURRICULUM[self.level]
+
+        def made(step: int) -> tuple[Batch, Cells]:
+            at = settings.seed, step, settings.scenes
+            return training_batch(self.packer, *at, max_objects), lesson_batch(self.packer, *at)
+
+        return Ahead(made, self.device)
 
     def _use_tokenizer(self, tokenizer: Qwen2Tokenizer) -> None:
         self.processor = build_processor(tokenizer)
@@ -111,9 +133,8 @@ class Training:
         for lesson, steps in zip((see, place), self.lessons, strict=True):
             if step < steps:
                 scenes = 2 * settings.scenes  # without questions a scene costs little
-                loss, figures = lesson(
-                    self.model, self.probes, self.packer, settings.seed, self.step, scenes
-                )
+                cells = lesson_batch(self.packer, settings.seed, self.step, scenes)
+                loss, figures = lesson(self.model, self.probes, self.packer, cells.to(self.device))
                 rate = min(1.0, (step + 1) / 30) * 1e-3
                 optimizer_step(self.model, self.optimizers[lesson.__name__], loss, rate)
                 return figures
@@ -123,18 +144,26 @@ class Training:
     def _answer_step(self, step: int) -> Figures:
         settings = self.settings
         share = step / settings.steps
-        max_objects = CURRICULUM[self.level]
-        batch = training_batch(self.packer, settings.seed, step, settings.scenes, max_objects)
-        loss, exact, states = answer_loss(self.model, batch := batch.to(self.device))
-        figures = {"loss": loss.item(), "exact": exact, "objects": max_objects}
+        batch, cells = self._batches[step]
+        batch, cells = batch.to(self.device), cells.to(self.device)
+        loss, exact, states = answer_loss(self.model, batch)
+        figures: Figures = {
+            "loss": loss.detach(),
+            "exact": exact,
+            "objects": CURRICULUM[self.level],
+        }
         if share >= settings.sink_from:
             term, sinks = sink_loss(self.model, states, batch)
             loss = loss + term
-            figures |= {"term": term.item()} | sinks.figures()
+            figures |= {"term": term.detach()} | sinks.figures()
+        placed, seen = place(self.model, self.probes, self.packer, cells)
+        loss = loss + PLACE_WEIGHT * placed
+        figures |= {name: seen[name] for name in ("row", "column")}
         optimizer_step(self.model, self.optimizers["answer"], loss, learning_rate(settings, step))
         self.running_exact += 0.1 * (exact - self.running_exact)
-        if self.running_exact >= PROMOTION and self.level + 1 < len(CURRICULUM):
+        if self.level + 1 < len(CURRICULUM) and self.running_exact >= PROMOTION:
             self.level, self.running_exact = self.level + 1, 0.0
+            self._batches = self._ahead()
         return figures
 
     def state(self) -> dict[str, Any]:
@@ -143,7 +172,7 @@ class Training:
             "settings": asdict(self.settings),
             "step": self.step,
             "level": self.level,
-            "running_exact": self.running_exact,
+            "running_exact": float(self.running_exact),
             "tokenizer": learned(self.processor.tokenizer),
             "model": self.model.state_dict(),
             "probes": self.probes.state_dict(),
@@ -166,6 +195,7 @@ class Training:
         self._use_tokenizer(tokenizer_of(state["tokenizer"]))
         self.model.load_state_dict(state["model"])
         self.probes.load_state_dict(state["probes"])
+        self._batches = self._ahead()
         for name, each in self.optimizers.items():
             each.load_state_dict(state["optimizers"][name])
 
@@ -219,12 +249,14 @@ def optimizer_step(
     chosen.step()
 
 
-def answer_loss(model: Any, batch: Batch) -> tuple[torch.Tensor, float, Sequence[torch.Tensor]]:
+def answer_loss(
+    model: Any, batch: Batch
+) -> tuple[torch.Tensor, torch.Tensor, Sequence[torch.Tensor]]:
     """Weighted cross-entropy over the answers' tokens.
 
     Returns:
-        The loss, the share of answers whose tokens are all predicted right, and every layer's
-        input, (B, T, D) each.
+        The loss, the share of answers whose tokens are all predicted right, both scalars, and every
+        layer's input, (B, T, D) each.
     """
     output = model.model(
         input_ids=batch.input_ids,
@@ -308,8 +340,12 @@ def run(training: Any, options: argparse.Namespace) -> None:
         torch.set_num_threads(options.threads)
     if options.state.exists() and not options.fresh:
         training.restore(torch.load(options.state, map_location=training.device, weights_only=True))
-    if training.total - training.step >= WORTH_COMPILING:
-        compile_layers(training.model)
+    if training.device != "cpu":
+        torch.set_float32_matmul_precision("high")
+    else:
+        use_packed_attention(training.model)
+        if training.total - training.step >= WORTH_COMPILING:
+            compile_layers(training.model)
     options.state.parent.mkdir(parents=True, exist_ok=True)
     (options.state.parent / ".gitignore").write_text(
         "*\n"
@@ -320,10 +356,11 @@ def run(training: Any, options: argparse.Namespace) -> None:
             figures = training.train_step()
             bar.update()
             if training.step % options.log_every == 0:
-                bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()})
+                known = {name: float(value) for name, value in figures.items()}
+                bar.set_postfix({name: f"{value:.3f}" for name, value in known.items()})
                 line = {
                     "step": training.step,
-                    **figures,
+                    **known,
                     "seconds": round(time.monotonic() - began, 1),
                 }
                 with (options.state.parent / "log.jsonl").open("a") as log:

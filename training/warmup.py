@@ -13,9 +13,10 @@ from torch import nn
 
 from sinktrack.shapes.questions import NUMBERS
 from sinktrack.shapes.scenes import COLOURS, GRID, SHAPES
-from training.batches import SQUARE, Packer, lesson_batch
+from training.batches import SQUARE, Cells, Packer
 
-Figures = dict[str, float]
+Figures = dict[str, float | torch.Tensor]
+"""What a step measures, numbers and scalars; these wait on a GPU until somebody reads them."""
 
 LINES = NUMBERS[1 : GRID + 1]
 """What rows and columns are called."""
@@ -45,23 +46,18 @@ class Probes(nn.Module):
         }
 
 
-def see(
-    model: Any, probes: Probes, packer: Packer, seed: int, step: int, scenes: int
-) -> tuple[torch.Tensor, Figures]:
+def see(model: Any, probes: Probes, packer: Packer, cells: Cells) -> tuple[torch.Tensor, Figures]:
     """Tell from each image feature alone what its cell holds.
 
     Args:
         model: the model, whose vision encoder learns.
         probes: the lessons' probes.
-        packer: makes the pictures.
-        seed: of the run.
-        step: of the run.
-        scenes: pictures in the step.
+        packer: not needed; the lessons are called alike.
+        cells: the step's pictures, where the model is.
 
     Returns:
         The loss, and the share of shapes seen right and the features' root mean square.
     """
-    cells = lesson_batch(packer, seed, step, scenes, str(model.device))
     output = model.model.visual(cells.pixel_values, grid_thw=cells.image_grid_thw)
     features = output.pooler_output
     colours, shapes = probes.see(features).split([len(COLOURS) + 1, len(SHAPES) + 1], dim=-1)
@@ -74,24 +70,19 @@ def see(
     return loss, {"loss": loss.item(), "seen": seen, "size": features.pow(2).mean().sqrt().item()}
 
 
-def place(
-    model: Any, probes: Probes, packer: Packer, seed: int, step: int, scenes: int
-) -> tuple[torch.Tensor, Figures]:
+def place(model: Any, probes: Probes, packer: Packer, cells: Cells) -> tuple[torch.Tensor, Figures]:
     """Name each image token's row, column, colour and shape, a third up the decoder.
 
     Args:
         model: the model, whose language model learns.
         probes: the lessons' probes.
-        packer: makes the pictures.
-        seed: of the run.
-        step: of the run.
-        scenes: pictures in the step.
+        packer: knows what a prompt begins with.
+        cells: the step's pictures, where the model is.
 
     Returns:
         The loss, and the shares of rows, columns, colours and shapes of objects named right.
     """
-    device = model.device
-    cells = lesson_batch(packer, seed, step, scenes, str(device))
+    device, scenes = model.device, len(cells.image_grid_thw)
     prefix, positions = packer.prefix(SQUARE)
     ids = torch.tensor([prefix] * scenes, device=device)
     states = model.model(

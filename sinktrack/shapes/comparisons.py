@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from sinktrack.core.errors import listed
 from sinktrack.shapes.questions import (
     NUMBERS,
     RELATIONS,
@@ -22,11 +23,6 @@ from sinktrack.shapes.words import said
 
 _SIZE_WORDS = {"large": ("large", "big"), "small": ("small", "little")}
 _EXTREMES = {"large": ("largest", "biggest"), "small": ("smallest",)}
-
-
-def listed(names: Sequence[str]) -> str:
-    """Join names as people do: a, b and c."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
 def counted_names(names: Iterable[str]) -> list[str]:

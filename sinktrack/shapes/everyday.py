@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from sinktrack.core.errors import listed
 from sinktrack.shapes.comparisons import (
     alone,
     beside,
@@ -16,7 +17,6 @@ from sinktrack.shapes.comparisons import (
     counted_names,
     larger,
     line,
-    listed,
     more_than_one,
     of_colour,
     of_shape,

@@ -6,6 +6,7 @@ SQuAD", https://arxiv.org/abs/1806.03822.
 
 import random
 
+from sinktrack.core.errors import listed
 from sinktrack.core.texts import BETWEEN_TEXTS
 from sinktrack.shapes.long_answers import count_up, counted
 from sinktrack.shapes.questions import Question
@@ -51,9 +52,23 @@ def delayed_fact(
     return Question("delayed fact", text, f"{counted(numbers)} In the {rooms[asked]}.")
 
 
-def _told(rng: random.Random, split: str, prior: float) -> tuple[str, dict[Kind, str]]:
-    """Return a text that tells where two to five things are, and the rooms that it tells."""
-    scene = sample_scene(rng, rng.randint(2, 5), split, prior)
+def all_told(rng: random.Random, split: str = "train", prior: float = 0.9) -> Question:
+    """Tell where some things are, and ask where all of them are, in another order.
+
+    One question that needs as many facts as there are things: what a model learns to look up from.
+    """
+    told, rooms = _told(rng, split, prior, fewest=3)
+    asked = rng.sample(list(rooms), len(rooms))
+    text = f"{told}\nWhere are {listed([f'the {kind}' for kind in asked])}?"
+    answer = " ".join(f"The {kind} is in the {rooms[kind]}." for kind in asked)
+    return Question("all told", text, answer)
+
+
+def _told(
+    rng: random.Random, split: str, prior: float, fewest: int = 2
+) -> tuple[str, dict[Kind, str]]:
+    """Return a text that tells where up to five things are, and the rooms that it tells."""
+    scene = sample_scene(rng, rng.randint(fewest, 5), split, prior)
     kinds = sorted(scene.kinds)
     rng.shuffle(kinds)
     rooms = dict(zip(kinds, (rng.choice(ROOMS) for _ in kinds), strict=True))

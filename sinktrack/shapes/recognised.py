@@ -1,4 +1,4 @@
-"""Which kind of question about a scene a sentence is, whoever typed it. Knows no answers.
+"""Which kind of question about a scene a sentence is, and what it names. Knows no answers.
 
 A question is compared with the phrasings of every kind by what is left when classes stand for the
 little world's own words: "How many red stars are there?" is a "How many {nouns} are there?".
@@ -41,6 +41,15 @@ _CLASSES = {
 }
 """What takes the place of another word in a phrasing: colours, shapes, sizes, ways, sides, places
 with numbers, and which of two."""
+_MEANT = {plural(noun): noun for noun in _NOUNS}
+_MEANT |= dict.fromkeys(("thing", "things", "object", "objects"), "shape")
+_MEANT |= {str(number): word for number, word in enumerate(NUMBERS)}
+_MEANT |= {"big": "large", "little": "small", "biggest": "largest", "bigger": "larger"}
+_MEANT |= {"center": "centre", "middle": "centre"}
+"""Words in place of others that mean the same."""
+_LINES = frozenset(("row", "column"))
+_UNTOLD = frozenset((*_LINES, "corner", "shape"))
+"""Words that say nothing by themselves: "the red one" is "the red shape"."""
 _JOINED = (
     (re.compile(r"\b([CZ]) (?:one|ones|P1)\b"), r"\1 N"),
     (re.compile(r"\bP1\b"), "P"),
@@ -78,6 +87,16 @@ def kind_of(question: str) -> str | None:
         A key of `sinktrack.shapes.everyday.KINDS_ASKED`, "two pictures", or what
         `sinktrack.shapes.long_answers` and `choices` call their questions.
     """
+    task = task_of(question)
+    return None if task is None else _CALLED.get(task, task)
+
+
+def task_of(question: str) -> str | None:
+    """Return the task that questions in these words have, of which a kind may have several.
+
+    Args:
+        question: As typed.
+    """
     known = _skeletons()
     for text in (question, *_without_courtesies(question)):
         skeleton = _skeleton(text)
@@ -86,6 +105,27 @@ def kind_of(question: str) -> str | None:
             if each in known:
                 return known[each]
     return None
+
+
+def named(question: str) -> tuple[str, ...]:
+    """Return the little world's own words of a question, in order, one word for each meaning.
+
+    Args:
+        question: As typed.
+
+    Returns:
+        Such as ("red", "star", "left", "circle"), or ("row three",).
+    """
+    words = [_MEANT.get(word, word) for word in _split(question)]
+    found: list[str] = []
+    for before, word, behind in zip(["", *words], words, [*words[1:], ""], strict=False):
+        if word in _NUMBERS:
+            found += [f"{line} {word}" for line in (before, behind) if line in _LINES][:1]
+        elif word == "right" and (not behind or before == "it"):
+            found += [word] * (before in ("or", "top", "bottom"))
+        elif word in _CLASSES and word not in _UNTOLD:
+            found.append(word)
+    return tuple(found)
 
 
 def _skeleton(text: str) -> str:
@@ -120,7 +160,7 @@ def _without_courtesies(text: str) -> list[str]:
 
 @cache
 def _skeletons() -> dict[str, str]:
-    """Return the kinds by skeleton; what two kinds would share is the first one's."""
+    """Return names of phrasings by skeleton; what two would share is the first one's."""
     found: dict[str, str] = {}
     rng = random.Random(0)
     for _ in range(40):
@@ -134,6 +174,6 @@ def _skeletons() -> dict[str, str]:
     for kind, texts in PHRASINGS.items():
         for text in texts:
             filled = re.sub(r"\{(\w+)\}", lambda slot: _FILLING.get(slot[1], SHAPES[0]), text)
-            found.setdefault(_skeleton(filled), _CALLED.get(kind, kind))
+            found.setdefault(_skeleton(filled), kind)
     found.pop("", None)
     return found

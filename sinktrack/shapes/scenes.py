@@ -7,8 +7,9 @@ patch of Qwen2.5-VL (28 pixels), so that each image token shows exactly one cell
 import hashlib
 import math
 import random
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import Image, ImageDraw
 
@@ -76,6 +77,18 @@ class Item(NamedTuple):
     kind: Kind
     size: str = SIZES[0]
 
+    @classmethod
+    def of(cls, thing: Mapping[str, Any]) -> "Item":
+        """Return a thing that is told as in `Scene.of`, and checked; raises what that does."""
+        row, column, colour, shape, size = (
+            thing[name] for name in ("row", "column", "colour", "shape", "size")
+        )
+        known = colour in tuple(COLOURS) and shape in SHAPES and size in SIZES
+        places = all(type(each) is int and 0 <= each < GRID for each in (row, column))
+        if not known or not places:
+            raise ValueError("no such thing")
+        return cls(row, column, Kind(colour, shape), size)
+
     def __str__(self) -> str:
         """The full name, such as "large red circle"."""
         return f"{self.size} {self.kind}"
@@ -87,6 +100,30 @@ class Scene:
 
     items: tuple[Item, ...]
     drawing_seed: int = 0
+
+    @classmethod
+    def of(cls, things: Iterable[Mapping[str, Any]], drawing_seed: int = 0) -> "Scene":
+        """Return the scene of things that are told by row, column, colour, shape and size.
+
+        Raises:
+            KeyError: If one lacks any of these.
+            ValueError: If there is no such thing.
+            TypeError: If it is no thing at all.
+        """
+        return cls(tuple(sorted(Item.of(one) for one in things)), drawing_seed)
+
+    def things(self) -> list[dict[str, Any]]:
+        """Return what `of` takes."""
+        return [
+            {
+                "row": item.row,
+                "column": item.column,
+                "colour": item.kind.colour,
+                "shape": item.kind.shape,
+                "size": item.size,
+            }
+            for item in self.items
+        ]
 
     @property
     def kinds(self) -> frozenset[Kind]:

@@ -15,7 +15,7 @@ from sinktrack.shapes.long_answers import (
     rows,
     rows_of_colour,
 )
-from sinktrack.shapes.passages import ROOMS, UNANSWERABLE, passage
+from sinktrack.shapes.passages import ROOMS, UNANSWERABLE, all_told, passage
 from sinktrack.shapes.questions import (
     NEGATIVES,
     NUMBERS,
@@ -247,6 +247,16 @@ def test_passages_tell_what_is_asked_or_do_not() -> None:
         assert asked
         assert question.answer == told.get(asked[1], UNANSWERABLE)
         assert (question.answer in ROOMS) == (number % 2 == 0)
+
+
+def test_all_that_a_passage_tells_is_asked_once_and_answered_in_the_order_of_asking() -> None:
+    for number in range(100):
+        question = all_told(random.Random(number), "test")
+        text, asked = question.text.split("\n")
+        told = re.findall(r"The (\w+ \w+) is in the (\w+)\.", text)
+        answered = re.findall(r"The (\w+ \w+) is in the (\w+)\.", question.answer)
+        assert 2 <= len(told) <= 5 and sorted(told) == sorted(answered)
+        assert re.findall(r"the (\w+ \w+)", asked) == [kind for kind, _ in answered]
 
 
 def test_the_training_mix_is_a_function_of_its_seed() -> None:

@@ -135,7 +135,9 @@ def test_the_sink_loss_measures_what_is_recorded(model: Any, packer: Packer) -> 
         answering = (batch.targets[0] >= 0).nonzero()[:, 0]
         found = sink_measures(model, states, batch, queries=len(answering))
         term, few = sink_loss(model, states, batch)
-        smaller, _ = sink_loss(model, states, batch, large=False)
+        smaller, _ = sink_loss(model, states, batch, writable=True)
+        large = [torch.cat([30 * state[:, :1], state[:, 1:]], dim=1) for state in states]
+        drowning, _ = sink_loss(model, large, batch, writable=True)
         recorded = []
         for end in answering.tolist():
             with sinktrack.attach(model) as recorder:
@@ -156,6 +158,7 @@ def test_the_sink_loss_measures_what_is_recorded(model: Any, packer: Packer) -> 
     assert (massive - found.massive).abs().max() < 1e-3
     assert (found.value > 0).all()
     assert term >= smaller
+    assert drowning > smaller + 0.1  # what is written there would be lost
     assert METHOD.layers[-1] < 12
 
 

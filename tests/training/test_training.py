@@ -18,6 +18,7 @@ from sinktrack.shapes.scenes import draw, sample_scene
 from training.batches import DECISION_WEIGHT, training_batch
 from training.checkpoint import Size
 from training.mixture import Row, honest, passages, scene_questions, training_rows
+from training.packed_attention import QUERIES, use_packed_attention
 from training.train import Settings, Training, answer_loss, main
 
 TINY = Settings(
@@ -137,6 +138,27 @@ def test_a_packed_segment_computes_what_its_own_prompt_does(kind: str) -> None:
             cursor += len(ids)
 
 
+def test_attention_with_the_seen_keys_alone_is_attention_with_all() -> None:
+    """A loss and every gradient are the same, where rows are longer than a piece of queries."""
+    training = Training(TINY, "cpu")
+    batch = training_batch(training.packer, 0, 0, 3, most_objects=6)
+    assert batch.input_ids.shape[1] > 2 * QUERIES
+
+    def learned() -> dict[str, torch.Tensor]:
+        training.model.zero_grad()
+        loss, _, _ = answer_loss(training.model, batch)
+        loss.backward()
+        named = training.model.named_parameters()
+        return {"loss": loss.detach()} | {
+            name: each.grad for name, each in named if each.grad is not None
+        }
+
+    expected = learned()
+    use_packed_attention(training.model)
+    assert training.model.model.language_model.config._attn_implementation == "packed"
+    torch.testing.assert_close(learned(), expected, rtol=1e-4, atol=1e-6)
+
+
 def conversation(processor: Any, question: Question, pictures: int) -> str:
     """Render a whole conversation in the chat's format, up to the end of the last answer."""
     turns = [*question.earlier, (question.text, question.answer)]
@@ -149,12 +171,12 @@ def conversation(processor: Any, question: Question, pictures: int) -> str:
 
 
 def test_a_step_asks_about_scenes_pairs_passages_and_what_lies_outside() -> None:
-    """To twelve scenes come three more rows, and a tenth of what is asked lies outside."""
+    """To twelve scenes come seven more rows, and a tenth of what is asked lies outside."""
     rng = random.Random(0)
     outside_them = in_all = 0
     for _ in range(6):
         rows = training_rows(rng, [sample_scene(rng, 3) for _ in range(12)])
-        assert sorted(len(pictures) for pictures, _ in rows) == [0, *[1] * 13, 2]
+        assert sorted(len(pictures) for pictures, _ in rows) == [*[0] * 5, *[1] * 13, 2]
         for _, questions in rows:
             honestly = [question.answer == outside.HONEST for question in questions]
             outside_them, in_all = outside_them + sum(honestly), in_all + len(honestly)
