@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 import sinktrack
-from sinktrack.eval.results import table
+from sinktrack.eval.result_table import table
 from sinktrack.eval.runner import Run, evaluate
 from sinktrack.eval.task import Task
 from sinktrack.eval.tasks import find

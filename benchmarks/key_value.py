@@ -20,7 +20,7 @@ import matplotlib.pyplot as plt
 import torch
 
 import sinktrack
-from sinktrack.eval.results import table
+from sinktrack.eval.result_table import table
 from sinktrack.eval.runner import Run, evaluate
 from sinktrack.eval.tasks.key_value import PLACES, key_value, measure
 

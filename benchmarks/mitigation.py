@@ -28,8 +28,9 @@ import transformers
 
 import sinktrack
 from sinktrack.core.decoding import Decoding
-from sinktrack.eval.results import table
-from sinktrack.eval.runner import Run, evaluate, example_prompts
+from sinktrack.eval.asking import example_prompts
+from sinktrack.eval.result_table import table
+from sinktrack.eval.runner import Run, evaluate
 from sinktrack.eval.tasks.shapes import DESCRIPTIONS, PASSAGE_PARTS, POPE
 from sinktrack.machine import settle_threads
 from sinktrack.methods import parse_all
