@@ -5,14 +5,16 @@ import sys
 from dataclasses import replace
 
 import pytest
-from PIL import Image
+from evaluated import counting_task, records_of
 
 import sinktrack
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import MethodError, OutputError, PromptError
 from sinktrack.eval import tasks
-from sinktrack.eval.results import Answered, results, table
-from sinktrack.eval.runner import RECORDS, Run, evaluate
+from sinktrack.eval.result_table import table
+from sinktrack.eval.results import Answered, results
+from sinktrack.eval.run_files import RECORDS
+from sinktrack.eval.runner import Run, evaluate
 from sinktrack.eval.scorers import chair, exact, letter, span, yes_no
 from sinktrack.eval.statistics import difference_interval, holm, interval, paired_p, ratio
 from sinktrack.eval.task import Item, Task
@@ -221,14 +223,6 @@ def test_how_far_a_method_moved_things_is_told_by_kind():
     assert "logits 0.15, 0.3; new kind 0, 3 |" in table(found)
 
 
-def records_of(folder):
-    lines = (folder / RECORDS).read_text().splitlines()
-    return sorted(
-        ((r["task"], r["name"], r["item"], r["seed"] or 0), r["answer"], r["scores"])
-        for r in map(json.loads, lines)
-    )
-
-
 @pytest.mark.parametrize("sampled", [False, True])
 def test_the_batch_changes_no_answer(checkpoint, tmp_path, sampled):
     """Methods and items are parted differently; a contrast takes two rows."""
@@ -263,25 +257,6 @@ def test_seeds_are_for_sampling():
         Run(tasks=(), methods={}, decoding=Decoding(do_sample=True), seeds=99_999_999_999)
     with pytest.raises(MethodError, match="seeds is 3, but must be 1 or more, and 1 where nothing"):
         Run(tasks=(), methods={}, seeds=3)
-
-
-def counting_task(asked):
-    """Four questions about blank pictures; what is scored is noted in `asked`."""
-
-    def items(split, limit):
-        for number in range(min(limit, 4)):
-            yield Item(
-                id=f"{split}/{number}",
-                question=f"Is there a red circle? {number}",
-                answer="No",
-                images=[lambda: Image.new("RGB", (140, 140), "white")],
-            )
-
-    def score(item, answer):
-        asked.append(item.id)
-        return {"words": (float(len(answer.split())), 1.0)}
-
-    return Task("counting", items, score, max_new_tokens=4)
 
 
 def test_an_interrupted_run_goes_on_and_ends_as_if_it_never_was(checkpoint, tmp_path):

@@ -1,7 +1,8 @@
 """`sinktrack eval`."""
 
+from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,11 +21,14 @@ from sinktrack.cli.options import (
     cache_of,
     check_count,
     start,
+    tell,
 )
 from sinktrack.core.errors import MethodError
 from sinktrack.core.files import check_usable
+from sinktrack.eval.processes import own_device
 from sinktrack.eval.task import Chosen
 from sinktrack.eval.tasks import available, find, placed
+from sinktrack.machine import is_first_process
 
 if TYPE_CHECKING:
     from sinktrack.core.decoding import Decoding
@@ -103,7 +107,10 @@ def evaluate(
     ] = None,
     batch: Annotated[int, typer.Option(metavar="N", help="Rows at once.")] = 100,
 ) -> None:
-    """Measure methods over a set of questions, and compare each with the first."""
+    """Measure methods over a set of questions, and compare each with the first.
+
+    Several processes of `torchrun` or `accelerate launch` share the questions.
+    """
     check_usable(out, "Results")
     check_count("limit", 1 if limit is None else limit)
     check_count("batch", batch)
@@ -117,10 +124,11 @@ def evaluate(
             revision=revision,
         ),
     )
-    loading = Loading(name=model, device=device, dtype=dtype, four_bit=four_bit)
+    loading = Loading(name=model, device=own_device(device), dtype=dtype, four_bit=four_bit)
     cache, choice = cache_of(window, sinks), Choice.of(method, context, causal)
-    from sinktrack.eval.results import table
-    from sinktrack.eval.runner import Run, example_prompts
+    from sinktrack.eval.asking import example_prompts
+    from sinktrack.eval.result_table import table
+    from sinktrack.eval.run import Run
     from sinktrack.eval.runner import evaluate as measured
 
     for each in tasks:
@@ -139,7 +147,21 @@ def evaluate(
         seeds=seeds or 1,
         batch=batch,
     )
-    print(table(measured(loaded, processor, run, out)), end="")
+    found = measured(loaded, processor, run, out)
+    if is_first_process():
+        print(table(found), end="")
+        _tell_failed(found)
+
+
+def _tell_failed(found: Mapping[str, Any]) -> None:
+    """Say how many answers failed, and end with the exit status 1 if some did."""
+    failed = sum(count for methods in found["failed"].values() for count in methods.values())
+    if failed:
+        tell(
+            f"{failed} answers failed and count as wrong; the table says why. The same command "
+            "tries them again."
+        )
+        raise typer.Exit(1)
 
 
 def _decoding(temperature: float | None, seeds: int | None) -> "Decoding":

@@ -32,8 +32,8 @@ from sinktrack.core.files import check_usable, finished_lines, json_lines, read_
 from sinktrack.core.models import load, model_name
 from sinktrack.core.prompt import build_prompt
 from sinktrack.core.text_tokens import tokenizer_of
+from sinktrack.eval.manifest import check_settings
 from sinktrack.eval.positional import SKIPPED, AnswerJudge, Candidate, HiddenSums, candidates
-from sinktrack.eval.runner import check_settings
 from sinktrack.eval.statistics import Pair, interval, paired_p
 from sinktrack.eval.task import Item
 from sinktrack.eval.tasks.key_value import independent_items

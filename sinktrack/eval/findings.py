@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from statistics import mean, quantiles
 
+from sinktrack.core.errors import listed
 from sinktrack.eval.answer_files import AnswerFile
 from sinktrack.eval.prediction_rows import Prediction
 from sinktrack.eval.predictions import AnsweredRun
@@ -70,7 +71,7 @@ def _equal_files(files: Sequence[AnswerFile]) -> Iterator[str]:
             same[file.digest].append(file.path)
     for paths in same.values():
         if len(paths) > 1:
-            yield f"{_listed(paths)} are equal byte for byte."
+            yield f"{listed(paths)} are equal byte for byte."
 
 
 def _duplicates(run: AnsweredRun, name: str) -> Iterator[str]:
@@ -202,7 +203,7 @@ def _equal_answers(runs: Sequence[AnsweredRun], name: Name) -> Iterator[str]:
         if shares and max(shares.values()) - min(shares.values()) > 0.2:
             yield (
                 "The methods' seeds agree in very different measure "
-                f"({_listed([f'{method} {percent(share)}' for method, share in shares.items()])}), "
+                f"({listed([f'{method} {percent(share)}' for method, share in shares.items()])}), "
                 "which is a hint that the methods were decoded differently."
             )
 
@@ -220,8 +221,4 @@ def _groups(runs: Sequence[AnsweredRun]) -> dict[object, list[AnsweredRun]]:
 
 
 def _some(ids: Sequence[str]) -> str:
-    return _listed(list(ids[:3]))
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+    return listed(list(ids[:3]))

@@ -1,11 +1,13 @@
 """Reads right answers that stand in a file of their own, as those of SQuAD and QuAC do."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from sinktrack.core.errors import AnswersError
 from sinktrack.eval.answer_files import read_answer_file, read_json
 from sinktrack.eval.prediction_rows import GOLDS, IDS, Fields, Gold, gold_of, text_of
+
+Read = TypeVar("Read")
 
 CANNOT = "CANNOTANSWER"
 """QuAC's reference for a question that the text does not answer."""
@@ -25,7 +27,9 @@ def read_references(path: str, fields: Fields) -> dict[str, Gold]:
     value = read_json(path) if ".json" in path.lower() else None
     if isinstance(value, dict):
         if isinstance(value.get("data"), list):
-            found = dict(_of_articles(path, value["data"]))
+            found: dict[str, Gold] = dict(
+                of_articles(path, value["data"], lambda _, question: right_of(question))
+            )
             if found:
                 return found
         elif value and not any(isinstance(each, dict) for each in value.values()):
@@ -60,15 +64,30 @@ def _name(values: Mapping[str, Any], asked: str | None, known: tuple[str, ...]) 
     return next((name for name in ((asked,) if asked else known) if name in values), None)
 
 
-def _of_articles(path: str, articles: list[Any]) -> Iterator[tuple[str, Gold]]:
-    """Yield id and references of SQuAD's and QuAC's questions."""
+def of_articles(
+    path: str, articles: list[Any], read: Callable[[dict[str, Any], dict[str, Any]], Read]
+) -> Iterator[tuple[str, Read]]:
+    """Yield id and what is read of each of SQuAD's and QuAC's questions.
+
+    Args:
+        path: Of their file, for the message.
+        articles: What it has as "data".
+        read: Gets a question's paragraph and the question.
+
+    Raises:
+        AnswersError: If these are no such articles, or `read` misses something.
+    """
     try:
         for article in articles:
             for paragraph in article["paragraphs"]:
                 for question in paragraph["qas"]:
-                    right = tuple(str(answer["text"]) for answer in question["answers"])
-                    yield str(question["id"]), right
+                    yield str(question["id"]), read(paragraph, question)
     except (KeyError, TypeError) as error:
         raise AnswersError(
             f"{path} has 'data', but not SQuAD's articles in it: {error} is missing."
         ) from error
+
+
+def right_of(question: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the references of one of SQuAD's and QuAC's questions."""
+    return tuple(str(answer["text"]) for answer in question["answers"])

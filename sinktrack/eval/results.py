@@ -1,8 +1,9 @@
-"""What the records of a run say: figures of each task and method, and a table of them.
+"""What the records of a run say: figures of each task and method.
 
 Knows nothing about models, prompts and files.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -30,11 +31,14 @@ class Answered:
 
     Args:
         scores: Its measures.
-        moved: The most that the method moved, by what it moved; None for the plain model.
+        moved: The most that the method moved, by what it moved; None for the plain model, and
+            where nothing was answered.
+        error: Why the item failed; None where it was answered.
     """
 
     scores: Scores
     moved: Mapping[str, float] | None
+    error: str | None = None
 
     @property
     def unmoved(self) -> bool:
@@ -108,66 +112,8 @@ def results(
         "notes": [note for task, answers in tasks.items() for note in _notes(task, answers)],
         "tasks": figures,
         "moved": {task: _moved(answers) for task, answers in tasks.items()},
+        "failed": {task: _failed(answers) for task, answers in tasks.items()},
     }
-
-
-def table(found: Mapping[str, Any]) -> str:
-    """Return results as Markdown: a table a task, one row a method, one column a measure."""
-    names = list(found["settings"]["methods"])
-    parts = []
-    for task, measured in found["tasks"].items():
-        measures = list(dict.fromkeys(each for name in names for each in measured[name]))
-        head = [task, *measures, "moved: median, most"]
-        rows = [
-            [
-                name,
-                *(_cell(measured[name].get(measure)) for measure in measures),
-                "; ".join(
-                    f"{kind} {how['median']:.3g}, {how['most']:.3g}"
-                    for kind, how in found["moved"][task].get(name, {}).items()
-                )
-                or "-",
-            ]
-            for name in names
-        ]
-        lines = [head, ["---"] * len(head), *rows]
-        parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
-    if found["comparisons"]:
-        parts.append(
-            f"p compares a method with {names[0]} on the same items; it is corrected by Holm's "
-            f"procedure for all {found['comparisons']} comparisons of this run."
-        )
-    if found["notes"]:
-        parts.append("\n".join(found["notes"]))
-    parts += [_about(task, told) for task, told in found["settings"].get("data", {}).items()]
-    return "\n\n".join(parts) + "\n"
-
-
-def _about(task: str, told: Mapping[str, Any]) -> str:
-    """Return where a task's items are from, and how they were asked, in a sentence."""
-    where = " ".join(
-        f"{key} {told[key]}"
-        for key in ("configuration", "revision", "commit", "split")
-        if told.get(key) is not None
-    )
-    asked = f"asked with the prompt {told['prompt']!r}, {told['tokens']:,} new tokens at most"
-    return (
-        f"{task}: {told['items']:,} items of {told['data']}{', ' if where else ''}{where}, {asked}."
-    )
-
-
-def _cell(figure: Figure | None) -> str:
-    if figure is None:
-        return "-"
-    low, high = figure["interval"]
-    text = f"{figure['value']:.3f} ({low:.3f} to {high:.3f})"
-    if "p" in figure:
-        text += f", p {_p(figure['p'])}, corrected {_p(figure['p_holm'])}"
-    return text
-
-
-def _p(value: float) -> str:
-    return f"= {value:.4f}" if value >= 0.0001 else "< 0.0001"
 
 
 def _all(figures: Mapping[str, Mapping[str, Mapping[str, Figure]]]) -> Iterator[Figure]:
@@ -224,10 +170,26 @@ def _moved(answers: ByMethod) -> dict[str, dict[str, dict[str, float]]]:
     return found
 
 
+def _failed(answers: ByMethod) -> dict[str, int]:
+    """Return how many answers of each method failed, of those where some did."""
+    counts = {
+        name: sum(each.error is not None for item in items for each in item)
+        for name, items in answers.items()
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
 def _notes(task: str, answers: ByMethod) -> Iterator[str]:
-    """Say of each method in how many answers it moved nothing."""
+    """Say of each method how many answers failed, and in how many it moved nothing."""
     for name, items in answers.items():
         flat = [each for item in items for each in item]
+        errors = Counter(each.error for each in flat if each.error is not None)
+        if errors:
+            (error, _), *_ = errors.most_common(1)
+            yield (
+                f"In {task!r}, {name} failed in {errors.total()} of {len(flat)} answers, which "
+                f"count as wrong. Most often: {error}"
+            )
         still = sum(each.unmoved for each in flat)
         if still:
             yield f"In {task!r}, {name} moved nothing in {still} of {len(flat)} answers."

@@ -7,6 +7,21 @@ from collections.abc import Collection, Sequence
 
 from sinktrack.eval.task import Scores
 
+OF_WHAT_IS_SAID = ("abstains", "CHAIR", "Cog", "Hal", "human F1", "words", "yes ratio")
+"""How measures begin that tell what an answer says, and not whether it is right."""
+
+
+def without_what_is_said(scores: Scores) -> Scores:
+    """Return an empty answer's scores as those of an item that failed.
+
+    It is wrong. But it is no answer that invents nothing, so it counts in no measure of that kind.
+    """
+    return {
+        measure: score
+        for measure, score in scores.items()
+        if not measure.startswith(OF_WHAT_IS_SAID)
+    }
+
 
 def yes_no(answer: str, present: bool) -> Scores:
     """Score an answer about existence, as POPE does.

@@ -1,0 +1,58 @@
+"""The page of runs: `python app.py --results DIR`. No model is loaded; all answers are there."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.results.browsing import Browsing
+from app.shared.only_uploads import only_uploads
+from app.shared.settings import Settings
+from app.shared.ui import COPY, FILE_AGE, launch
+
+_STATIC = Path(__file__).parent / "static"
+_STARTS = """
+new SinkTrackResults.Results(element.querySelector(".sr"), (request) => server.answer(request));
+"""
+
+
+def serve(settings: Settings) -> gr.Blocks:
+    """Serve the runs, and return at once; `block_thread` of what is returned waits for its end.
+
+    Args:
+        settings: With `results`.
+
+    Raises:
+        OutputError: If the folder holds no run.
+    """
+    page = build(Browsing(settings.results or ""))
+    scripts = [_STATIC / name for name in ("differences.js", "changed.js", "results.js")]
+    launch(
+        page,
+        settings,
+        styles=[_STATIC / "results.css"],
+        scripts=[COPY, *scripts],
+        takes_files=False,
+    )
+    return page
+
+
+def build(browsing: Browsing) -> gr.Blocks:
+    """Return the page, ready for `serve`."""
+
+    def answer(request: Any) -> dict[str, Any]:  # Gradio marks it, which no method admits
+        return browsing.answer(request)
+
+    page = gr.Blocks(title="Results of sinktrack eval", delete_cache=(600, FILE_AGE))
+    with page:
+        gr.HTML(
+            value="",
+            html_template='<div class="sr"></div>',
+            js_on_load=_STARTS,
+            server_functions=[answer],
+            apply_default_css=False,
+            elem_id="runs",
+        )
+    only_uploads(page)
+    page.queue(api_open=False)
+    return page

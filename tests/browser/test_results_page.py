@@ -1,0 +1,119 @@
+"""What `sinktrack eval` wrote, looked through in the browser: real answers, and hostile ones."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from real_page import Guest, Server
+
+from sinktrack.eval.runner import Run, evaluate
+from sinktrack.eval.tasks.shapes import DESCRIPTIONS
+from sinktrack.methods import create
+
+HOSTILE = "<img src=x onerror=window.hacked=1>"
+ITEMS = 16
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, checkpoint: tuple[Any, Any]) -> Path:
+    """A real run of few items, and a copy of it in which everything is hostile."""
+    folder = tmp_path_factory.mktemp("runs")
+    methods = {"baseline": None, "pai": create("pai")}
+    run = Run(tasks=DESCRIPTIONS[:1], methods=methods, limit=ITEMS)
+    evaluate(*checkpoint, run, folder / "real")
+    for name in ("run.json", "records.jsonl", "results.json"):
+        text = (folder / "real" / name).read_text()
+        for word in ("There is", "What do you see", "Describe", "baseline", "describe", "CHAIR_s"):
+            text = text.replace(word, f"{HOSTILE} {word}")
+        (folder / "hostile").mkdir(exist_ok=True)
+        (folder / "hostile" / name).write_text(text + ("{\n" if name == "records.jsonl" else ""))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs_url(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = Server(tmp_path_factory.mktemp("page") / "log", SINKTRACK_RESULTS=str(runs))
+    yield server.ready()
+    assert "Traceback" not in server.stop()
+
+
+class Reader(Guest):
+    """Someone who looks a run through."""
+
+    ready = ".sr-controls"
+
+
+def changed(folder: Path) -> dict[str, list[str]]:
+    """Return the answers of both methods by item, where they differ."""
+    answers: dict[str, list[str]] = {}
+    for line in (folder / "records.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        answers.setdefault(record["item"], []).append(record["answer"])
+    found = {item: own for item, own in answers.items() if own[0] != own[1]}
+    return dict(sorted(found.items(), key=lambda each: int(each[0].split("/")[1])))
+
+
+def title(page: Page) -> Locator:
+    return page.locator(".sr-item-head h3")
+
+
+def test_a_run_is_looked_through_by_mouse_and_keyboard(
+    visit: Callable[..., Any], runs: Path, runs_url: str
+) -> None:
+    differ = changed(runs / "real")
+    assert len(differ) > 1, "the methods agree, so that there is nothing to look through"
+    first, second, *_ = differ
+    page = visit(f"{runs_url}/?run=real", Reader).page
+    found = json.loads((runs / "real" / "results.json").read_text())["tasks"]["describe"]
+    value = found["pai"]["CHAIR_i"]["value"]
+    expect(page.locator(".sr-figures")).to_contain_text(f"{value:.3f} (")
+    expect(page.locator(".sr-plot circle")).to_have_count(
+        sum("difference" in each for each in found["pai"].values())
+    )
+    expect(page.locator(".sr-row")).to_have_count(len(differ))
+    expect(title(page)).to_have_text(first)
+    for at, text in enumerate(differ[first]):
+        expect(page.locator(".sr-words").nth(at)).to_have_text(text)
+    assert page.locator(".sr-words mark").count() > 0
+    expect(page.locator(".sr-pictures img")).to_have_count(1)
+
+    page.keyboard.press("ArrowRight")
+    expect(title(page)).to_have_text(second)
+    page.keyboard.press("ArrowLeft")
+    expect(title(page)).to_have_text(first)
+    page.locator(".sr-row").nth(1).click()
+    expect(title(page)).to_have_text(second)
+    expect(page.locator(".sr-row").nth(1)).to_have_attribute("aria-current", "true")
+    assert "item=test%2F" in page.url
+
+    reader = visit(page.url, Reader).page  # by the link alone
+    expect(title(reader)).to_have_text(second)
+    short = visit(f"{runs_url}/?run=real&task=describe&item={second}", Reader).page
+    expect(title(short)).to_have_text(second)
+    lost = visit(f"{runs_url}/?run=real&item=nothing", Reader).page
+    expect(lost.locator(".sr-said")).to_contain_text("There is no item 'nothing'")
+
+
+def test_nothing_in_a_run_is_taken_for_markup(visit: Callable[..., Any], runs_url: str) -> None:
+    """The visitor complains of every request that leaves the page, and of every error."""
+    page = visit(f"{runs_url}/?run=hostile", Reader).page
+    expect(page.locator(".sr-words").first).to_contain_text(HOSTILE)
+    expect(page.locator(".sr-question")).to_contain_text(HOSTILE)
+    expect(page.locator(".sr-notice")).to_contain_text(f"line {2 * ITEMS + 1} is not a record")
+    page.locator(".sr-conditions summary").click()
+    expect(page.locator(".sr-facts")).to_contain_text(HOSTILE)
+    expect(page.locator(".sr-plot")).to_contain_text(HOSTILE[:8])
+    assert page.evaluate("window.hacked") is None
+    assert page.locator(".sr img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_run_fits_a_phone(visit: Callable[..., Any], runs_url: str, scheme: str) -> None:
+    reader = visit(f"{runs_url}/?run=real", Reader, width=390, height=844, color_scheme=scheme)
+    expect(title(reader.page)).to_be_visible()
+    assert reader.overflow() <= 0
+    reader.page.locator(".sr-conditions summary").click()
+    assert reader.overflow() <= 0
