@@ -67,7 +67,7 @@ def test_files_are_read_as_peoples_programs_write_them(folder, said, coding):
 
 def test_a_folder_is_read(folder):
     study = read_study(folder)
-    assert (study.title, study.name, study.reveal) == ("Shapes", folder.name, "never")
+    assert (study.title, study.name, study.reveal) == ("Shapes", folder.name, "at the end")
     assert study.lanes == {"baseline": None, "sinktrack": {"context": "image"}}
     assert [item.name for item in study.items] == ["one", "0002", "0003"]
     assert study.items[0].tags == ("existence",) and study.items[1].reference == "Nothing."
@@ -91,7 +91,7 @@ def test_a_study_may_have_many_lanes(folder, bundled):
         ("votes: 3", "'votes', which means nothing"),
         ("votes_per_item: 0", "from 1 to 100"),
         ("votes_per_item: yes", "from 1 to 100"),
-        ("reveal: always", "'after vote' or 'never'"),
+        ("reveal: always", "'at the end' or 'after vote' or 'never'"),
         ("ask: everything", "must be a list"),
         ("name: ../up", "letters, digits"),
         ("window: 1", "window is 1"),
@@ -129,7 +129,7 @@ def test_a_wrong_line_of_study_yaml_is_named(folder, line, words):
         ('{"image": "/etc/hostname", "question": "?"}', "not a file inside"),
         ('{"image": "a.png", "question": " "}', "question"),
         ('{"image": "a.png", "question": "?", "id": "one"}', "already"),
-        ('{"image": "a.png", "question": "?", "id": "a/b"}', "letters, digits"),
+        ('{"image": "a.png", "question": "?", "id": "a\\nb"}', "characters that can be printed"),
         ('{"image": "a.png", "question": "?", "tags": "one"}', "list of words"),
     ],
 )

@@ -56,6 +56,49 @@ class Assignment:
         open_ = connection.execute(self.open(annotator)).all()
         return len(open_) + len(self._untaken(connection, self._met(connection, annotator)))
 
+    def complete(self, connection: sa.Connection) -> bool:
+        """Return whether every item has all of its votes."""
+        voted = self._places(has_vote()).with_only_columns(places.c.item, sa.func.count())
+        counts = {item: count for item, count in connection.execute(voted.group_by(places.c.item))}
+        return all(counts.get(item, 0) >= self.votes_per_item for item in self.items)
+
+    def seat(self, connection: sa.Connection, place: int, annotator: int) -> Any:
+        """Return the row of the place that a late vote goes to; None if none is left.
+
+        Args:
+            connection: To the votes.
+            place: That the annotator was given once.
+            annotator: Who votes.
+        """
+        was = connection.execute(self._places(places.c.id == place)).first()
+        if was is None or was.annotator == annotator:
+            return was
+        there = connection.execute(self._places(places.c.item == was.item)).all()
+        own = next((row for row in there if row.annotator == annotator), None)
+        if own is not None:
+            return own if (own.left, own.right) == (was.left, was.right) else None
+        waits = self._left_unvoted(places.c.id == place)
+        if connection.execute(waits).first() is not None:  # whoever got it has left it open too
+            return self._give_over(connection, place, annotator)
+        if len(there) >= self.votes_per_item:
+            return None
+        return self._give(connection, annotator, there, was.item, (was.left, was.right))
+
+    def _give(
+        self,
+        connection: sa.Connection,
+        annotator: int,
+        there: Sequence[Any],
+        item: str,
+        sides: tuple[str, str],
+    ) -> Any:
+        """Make a place beside those that an item has; return its row."""
+        taken = {row.number for row in there}
+        number = next(n for n in range(self.votes_per_item) if n not in taken)
+        values = {"study": self.study, "item": item, "number": number, "annotator": annotator}
+        values |= {"left": sides[0], "right": sides[1], "given": time.time()}
+        return connection.execute(places.insert().values(values).returning(places)).one()
+
     def open(self, annotator: int) -> Any:
         """Select the places that an annotator has and that have no vote."""
         return self._places(places.c.annotator == annotator, ~has_vote())
@@ -87,13 +130,10 @@ class Assignment:
         most = max(free.values())
         item = self.rng.choice([item for item, taken in free.items() if taken == most])
         rows = connection.execute(self._places(places.c.item == item)).all()
-        taken = {row.number for row in rows}
-        number = next(n for n in range(self.votes_per_item) if n not in taken)
         here = Counter((row.left, row.right) for row in rows)
-        left, right = self._sides(connection, annotator, here)
-        values = {"study": self.study, "item": item, "number": number, "annotator": annotator}
-        values |= {"left": left, "right": right, "given": time.time()}
-        return connection.execute(places.insert().values(values).returning(places)).one()
+        return self._give(
+            connection, annotator, rows, item, self._sides(connection, annotator, here)
+        )
 
     def _sides(
         self, connection: sa.Connection, annotator: int, here: Mapping[tuple[str, str], int]
@@ -128,14 +168,15 @@ class Assignment:
         return min(sides, key=lambda side: (here.get(side, 0), everyone[side] - own[side]))
 
     def _left_open(self, connection: sa.Connection, annotator: int, met: set[str]) -> Any:
-        waiting = self._places(
-            places.c.item.not_in(met),
-            places.c.given < time.time() - HELD_SECONDS,
-            ~has_vote(),
-        )
+        waiting = self._left_unvoted(places.c.item.not_in(met))
         row = connection.execute(waiting.order_by(places.c.given)).first()
-        if row is None:
-            return None
-        over = places.update().where(places.c.id == row.id)
+        return None if row is None else self._give_over(connection, row.id, annotator)
+
+    def _left_unvoted(self, *where: Any) -> Any:
+        """Select the places that were left open for long."""
+        return self._places(*where, places.c.given < time.time() - HELD_SECONDS, ~has_vote())
+
+    def _give_over(self, connection: sa.Connection, place: int, annotator: int) -> Any:
+        over = places.update().where(places.c.id == place)
         over = over.values(annotator=annotator, given=time.time())
         return connection.execute(over.returning(places)).one()

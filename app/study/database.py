@@ -35,6 +35,7 @@ studies = sa.Table(
     metadata,
     sa.Column("name", sa.String(200), primary_key=True),
     sa.Column("secret", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(20)),
 )
 annotators = sa.Table(
     "annotators",
@@ -43,6 +44,7 @@ annotators = sa.Table(
     sa.Column("study", sa.ForeignKey("studies.name"), nullable=False),
     sa.Column("name", sa.String(200), nullable=False),
     sa.Column("joined", sa.Double, nullable=False),
+    sa.Column("secret", sa.String(64)),
     sa.UniqueConstraint("study", "name"),
 )
 places = sa.Table(
@@ -73,7 +75,9 @@ votes = sa.Table(
     sa.Column("cast", sa.Double, nullable=False),
     sa.Column("revealed", sa.Double),
     sa.Column("undone", sa.Double),
+    sa.Column("sequence", sa.Integer),
 )
+"""Of each annotator `sequence` counts up, whatever the clock says."""
 STANDING = votes.c.undone.is_(None)
 sa.Index(
     "uq_votes_standing",
@@ -95,6 +99,12 @@ def has_vote() -> Any:
     return sa.exists().where(votes.c.place == places.c.id, STANDING)
 
 
+def next_sequence(connection: sa.Connection, annotator: int) -> int:
+    """Return the number of an annotator's next vote."""
+    highest = sa.select(sa.func.max(votes.c.sequence)).where(votes.c.annotator == annotator)
+    return int(connection.execute(highest).scalar() or 0) + 1
+
+
 def select_votes(study: str, *where: Any) -> Any:
     """Select votes of a study with item, number, lanes and annotator's name, oldest first."""
     of_place = (places.c.item, places.c.number, places.c.left, places.c.right)
@@ -107,12 +117,19 @@ def select_votes(study: str, *where: Any) -> Any:
     )
 
 
-def find_or_add_annotator(connection: sa.Connection, study: str, name: str, joined: float) -> int:
-    """Return the annotator of that name, new or known; case and accents' encoding do not count."""
+def find_annotator(connection: sa.Connection, study: str, name: str) -> int | None:
+    """Return the annotator of that name; case and accents' encoding do not count."""
     known = sa.select(annotators.c.id, annotators.c.name).where(annotators.c.study == study)
-    for number, other in connection.execute(known):
-        if _folded(other) == _folded(name):
-            return int(number)
+    folded = _folded(name)
+    rows = connection.execute(known)
+    return next((int(number) for number, other in rows if _folded(other) == folded), None)
+
+
+def find_or_add_annotator(connection: sa.Connection, study: str, name: str, joined: float) -> int:
+    """Return the annotator of that name, new or known."""
+    found = find_annotator(connection, study, name)
+    if found is not None:
+        return found
     values = {"study": study, "name": name, "joined": joined}
     made = annotators.insert().values(values).returning(annotators.c.id)
     return int(connection.execute(made).scalar_one())
@@ -158,8 +175,10 @@ def restore_vote(connection: sa.Connection, study: str, row: Mapping[str, Any]) 
         seat |= {"left": row["left"], "right": row.get("right"), "given": row["cast"]}
         made = places.insert().values(seat).returning(places.c.id)
         place = connection.execute(made).scalar_one()
-    values = {column.name: row[column.name] for column in votes.columns}
+    values = {column.name: row.get(column.name) for column in votes.columns}
     values |= {"annotator": annotator, "place": place}
+    if values["sequence"] is None:  # kept before votes were numbered
+        values["sequence"] = next_sequence(connection, annotator)
     connection.execute(insert_once(connection, votes, values))
 
 

@@ -1,4 +1,4 @@
-"""What an annotator asks for and gets: sign in, the next pair, a vote, undo, which was which.
+"""What an annotator asks for and gets: sign in, a pair, a vote, earlier votes, which was which.
 
 Every request is one JSON object from a browser, and nothing in it is trusted. Which method wrote
 which answer stays on the server until the vote is kept. Knows nothing about pages.
@@ -6,14 +6,16 @@ which answer stays on the server until the vote is kept. Knows nothing about pag
 
 import hashlib
 import hmac
+import json
 import logging
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from app.study.codes import equal, personal_code, personal_digest
 from app.study.stats import SEVERITIES, TIES
-from app.study.vote_store import Place, VoteStore
+from app.study.vote_store import Place, Progress, VoteStore
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.report.payload import parts_at
 from sinktrack.study.folder import Study, StudyItem
@@ -26,12 +28,25 @@ _KEPT = 64
 """The answers of this many items stay in memory, with all of their attention."""
 
 SIDES = ("left", "right")
+_STATES = {
+    "paused": "The study is paused: nobody gets new pairs for now. Load this page again later.",
+    "closed": "The study is closed: no more votes are kept. Thank you!",
+}
 
 log = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    """A request that is not answered, with a sentence for the annotator."""
+    """A request that is not answered.
+
+    Args:
+        sentence: Why, for the annotator.
+        **more: What the page is told beside it.
+    """
+
+    def __init__(self, sentence: str, **more: bool) -> None:
+        super().__init__(sentence)
+        self.answer = {"error": sentence, **more}
 
 
 class Judging:
@@ -62,6 +77,8 @@ class Judging:
             "sign in": self._sign_in,
             "next": self._next,
             "vote": self._vote,
+            "hold": self._hold,
+            "votes": self._votes,
             "undo": self._undo,
             "reveal": self._reveal,
         }
@@ -70,12 +87,13 @@ class Judging:
         """Answer a browser's request.
 
         Args:
-            request: An object with "what", one of "sign in", "next", "vote", "undo" and "reveal",
-                and what that needs.
+            request: An object with "what", one of "sign in", "next", "vote", "hold", "votes",
+                "undo" and "reveal", and what that needs.
             known: Who it comes from, where that is certain without a code.
 
         Returns:
-            The answer, or {"error": a sentence}; with "signed_out" where signing in again helps.
+            The answer, or {"error": a sentence}; with "signed_out" where signing in again helps,
+            and "taken" where the name is that of somebody with a personal code.
         """
         what = request.get("what") if isinstance(request, dict) else None
         answer = self._answers.get(what) if isinstance(what, str) else None
@@ -84,7 +102,7 @@ class Judging:
         try:
             return answer({**request, "known": known})
         except Refused as refusal:
-            return {"error": str(refusal), **({"signed_out": True} if refusal.args[1:] else {})}
+            return refusal.answer
         except SinkTrackError as error:
             log.warning("%s", error)
             return {"error": str(error)}
@@ -97,22 +115,37 @@ class Judging:
             name = request["known"]
         elif not name or len(name) > _LONGEST_NAME:
             raise Refused(f"A name has 1 to {_LONGEST_NAME} characters: type yours.")
-        elif not isinstance(code, str) or not _equal(code.strip(), self._invite):
+        elif not isinstance(code, str) or not equal(code.strip(), self._invite):
             raise Refused("This is not the code of this study: ask the people who run it.")
         annotator = self._store.join(name)
-        return {"token": self._token(annotator), "name": name, **self._pair(annotator)}
+        own = {"personal": self._personal(annotator, name, request)} if self._invite else {}
+        return {"token": self._token(annotator), "name": name, **own, **self._pair(annotator)}
+
+    def _personal(self, annotator: int, name: str, request: Mapping[str, Any]) -> str:
+        """Return the personal code of who signs in by a name, which is theirs from now on."""
+        code = request.get("personal") or personal_code()
+        digest = personal_digest(code)
+        bound = self._store.personal(annotator)
+        if bound is None and digest is not None and self._store.bind(annotator, digest):
+            return str(code)
+        if digest is None or digest != self._store.personal(annotator):
+            raise Refused(
+                f"Somebody has signed in as {name} before. If that was you, type your personal "
+                "code as well. Else choose another name.",
+                taken=True,
+            )
+        return str(code)
 
     def _next(self, request: Mapping[str, Any]) -> dict[str, Any]:
         return self._pair(self._annotator(request))
 
     def _vote(self, request: Mapping[str, Any]) -> dict[str, Any]:
         annotator = self._annotator(request)
-        number = request.get("place")
-        if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 2**31:
-            raise Refused("The vote is on nothing: load the page again.")
-        place = self._store.open_place(number, annotator)
-        if place is None:
-            # voted for already, as by a second click, or given to somebody else meanwhile
+        number = self._sealed(request, annotator)
+        if self._store.state() == "closed":
+            raise Refused(_STATES["closed"])
+        place = self._store.seat(number, annotator)
+        if place is None:  # given to somebody else meanwhile, and the item has no other place
             return {"kept": False, **self._pair(annotator)}
         key = request.get("key")
         if not isinstance(key, str) or not _KEY.fullmatch(key):
@@ -155,12 +188,13 @@ class Judging:
 
     def _undo(self, request: Mapping[str, Any]) -> dict[str, Any]:
         annotator = self._annotator(request)
-        last = self._store.last(annotator)
-        place = self._store.undo(annotator)
-        if place is None or last is None:
+        number = self._sealed(request, annotator) if "place" in request else None
+        if self._store.state() == "closed":
+            raise Refused(_STATES["closed"])
+        vote = self._store.undo(annotator, number)
+        if vote is None:
             raise Refused("There is no vote that can be taken back.")
-        sides = {lane: side for side, lane in self._lanes(place).items()}
-        vote = last[1]
+        sides = {vote[side]: side for side in SIDES}
         before = {
             "better": sides.get(vote["better"], vote["better"]),
             "comment": vote["comment"],
@@ -170,9 +204,16 @@ class Judging:
 
     def _reveal(self, request: Mapping[str, Any]) -> dict[str, Any]:
         annotator = self._annotator(request)
-        if self.study.reveal != "after vote":
+        if self.study.reveal == "never":
             raise Refused("This study does not tell which method wrote which answer.")
-        place = self._store.reveal(annotator)
+        if not self._tells(self._store.progress(annotator)):
+            raise Refused(
+                "Vote first: then you may see which method wrote which answer."
+                if self.study.reveal == "after vote"
+                else "Which method wrote which answer is told when the study has all of its votes."
+            )
+        number = self._sealed(request, annotator) if "place" in request else None
+        place = self._store.reveal(annotator, number)
         if place is None:
             raise Refused("Vote first: then you may see which method wrote which answer.")
         payload = self._prepared(self._items[place.item])
@@ -180,18 +221,48 @@ class Judging:
         sides = {side: titles[lane] for side, lane in self._lanes(place).items()}
         judged = [lane for lane in payload["lanes"] if lane["name"] in (place.left, place.right)]
         apart = parts_at([lane.get("ids", ()) for lane in judged])
-        return {"sides": sides, "payload": payload | {"lanes": judged, "parts_at": apart}}
+        told = {"question": self._items[place.item].question, "sides": sides}
+        return told | {"payload": payload | {"lanes": judged, "parts_at": apart}}
+
+    def _tells(self, progress: Progress) -> bool:
+        """Return whether an annotator may see now which method wrote which answer."""
+        ready = {"after vote": True, "at the end": progress.ended}
+        return progress.voted > 0 and ready.get(self.study.reveal, False)
+
+    def _hold(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        annotator = self._annotator(request)
+        return {"held": self._store.hold(self._sealed(request, annotator), annotator)}
+
+    def _votes(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what an annotator said so far, latest first."""
+        annotator = self._annotator(request)
+        found = []
+        for vote in self._store.given(annotator):
+            sides = {vote[side]: side for side in SIDES}
+            found.append(
+                {
+                    "place": vote["place"],
+                    "seal": self._signed("place", vote["place"], annotator),
+                    "question": self._items[vote["item"]].question,
+                    "better": sides.get(vote["better"], vote["better"]),
+                    "comment": vote["comment"],
+                    "changeable": vote["revealed"] is None,
+                }
+            )
+        return {"votes": found, "reveal": self._tells(self._store.progress(annotator))}
 
     def _pair(self, annotator: int) -> dict[str, Any]:
         """Return what an annotator judges next, and nothing that tells the methods."""
-        place = self._store.next(annotator)
+        place = self._store.next(annotator) if self._store.state() == "open" else None
         progress = self._store.progress(annotator)
         found: dict[str, Any] = {
             "voted": progress.voted,
             "left": progress.left,
             "undoable": progress.undoable,
-            "reveal": self.study.reveal == "after vote" and progress.voted > 0,
+            "reveal": self._tells(progress),
         }
+        if progress.state != "open":
+            found["state"] = _STATES[progress.state]
         if place is None:
             return {"pair": None, **found}
         item: StudyItem = self._items[place.item]
@@ -199,6 +270,7 @@ class Judging:
         sides = {side: texts[lane] for side, lane in self._lanes(place).items()}
         pair = {
             "place": place.id,
+            "seal": self._signed("place", place.id, annotator),
             "pictures": [
                 frame for visual in self._prepared(item)["visuals"] for frame in visual["frames"]
             ],
@@ -213,9 +285,27 @@ class Judging:
         """Return the lane on each side."""
         return {"left": place.left, "right": place.right}
 
+    def _signed(self, *said: Any) -> str:
+        """Return what only this server can make of some values."""
+        return hmac.new(self._secret, json.dumps(said).encode(), hashlib.sha256).hexdigest()
+
+    def _sealed(self, request: Mapping[str, Any], annotator: int) -> int:
+        """Return the place that a request is about, which this annotator was given once."""
+        number: Any = request.get("place")
+        seal = request.get("seal")
+        whole = isinstance(number, int) and not isinstance(number, bool) and 0 < number < 2**31
+        if (
+            not whole
+            or not isinstance(seal, str)
+            or not equal(seal, self._signed("place", number, annotator))
+        ):
+            raise Refused("This is about no pair that you were given: load the page again.")
+        return int(number)
+
     def _token(self, annotator: int) -> str:
-        signed = hmac.new(self._secret, str(annotator).encode(), hashlib.sha256)
-        return f"{annotator}.{signed.hexdigest()}"
+        """Return what tells an annotator; another personal code makes it void."""
+        signed = self._signed("annotator", annotator, self._store.personal(annotator))
+        return f"{annotator}.{signed}"
 
     def _annotator(self, request: Mapping[str, Any]) -> int:
         token = request.get("token")
@@ -223,14 +313,13 @@ class Judging:
         if (
             not isinstance(token, str)
             or not (number.isascii() and number.isdecimal() and len(number) < 10)
-            or not _equal(token, self._token(int(number)))
+            or not equal(token, self._token(int(number)))
+            or (self._invite is None and request["known"] is None)
         ):
-            raise Refused("You are signed out: sign in again, and go on where you were.", True)
+            raise Refused(
+                "You are signed out: sign in again, and go on where you were.", signed_out=True
+            )
         return int(number)
-
-
-def _equal(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode())
 
 
 def _is_span(span: Any, length: int) -> bool:

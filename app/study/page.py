@@ -1,8 +1,6 @@
 """The page of a study: `python app.py --study DIR`. No model is loaded; the answers are there."""
 
 import hashlib
-import html
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import gradio as gr
 from app.shared.only_uploads import only_uploads
 from app.shared.settings import Settings
 from app.shared.ui import FILE_AGE, component_json, launch
+from app.study.codes import FILE, made_codes
 from app.study.hub_vote_backup import HubVoteBackup
 from app.study.judging import Judging
 from app.study.results_page import PATH, ResultsPage
@@ -32,8 +31,15 @@ def serve(settings: Settings) -> gr.Blocks:
         SinkTrackError: If the folder is no study, is not prepared, or the database fails.
     """
     page = open_study(settings)
-    scripts = [_STATIC / name for name in ("words.js", "pair_form.js", "judge.js")]
-    launch(page, settings, styles=[_STATIC / "judge.css"], scripts=scripts)
+    names = ("words", "pair_form", "drafts", "sign_in", "earlier", "judge", "coordinator")
+    launch(
+        page,
+        settings,
+        styles=[_STATIC / "judge.css"],
+        scripts=[_STATIC / f"{name}.js" for name in names],
+        takes_files=False,
+        signs_in=True,
+    )
     return page
 
 
@@ -42,20 +48,28 @@ def open_study(settings: Settings) -> gr.Blocks:
 
     Args:
         settings: With `study`; without `database` votes go to votes.sqlite in that folder, and
-            codes that are not given are made and printed.
+            codes that are not given are made, printed, and kept there.
 
     Raises:
         SinkTrackError: If the folder is no study, is not prepared, or the database fails.
     """
     study = read_study(settings.study or "")
     store = open_votes(study, settings)
-    invite = None if settings.hub_sign_in else settings.invite or secrets.token_hex(4)
-    code = settings.coordinator or secrets.token_hex(8)
     print(f"{study.title}: {len(study.items)} items.")
-    if settings.invite is None and invite is not None:
-        print(f"Annotators sign in with the code {invite} (set SINKTRACK_INVITE to choose one).")
-    if settings.coordinator is None:
-        print(f"The results are at {PATH}, with the code {code} (SINKTRACK_COORDINATOR).")
+    invite = None if settings.hub_sign_in else settings.invite
+    code = settings.coordinator
+    if code is None or (invite is None and not settings.hub_sign_in):
+        made, kept = made_codes(study.folder)
+        if invite is None and not settings.hub_sign_in:
+            invite = made["invite"]
+            print(
+                f"Annotators sign in with the code {invite} (set SINKTRACK_INVITE to choose one)."
+            )
+        if code is None:
+            code = made["coordinator"]
+            print(f"The results are at {PATH}, with the code {code} (SINKTRACK_COORDINATOR).")
+        where = study.folder / FILE
+        print(f"Codes stay the same: {where}." if kept else f"Codes cannot be kept in {where}.")
     return build(Judging(study, store, invite), ResultsPage(study, store, code))
 
 
@@ -94,7 +108,7 @@ def build(judging: Judging, results_page: ResultsPage) -> gr.Blocks:
     def answer(request: Any, profile: gr.OAuthProfile | None) -> dict[str, Any]:
         return judging.answer(request, profile.username if profile else None)
 
-    page = gr.Blocks(title=html.escape(study.title), delete_cache=(600, FILE_AGE))
+    page = gr.Blocks(title=study.title, delete_cache=(600, FILE_AGE))
     with page:
         if judging.hub_sign_in:
             gr.LoginButton(elem_id="sign-in")

@@ -4,7 +4,7 @@ Knows nothing about databases and pages: it is given the votes as `app.study.vot
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import combinations
@@ -13,6 +13,8 @@ from typing import Any, Literal
 import pandas as pd
 
 from app.study import stats
+from app.study.quality import Annotator, annotators, first_votes
+from app.study.ranking import Ranking, rank_methods, win_matrix
 from app.study.stats import Agreement, Share, Vote
 from sinktrack.eval.statistics import holm
 from sinktrack.study.folder import Study
@@ -31,6 +33,7 @@ class Group:
         lanes: The first and the second lane.
         items: How many items have a vote.
         votes: How many votes there are.
+        first_left: In how many votes the first lane stood on the left.
         wins: How often the second lane was the better one, of the votes that preferred one.
         wins_by_item: Its 95 % interval with items drawn again; None of nothing.
         items_won: On how many items most votes preferred the second lane, and the first.
@@ -46,6 +49,7 @@ class Group:
     lanes: tuple[str, str]
     items: int
     votes: int
+    first_left: Share
     wins: Share
     wins_by_item: tuple[float, float] | None
     items_won: tuple[int, int]
@@ -63,23 +67,38 @@ class Results:
 
     Args:
         groups: For each pair of lanes all votes first, then each tag.
-        items: How many items have a vote.
+        by_item: Votes of each item that has any.
         choice: Agreement on which answer is better.
         severity: Agreement on how badly answers hallucinate.
         left: How often the left side won.
         seconds: Quartiles of the time per vote.
         by_annotator: Votes of each.
         single: Pairs of answers with one vote, which agreement leaves out.
+        annotators: How each annotator votes, with those who are left out.
+        left_out: Whose votes do not count, and how many these are.
+        repeated: Votes on what their annotator had judged before, which do not count either.
+        matrix: How often each lane was better than each other, by the winner and the loser.
+        ranking: The lanes by strength; None for two.
     """
 
     groups: tuple[Group, ...]
-    items: int
+    by_item: Mapping[str, int]
     choice: Agreement
     severity: Agreement
     left: Share
     seconds: tuple[float, float, float] | None
     by_annotator: Mapping[str, int]
     single: int
+    annotators: tuple[Annotator, ...]
+    left_out: Mapping[str, int]
+    repeated: int
+    matrix: Mapping[tuple[str, str], Share]
+    ranking: Ranking | None
+
+    @property
+    def items(self) -> int:
+        """How many items have a vote."""
+        return len(self.by_item)
 
     def by_pair(self) -> dict[tuple[str, str], list[Group]]:
         """Return the groups of each pair of lanes."""
@@ -111,9 +130,24 @@ def as_votes(study: Study, kept: Sequence[Mapping[str, Any]]) -> list[Vote]:
     ]
 
 
-def compute_results(study: Study, votes: Sequence[Vote]) -> Results:
-    """Compute all figures of a study."""
-    lanes = tuple(study.lanes)
+def compute_results(
+    study: Study,
+    votes: Sequence[Vote],
+    left_out: Collection[str] = (),
+    gold: Mapping[str, str] | None = None,
+) -> Results:
+    """Compute all figures of a study.
+
+    Args:
+        study: The study.
+        votes: All votes, oldest first.
+        left_out: Annotators whose votes do not count; only `annotators` measures them.
+        gold: By item the answer that is known to be better: a lane, "tie" or "both bad".
+    """
+    everyone, lanes = votes, tuple(study.lanes)
+    own_votes = Counter(vote.annotator for vote in everyone)
+    counted = [vote for vote in everyone if vote.annotator not in left_out]
+    votes = first_votes(counted)
     pairs = list(combinations(lanes, 2))
     tags = dict.fromkeys(tag for item in study.items for tag in item.tags)
     judged = Counter(vote.compared for vote in votes)
@@ -126,13 +160,18 @@ def compute_results(study: Study, votes: Sequence[Vote]) -> Results:
             groups.append(_group(tag, [vote for vote in own[pair] if tag in vote.tags], pair))
     return Results(
         groups=tuple(groups),
-        items=len({vote.item for vote in votes}),
+        by_item=Counter(vote.item for vote in votes),
         choice=stats.choice_agreement(votes, lanes),
         severity=stats.severity_agreement(votes, lanes),
         left=stats.left_wins(votes),
         seconds=stats.vote_time_quartiles(votes),
         by_annotator=Counter(vote.annotator for vote in votes),
         single=sum(count == 1 for count in judged.values()),
+        annotators=annotators(everyone, lanes, gold, left_out),
+        left_out={name: count for name, count in own_votes.items() if name in left_out},
+        repeated=len(counted) - len(votes),
+        matrix=win_matrix(votes, lanes),
+        ranking=rank_methods(votes, lanes) if len(lanes) > 2 else None,
     )
 
 
@@ -149,6 +188,7 @@ def _group(
         lanes=lanes,
         items=len({vote.item for vote in votes}),
         votes=len(votes),
+        first_left=Share(sum(vote.left == first for vote in votes), len(votes)),
         wins=stats.win_rate(votes, second),
         wins_by_item=stats.bootstrap(votes, stats.win_measure(second)),
         items_won=stats.items_won(votes, second),
@@ -161,8 +201,35 @@ def _group(
     )
 
 
-def vote_rows(study: Study, kept: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return one row a vote, with everything needed to redo the statistics."""
+def answers_of(study: Study) -> dict[str, dict[str, str]]:
+    """Return by item and lane the answer's text.
+
+    Raises:
+        StudyError: If an item has no answers.
+    """
+    return {
+        item.name: {lane["name"]: lane["text"] for lane in study.read_prepared(item)["lanes"]}
+        for item in study.items
+    }
+
+
+def vote_rows(
+    study: Study,
+    kept: Sequence[Mapping[str, Any]],
+    answers: Mapping[str, Mapping[str, str]] | None = None,
+) -> pd.DataFrame:
+    """Return one row a vote, with everything needed to redo the statistics.
+
+    Args:
+        study: The study.
+        kept: Votes from `VoteStore.standing`; those of people who are left out as well.
+        answers: From `answers_of`; read from the study's folder if not given.
+
+    Returns:
+        Tags are lists, names are text, and of each lane the answer is empty where it was not one of
+        the two that were compared.
+    """
+    answers = answers_of(study) if answers is None else answers
     items = {item.name: item for item in study.items}
     rows = []
     for vote in kept:
@@ -172,7 +239,7 @@ def vote_rows(study: Study, kept: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             "key": vote["key"],
             "item": vote["item"],
             "question": item.question if item else "",
-            "tags": " ".join(item.tags) if item else "",
+            "tags": list(item.tags) if item else [],
             "annotator": vote["name"],
             "left": vote["left"],
             "right": vote["right"],
@@ -180,6 +247,8 @@ def vote_rows(study: Study, kept: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         }
         for lane in study.lanes:
             judged = vote["judged"].get(lane, {})
+            texts = answers.get(vote["item"], {}) if lane in (vote["left"], vote["right"]) else {}
+            row[f"answer of {lane}"] = texts.get(lane, "")
             row[f"severity of {lane}"] = judged.get("severity", "")
             row[f"spans of {lane}"] = " ".join(f"{a}-{b}" for a, b in judged.get("spans", []))
         rows.append(
@@ -197,18 +266,20 @@ def vote_rows(study: Study, kept: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def export(rows: pd.DataFrame, format: Format) -> bytes:
     """Return votes as a file.
 
-    In a CSV file a text that a spreadsheet would run as a formula begins with an apostrophe.
+    Parquet and JSONL keep lists and every text as it is. CSV has no lists: tags are joined by
+    spaces. A text that a spreadsheet would run as a formula begins with an apostrophe there.
     """
     if format == "parquet":
         return bytes(rows.to_parquet(index=False))
     if format == "jsonl":
         return str(rows.to_json(orient="records", lines=True, force_ascii=False)).encode()
-    return str(rows.map(_no_formula).to_csv(index=False)).encode()
+    return str(rows.map(_as_cell).to_csv(index=False)).encode()
 
 
-def _no_formula(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+def _as_cell(value: Any) -> Any:
+    text = " ".join(value) if isinstance(value, list) else value
+    return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA) else text
 
 
 def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")

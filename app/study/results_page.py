@@ -1,24 +1,44 @@
 """The coordinator's page of a study: how far it is, what came out, and files to download."""
 
-import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
+from html import escape
 from itertools import cycle
 from typing import Any
 
 import gradio as gr
 import pandas as pd
-from gradio.processing_utils import save_bytes_to_cache
 
-from app.shared.ui import toast
-from app.study.results import Format, Results, as_votes, compute_results, export, vote_rows
+from app.shared.ui import component_json, toast
+from app.study.codes import equal
+from app.study.disagreement import disputes
+from app.study.ranking_figure import ranking_figure
+from app.study.results import Results, answers_of, as_votes, compute_results
+from app.study.running import Running
 from app.study.stats import TIES, Vote
-from app.study.summary import Table, agreements, hallucinations, preferences, progress, summary
+from app.study.summary import (
+    ABOUT_ANNOTATORS,
+    Table,
+    about_ranking,
+    agreements,
+    annotators,
+    disputed,
+    hallucinations,
+    preferences,
+    progress,
+    strengths,
+    win_rates,
+)
 from app.study.vote_store import VoteStore
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.study.folder import Study
 
 PATH = "/results"
-_FORMATS: tuple[Format, ...] = ("csv", "jsonl", "parquet")
+_STARTS = """
+const code = () => document.querySelector("#code input").value;
+new SinkTrackCoordinator.Coordinator(element.querySelector(".sj"), props, (request) =>
+  server.run({ code: code(), ...request }));
+"""
 _COLOURS = ("#d98a4b", "#0b6b63", "#8c5a86", "#a3913c", "#4f7cac", "#9c4f4f")
 """Of the lanes, in order; more lanes begin anew."""
 _COLOURS_OF_TIES = ("#c3cbc9", "#8f9fd6")
@@ -35,9 +55,18 @@ class ResultsPage:
 
     def __init__(self, study: Study, store: VoteStore, code: str) -> None:
         self._study, self._store, self._code = study, store, code
+        self._running = Running(study, store, code)
+
+    @cached_property
+    def _answers(self) -> dict[str, dict[str, str]]:
+        return answers_of(self._study)
 
     def layout(self) -> None:
         """Build the page, inside a route of its own."""
+
+        def run(request: Any) -> dict[str, Any]:  # Gradio marks it, which no method admits
+            return self._running.answer(request)
+
         gr.HTML(
             '<header class="st-top"><h1>Results</h1><p class="st-tagline">'
             "How far the study is, and what came out so far.</p></header>",
@@ -59,63 +88,67 @@ class ResultsPage:
                 color_map=colours,
                 height=300,
             )
+            left_out = gr.Dropdown(
+                [],
+                multiselect=True,
+                label="Leave out the votes of",
+                info="Figures and summary then say so; the files of votes hold all of them.",
+                elem_id="left-out",
+            )
             tables = gr.HTML(apply_default_css=False)
-            with gr.Row():
-                files = [
-                    gr.DownloadButton(text, elem_id=name)
-                    for text, name in (
-                        ("Votes (CSV)", "csv"),
-                        ("Votes (JSONL)", "jsonl"),
-                        ("Votes (Parquet)", "parquet"),
-                        ("Summary (Markdown)", "summary"),
-                    )
-                ]
-        folder = files[0].GRADIO_CACHE
+            files = gr.HTML(
+                _asked_of_files(self._study, ()),
+                html_template='<div class="sj"></div>',
+                js_on_load=_STARTS,
+                server_functions=[run],
+                apply_default_css=False,
+            )
 
-        def answer(given: str | None) -> list[Any]:
-            typed = (given or "").strip().encode("utf-8", "replace")
-            if not hmac.compare_digest(typed, self._code.encode()):
+        def answer(given: str | None, without: Sequence[str] | None) -> list[Any]:
+            if not isinstance(given, str) or not equal(given.strip(), self._code):
                 raise toast("This is not the coordinator's code of this study.")
             try:
                 kept = self._store.standing()
             except SinkTrackError as error:
                 raise toast(str(error)) from error
             votes = as_votes(self._study, kept)
-            found = compute_results(self._study, votes)
+            found = compute_results(self._study, votes, without or ())
             return [
                 gr.update(visible=True),
+                gr.update(choices=[each.name for each in found.annotators]),
                 _shares(found),
-                self._tables(votes, found),
-                *self._files(kept, found, folder),
+                self._tables(kept, votes, found),
+                _asked_of_files(self._study, found.left_out),
             ]
 
         gr.on(
-            [show.click, code.submit],
+            [show.click, code.submit, left_out.input],
             answer,
-            code,
-            [shown, plot, tables, *files],
+            [code, left_out],
+            [shown, left_out, plot, tables, files],
             api_visibility="private",
         )
 
-    def _tables(self, votes: Sequence[Vote], found: Results) -> str:
-        told = ("By annotator", "By tag", "By item")
-        tables: list[tuple[str, Table]] = [
-            *preferences(found),
-            *hallucinations(found),
-            ("How far annotators agree", agreements(found)),
-            *zip(told, progress(self._study, votes), strict=True),
-        ]
-        return "".join(_table(*each) for each in tables)
+    def _tables(
+        self, kept: Sequence[Mapping[str, Any]], votes: Sequence[Vote], found: Results
+    ) -> str:
+        spread = disputed(disputes(self._study, kept, self._answers, found.left_out))
+        by_tag, by_item = progress(self._study, votes)
+        shown = [_table(*each) for each in (*preferences(found), *hallucinations(found))]
+        if found.ranking is not None:
+            notes = "".join(f"<p>{escape(said)}</p>" for said in about_ranking(found))
+            shown += [_table("How often each wins over each other", win_rates(found))]
+            shown += [_table("Ranking", strengths(found)), ranking_figure(found.ranking), notes]
+        shown += [_table("How far annotators agree", agreements(found))]
+        shown += [_table("By annotator", annotators(found)), f"<p>{ABOUT_ANNOTATORS}</p>"]
+        shown += [_table("Where annotators differ most", spread, "st-table st-long")]
+        return "".join((*shown, _table("By tag", by_tag), _table("By item", by_item)))
 
-    def _files(self, kept: Sequence[Mapping[str, Any]], found: Results, folder: str) -> list[str]:
-        rows = vote_rows(self._study, kept)
-        files = {f"votes.{format_}": export(rows, format_) for format_ in _FORMATS}
-        files["summary.md"] = summary(self._study, found).encode()
-        # each in a folder named by its content, which nobody else knows
-        return [
-            str(save_bytes_to_cache(content, f"{self._study.name}-{name}", folder))
-            for name, content in files.items()
-        ]
+
+def _asked_of_files(study: Study, left_out: Collection[str]) -> str:
+    """Return what a browser needs to ask for files: which there are, whose votes do not count."""
+    ranked = len(study.lanes) > 2
+    return component_json({"ranked": ranked, "left_out": sorted(left_out)})
 
 
 def _shares(found: Results) -> pd.DataFrame:
@@ -138,9 +171,9 @@ def _shares(found: Results) -> pd.DataFrame:
     )
 
 
-def _table(heading: str, table: Table) -> str:
+def _table(heading: str, table: Table, classes: str = "st-table") -> str:
     """Return a table as HTML; whatever stands in it stays text."""
     head, lines = table
     with pd.option_context("display.max_colwidth", None):
         rows = pd.DataFrame(lines, columns=head).to_html(index=False, border=0, escape=True)
-    return f'<section class="st-table"><h2>{heading}</h2><div>{rows}</div></section>'
+    return f'<section class="{classes}"><h2>{escape(heading)}</h2><div>{rows}</div></section>'

@@ -14,6 +14,8 @@ import numpy as np
 
 SEVERITIES = ("none", "minor", "severe")
 TIES = ("tie", "both bad")
+DRAWS = 10_000
+"""How often the bootstrap draws the items."""
 _Z95 = 1.959963984540054
 """The normal distribution's 97.5 % point."""
 
@@ -106,7 +108,7 @@ def items_won(votes: Iterable[Vote], lane: str) -> tuple[int, int]:
 def bootstrap(
     votes: Sequence[Vote],
     measure: Callable[[Vote], tuple[float, float]],
-    draws: int = 10_000,
+    draws: int = DRAWS,
     seed: int = 0,
 ) -> tuple[float, float] | None:
     """Return the 95 % percentile interval of a ratio of sums, items drawn with repetition.

@@ -2,59 +2,70 @@
 
 import importlib.metadata
 import platform
-import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from app.study import stats
+from app.study.disagreement import Dispute
+from app.study.methods_section import methods_section
 from app.study.results import Results
-from app.study.stats import Share, Vote
+from app.study.stats import Vote
+from app.study.wording import (
+    counted,
+    escape_markdown,
+    format_interval,
+    format_number,
+    format_p_value,
+    format_share,
+    format_short_share,
+    format_times,
+    markdown_table,
+)
 from sinktrack.study.folder import Study
 from sinktrack.version import VERSION
 
-_METHOD = """
-Sides were drawn at random by the server and turned round for every second vote on an item. Wins
-are shares of the votes that preferred one answer, with Wilson's 95 % interval; "by item" is the
-95 % percentile interval of 10,000 bootstrap draws of items. p is the exact two-sided sign test over
-items: which lane most of an item's votes prefer, and which lane was judged to hallucinate worse on
-the whole. Agreement is Krippendorff's alpha, nominal for the better answer, ordinal for severity;
-pairs of answers with a single vote are left out of it.
-""".strip()
 _LIMITS = """
 The intervals speak of items like these and of annotators like these. Wilson's takes votes for
 independent, which several votes on one item are not: trust the interval by item. Tags are looked at
 one by one, without a correction for how many there are. Of more than two lanes p is also given as
-corrected for the number of pairs, by Holm's procedure; hallucinations are not.
+corrected for the number of pairs, by Holm's procedure; hallucinations are not. A ranking gives each
+method one strength, which says nothing where a beats b, b beats c and c beats a: look at the win
+rates as well. Alpha of one annotator is told without an interval, and of few votes means little.
 """.strip()
 
 
 def summary(study: Study, found: Results) -> str:
     """Return the results as Markdown: figures, how they were got, versions and limits."""
     total = sum(found.by_annotator.values())
-    by_annotator = ", ".join(
-        f"{escape_markdown(name)} {count}" for name, count in sorted(found.by_annotator.items())
+    left_out = ", ".join(
+        f"{escape_markdown(name)} ({counted(count, 'vote')})"
+        for name, count in found.left_out.items()
     )
+    lanes = ", ".join(f"`{lane}`" for lane in study.lanes)
     parts = [
         f"# {escape_markdown(study.title)}",
-        f"{total} votes by {len(found.by_annotator)} annotators on {found.items} of "
-        f"{len(study.items)} items, {study.votes_per_item} votes an item asked for. Each vote "
-        f"compared answers of two of {', '.join(f'`{lane}`' for lane in study.lanes)}, blind.",
+        f"{counted(total, 'vote')} by {counted(len(found.by_annotator), 'annotator')} on "
+        f"{found.items} of {len(study.items)} items, {study.votes_per_item} votes an item asked "
+        f"for. Each vote compared answers of two of {lanes}, blind.",
     ]
     for heading, table in preferences(found):
-        parts += [f"## {escape_markdown(heading)}", _table(*table)]
+        parts += [f"## {escape_markdown(heading)}", markdown_table(*table)]
     for heading, table in hallucinations(found) if "hallucination" in study.ask else ():
-        parts += [f"## {escape_markdown(heading)}", _table(*table)]
-    parts += ["## How far annotators agree", _table(*agreements(found))]
+        parts += [f"## {escape_markdown(heading)}", markdown_table(*table)]
+    if found.ranking is not None:
+        parts += ["## Ranking", markdown_table(*win_rates(found))]
+        parts += [markdown_table(*strengths(found))] if found.ranking.strengths else []
+        parts += [escape_markdown(said) for said in about_ranking(found)]
+    parts += ["## How far annotators agree", markdown_table(*agreements(found))]
+    parts += ["## Annotators", markdown_table(*annotators(found)), ABOUT_ANNOTATORS]
     parts += [
         "## Checks",
         f"- The left answer won {format_share(found.left)} of the decided votes: without a bias of "
         "position, half.",
         f"- Time for a vote: {format_times(found.seconds)}.",
-        f"- Votes by annotator: {by_annotator}.",
+        f"- Left out of all figures: {left_out or 'nobody'}.",
         "## Method",
-        _METHOD,
-        f"{found.single} pairs of answers have a single vote.",
+        methods_section(study, found),
         "## Versions",
         f"sinktrack {VERSION}, krippendorff {importlib.metadata.version('krippendorff')}, "
         f"numpy {importlib.metadata.version('numpy')}, Python {platform.python_version()}; "
@@ -82,7 +93,7 @@ def preferences(found: Results) -> list[tuple[str, Table]]:
                 group.items,
                 group.votes,
                 format_share(group.wins),
-                _format_interval(group.wins_by_item),
+                format_interval(group.wins_by_item),
                 " : ".join(map(str, group.items_won)),
                 format_p_value(group.sign_p),
                 *([format_p_value(group.sign_p_holm)] if len(pairs) > 1 else []),
@@ -125,14 +136,120 @@ def agreements(found: Results) -> Table:
     return ["", "items", "pairs that agree", "Krippendorff's alpha"], rows
 
 
-def progress(study: Study, votes: Sequence[Vote]) -> tuple[Table, Table, Table]:
-    """Return how far the study is: by annotator, by tag, and by item."""
+def win_rates(found: Results) -> Table:
+    """Return how often each lane, of the rows, was better than each other, of the columns."""
+    lanes = list(dict.fromkeys(lane for pair in found.matrix for lane in pair))
+    rows = [
+        [row, *(_win_rate(found, row, column) if row != column else "" for column in lanes)]
+        for row in lanes
+    ]
+    return ["wins over", *lanes], rows
+
+
+def _win_rate(found: Results, winner: str, loser: str) -> str:
+    return format_short_share(found.matrix[winner, loser])
+
+
+def strengths(found: Results) -> Table:
+    """Return the lanes by strength; no rows where nothing is ranked."""
+    rows: list[list[Any]] = [
+        [
+            each.rank,
+            each.lane,
+            f"{each.value:.3f}",
+            format_interval(each.interval),
+            " to ".join(map(str, each.ranks)),
+        ]
+        for each in (found.ranking.strengths if found.ranking else ())
+    ]
+    return ["rank", "method", "strength", "95 % interval", "rank, 95 % interval"], rows
+
+
+def about_ranking(found: Results) -> Iterator[str]:
+    """Yield what to know about the ranking, in sentences."""
+    if found.ranking is None:
+        return
+    yield from found.ranking.notes
+    if not found.ranking.strengths:
+        return
+    tie = found.ranking.tie
+    yield (
+        "A strength is a logarithm, and the mean is 0: of the votes that prefer one answer, a "
+        "method that is stronger by 1 wins 73 %, by 2 88 %. Both bad counts as a tie. By the model "
+        f"that was fitted, equal methods tie in {100 * tie / (2 + tie):.0f} % of their votes."
+    )
+    misfit = found.ranking.misfit
+    if misfit is not None:
+        yield (
+            f"One strength a method fits worst for {misfit.lanes[0]} over {misfit.lanes[1]}: the "
+            f"win rate is {format_short_share(misfit.observed)}, and the strengths say "
+            f"{misfit.fitted:.3f}."
+        )
+
+
+ABOUT_ANNOTATORS = (
+    "Agreement counts each pair of an own vote and another person's: on the same two answers, or "
+    "of severity on the same answer. Left side: how often it won. Order: how much more often a "
+    "method won on the left than on the right, from -1 to 1; not known of who saw every pair in "
+    "one order alone. Without a bias of position they are about a half and about 0."
+)
+
+
+def annotators(found: Results) -> Table:
+    """Return how each annotator votes: with those who are left out, and said so."""
+    gold = any(each.gold.total for each in found.annotators)
+    itself = any(each.itself.total for each in found.annotators)
+    head = ["annotator", "votes", "median time, s", "left side won", "order"]
+    for what in ("better answer", "severity"):
+        head += [f"agrees on {what}", "alpha"]
+    head += [*(["gold"] if gold else []), *(["itself"] if itself else [])]
+    rows: list[list[Any]] = [
+        [
+            f"{each.name} (left out)" if each.left_out else each.name,
+            each.votes,
+            format_number(each.seconds, 1),
+            format_short_share(each.left),
+            format_number(each.order, 2),
+            format_short_share(each.choice.pairs),
+            format_number(each.choice.alpha),
+            format_short_share(each.severity.pairs),
+            format_number(each.severity.alpha),
+            *([format_short_share(each.gold)] if gold else []),
+            *([format_short_share(each.itself)] if itself else []),
+        ]
+        for each in found.annotators
+    ]
+    return head, rows
+
+
+def disputed(found: Sequence[Dispute], most: int = 50) -> Table:
+    """Return the answers that annotators see differently, the most disputed first.
+
+    Args:
+        found: From `app.study.disagreement.disputes`.
+        most: No more rows than this.
+    """
+    rows: list[list[Any]] = []
+    for each in found:
+        if each.spread or each.severity_spread:
+            votes = []
+            for said in each.votes:
+                told = [f"{said.annotator}: {said.better}"]
+                for lane in each.answers:
+                    marked = " … ".join(f"“{text}”" for text in said.marked[lane])
+                    own = " ".join(part for part in (said.severity.get(lane, ""), marked) if part)
+                    told += [f"{lane} {own}"] if own else []
+                votes.append("; ".join([*told, *([said.comment] if said.comment else [])]))
+            answers = "\n".join(f"{lane}: {text}" for lane, text in each.answers.items())
+            spreads = [f"{each.spread:.2f}", f"{each.severity_spread:.2f}"]
+            rows.append([each.item, *spreads, each.question, answers, "\n".join(votes)])
+    head = ["item", "spread, better", "spread, severity", "question", "answers", "votes"]
+    return head, rows[:most]
+
+
+def progress(study: Study, votes: Sequence[Vote]) -> tuple[Table, Table]:
+    """Return how far the study is, by tag and by item; every vote counts."""
     per_item = Counter(vote.item for vote in votes)
-    by_annotator: list[list[Any]] = []
-    for name in sorted({vote.annotator for vote in votes}):
-        own = [vote for vote in votes if vote.annotator == name]
-        time = format_times(stats.vote_time_quartiles(own))
-        by_annotator.append([name, len(own), time, format_share(stats.left_wins(own))])
     tags = dict.fromkeys(tag for item in study.items for tag in item.tags)
     by_tag: list[list[Any]] = []
     for tag in tags:
@@ -144,42 +261,6 @@ def progress(study: Study, votes: Sequence[Vote]) -> tuple[Table, Table, Table]:
         for item in study.items
     ]
     return (
-        (["annotator", "votes", "time for a vote", "left side won"], by_annotator),
         (["tag", "items", "votes", "of"], by_tag),
         (["item", "tags", "votes", "of"], by_item),
     )
-
-
-def format_share(found: Share) -> str:
-    """Write a share with its interval and its counts."""
-    if found.value is None or found.interval is None:
-        return "-"
-    low, high = found.interval
-    return f"{found.value:.3f} ({low:.3f} to {high:.3f}; {found.count} of {found.total})"
-
-
-def format_p_value(p: float | None) -> str:
-    """Write a p-value."""
-    return "-" if p is None else f"{p:.4f}" if p >= 0.0001 else "< 0.0001"
-
-
-def format_times(quartiles: tuple[float, float, float] | None) -> str:
-    """Write the quartiles of the time per vote."""
-    if quartiles is None:
-        return "not measured"
-    low, middle, high = quartiles
-    return f"median {middle:.0f} s, half of them between {low:.0f} and {high:.0f} s"
-
-
-def _format_interval(interval: tuple[float, float] | None) -> str:
-    return "-" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    lines = [head, ["---"] * len(head), *([escape_markdown(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def escape_markdown(value: Any) -> str:
-    """Return text that Markdown shows as it is: a name may be anything, a picture's address too."""
-    return re.sub(r"([\\`*_{}\[\]()<>#!|~&])", r"\\\1", " ".join(str(value).split()))

@@ -11,18 +11,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
 from app.study.assignment import Assignment
 from app.study.database import (
     STANDING,
+    annotators,
     database_errors,
     fill_right,
+    find_annotator,
     find_or_add_annotator,
     has_vote,
     insert_once,
+    next_sequence,
     open_database,
     places,
     restore_vote,
@@ -31,6 +34,9 @@ from app.study.database import (
     votes,
 )
 from sinktrack.core.errors import StoreError
+
+State = Literal["open", "paused", "closed"]
+"""Paused: nobody gets a new item. Closed: no vote is kept either."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +64,15 @@ class Progress:
         voted: Votes of theirs that stand.
         left: Items that they could still judge, as far as others leave them.
         undoable: Whether their last vote can be taken back.
+        state: Of the study.
+        ended: Whether the study is closed, or every item has all of its votes.
     """
 
     voted: int
     left: int
     undoable: bool
+    state: State
+    ended: bool
 
 
 class VoteStore:
@@ -129,18 +139,70 @@ class VoteStore:
         with self._writing() as connection:
             return find_or_add_annotator(connection, self.study, name, time.time())
 
+    def find(self, name: str) -> int | None:
+        """Return the annotator of that name; None if nobody has joined by it."""
+        with database_errors(), self._engine.begin() as connection:
+            return find_annotator(connection, self.study, " ".join(name.split()))
+
+    def personal(self, annotator: int) -> str | None:
+        """Return the digest of an annotator's personal code; None if the name is nobody's yet."""
+        own = sa.select(annotators.c.secret).where(annotators.c.id == annotator)
+        with database_errors(), self._engine.begin() as connection:
+            found: str | None = connection.execute(own).scalar()
+        return found
+
+    def bind(self, annotator: int, digest: str, *, anew: bool = False) -> bool:
+        """Make a name that of whoever has a personal code.
+
+        Args:
+            annotator: From `join`.
+            digest: Of the code.
+            anew: Whether an earlier code is replaced.
+
+        Returns:
+            Whether it is; not so if the name is somebody's already.
+        """
+        own = annotators.update().where(annotators.c.id == annotator)
+        own = own if anew else own.where(annotators.c.secret.is_(None))
+        with self._writing() as connection:
+            return bool(connection.execute(own.values(secret=digest)).rowcount)
+
+    def state(self) -> State:
+        """Return whether the study is open, paused or closed."""
+        with database_errors(), self._engine.begin() as connection:
+            return self._state(connection)
+
+    def _state(self, connection: sa.Connection) -> State:
+        own = sa.select(studies.c.state).where(studies.c.name == self.study)
+        said = connection.execute(own).scalar()
+        return next((state for state in get_args(State) if state == said), "open")
+
+    def turn(self, state: State) -> None:
+        """Open, pause or close the study."""
+        own = studies.update().where(studies.c.name == self.study)
+        with self._writing() as connection:
+            connection.execute(own.values(state=state))
+
     def next(self, annotator: int) -> Place | None:
         """Return the item that an annotator judges next; None when there is none for them now."""
         with self._writing() as connection:
-            row = self._assignment.next(connection, annotator)
-            return Place(row.id, row.item, row.left, row.right) if row is not None else None
+            return _place(self._assignment.next(connection, annotator))
 
-    def open_place(self, place: int, annotator: int) -> Place | None:
-        """Return a place that an annotator has and that has no vote; None otherwise."""
-        found = self._assignment.open(annotator).where(places.c.id == place)
-        with database_errors(), self._engine.begin() as connection:
-            row = connection.execute(found).first()
-        return Place(row.id, row.item, row.left, row.right) if row is not None else None
+    def seat(self, place: int, annotator: int) -> Place | None:
+        """Return the place that a vote goes to of somebody who was given a place once.
+
+        It may have been given to somebody else meanwhile. It comes back if they have left it open
+        as well; or the item has another, which gets the same sides.
+        """
+        with self._writing() as connection:
+            return _place(self._assignment.seat(connection, place, annotator))
+
+    def hold(self, place: int, annotator: int) -> bool:
+        """Note that an annotator is at work on a place; return whether it is still theirs."""
+        own = places.update().where(places.c.id == place, places.c.annotator == annotator)
+        own = own.where(places.c.study == self.study).values(given=time.time())
+        with self._writing() as connection:
+            return bool(connection.execute(own).rowcount)
 
     def vote(
         self,
@@ -186,6 +248,7 @@ class VoteStore:
             )
             if connection.execute(owner).scalar() != annotator:
                 raise StoreError("This item was given to somebody else meanwhile: take the next.")
+            values["sequence"] = next_sequence(connection, annotator)
             connection.execute(insert_once(connection, votes, values))
             own = (votes.c.key == key, votes.c.place == place, STANDING)
             stands = connection.execute(sa.select(votes.c.key).where(*own)).first() is not None
@@ -193,27 +256,29 @@ class VoteStore:
             self._changed(key)
         return stands
 
-    def last(self, annotator: int) -> tuple[Place, Mapping[str, Any]] | None:
-        """Return the annotator's last standing vote, as its place and its columns; None if none."""
+    def given(self, annotator: int) -> list[dict[str, Any]]:
+        """Return an annotator's standing votes, latest first, with item and lanes."""
         with database_errors(), self._engine.begin() as connection:
-            row = connection.execute(self._last(annotator)).first()
-        if row is None:
-            return None
-        return Place(row.place, row.item, row.left, row.right), dict(row._mapping)
+            return [dict(row._mapping) for row in connection.execute(self._given(annotator))]
 
-    def _last(self, annotator: int) -> Any:
-        mine = (votes.c.annotator == annotator, places.c.item.in_(self.items))
-        own = select_votes(self.study, STANDING, *mine)
-        return own.order_by(None).order_by(votes.c.cast.desc()).limit(1)
+    def _given(self, annotator: int, place: int | None = None) -> Any:
+        mine = [votes.c.annotator == annotator, places.c.item.in_(self.items)]
+        mine += [places.c.id == place] if place is not None else []
+        own = select_votes(self.study, STANDING, *mine).order_by(None)
+        return own.order_by(votes.c.sequence.desc(), votes.c.cast.desc())
 
-    def undo(self, annotator: int) -> Place | None:
-        """Take an annotator's last vote back; its item is open again.
+    def undo(self, annotator: int, place: int | None = None) -> dict[str, Any] | None:
+        """Take one of an annotator's votes back; its item is open again, and others stay.
+
+        Args:
+            annotator: From `join`.
+            place: That of the vote; None for the last one.
 
         Returns:
-            The place; None if there is no vote, or if they have seen the methods' names.
+            The vote as it was; None if there is none, or if they have seen the methods' names.
         """
         with self._writing() as connection:
-            row = connection.execute(self._last(annotator)).first()
+            row = connection.execute(self._given(annotator, place)).first()
             if row is None or row.revealed is not None:
                 return None
             undone = votes.update().where(votes.c.key == row.key).values(undone=time.time())
@@ -221,16 +286,20 @@ class VoteStore:
             now = places.update().where(places.c.id == row.place).values(given=time.time())
             connection.execute(now)
         self._changed(row.key)
-        return Place(row.place, row.item, row.left, row.right)
+        return dict(row._mapping)
 
-    def reveal(self, annotator: int) -> Place | None:
-        """Note that an annotator is shown the methods' names of their last vote.
+    def reveal(self, annotator: int, place: int | None = None) -> Place | None:
+        """Note that an annotator is shown the methods' names of one of their votes.
+
+        Args:
+            annotator: From `join`.
+            place: That of the vote; None for the last one.
 
         Returns:
             The place of that vote; None if there is none.
         """
         with self._writing() as connection:
-            row = connection.execute(self._last(annotator)).first()
+            row = connection.execute(self._given(annotator, place)).first()
             if row is None:
                 return None
             seen = votes.update().where(votes.c.key == row.key, votes.c.revealed.is_(None))
@@ -245,8 +314,10 @@ class VoteStore:
         with database_errors(), self._engine.begin() as connection:
             count = connection.execute(own).scalar_one()
             left = self._assignment.left(connection, annotator)
-            last = connection.execute(self._last(annotator)).first()
-        return Progress(count, left, last is not None and last.revealed is None)
+            last = connection.execute(self._given(annotator)).first()
+            state = self._state(connection)
+            ended = state == "closed" or self._assignment.complete(connection)
+        return Progress(count, left, last is not None and last.revealed is None, state, ended)
 
     def standing(self) -> list[dict[str, Any]]:
         """Return every vote that stands, oldest first, with item, lanes and annotator."""
@@ -280,3 +351,7 @@ class VoteStore:
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
+
+
+def _place(row: Any) -> Place | None:
+    return Place(row.id, row.item, row.left, row.right) if row is not None else None

@@ -12,7 +12,7 @@ import typer
 from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.errors import MethodError, ModelError
 from sinktrack.core.names import BUNDLED, exists
-from sinktrack.machine import settle_threads
+from sinktrack.machine import is_first_process, settle_threads
 from sinktrack.terminal import harmless, waiting
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sinktrack.core.cache import Cache
     from sinktrack.core.prompt import Prompt
 
-MODEL, METHODS = "Model", "Methods"
+MODEL, METHODS, FIELDS = "Model", "Methods", "Fields"
 """The headings that options stand under in a help."""
 
 
@@ -48,11 +48,21 @@ ModelName = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
+ItemField = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Names the item.", rich_help_panel=FIELDS)
+]
+PredictionField = Annotated[
+    str | None, typer.Option(metavar="NAME", help="What was said.", rich_help_panel=FIELDS)
+]
+GoldField = Annotated[
+    str | None, typer.Option(metavar="NAME", help="What is right.", rich_help_panel=FIELDS)
+]
 Device = Annotated[
     str | None,
     typer.Option(
         metavar="D",
-        help="cpu, cuda, cuda:1 or mps; by default the best that is there.",
+        help="cpu, cuda, cuda:1, mps, or auto, which spreads the model over all GPUs; by default "
+        "the best that is there.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -276,8 +286,9 @@ def check_count(name: str, value: int) -> None:
 
 
 def tell(said: str) -> None:
-    """Say something beside the answers."""
-    print(f"sinktrack: {harmless(said)}", file=sys.stderr)
+    """Say something beside the answers; of several processes the first says it."""
+    if is_first_process():
+        print(f"sinktrack: {harmless(said)}", file=sys.stderr)
 
 
 def start() -> None:

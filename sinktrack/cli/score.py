@@ -9,12 +9,13 @@ from typing import Annotated
 
 import typer
 
+from sinktrack.cli.options import FIELDS, GoldField, ItemField, PredictionField
 from sinktrack.core.errors import AnswersError
 from sinktrack.core.files import check_writable, whole_file
 from sinktrack.terminal import harmless, waiting
 
-FIELDS, OUTPUT = "Fields", "Output"
-"""The headings that options stand under in the help."""
+OUTPUT = "Output"
+"""The heading that options stand under in the help, beside those of `options`."""
 
 
 class Kind(str, Enum):
@@ -67,18 +68,9 @@ def score(
         str | None,
         typer.Option(metavar="M", help="Compare with this method alone; by default all pairs."),
     ] = None,
-    id: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Names the item.", rich_help_panel=FIELDS),
-    ] = None,
-    prediction: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="What was said.", rich_help_panel=FIELDS),
-    ] = None,
-    gold: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="What is right.", rich_help_panel=FIELDS),
-    ] = None,
+    id: ItemField = None,
+    prediction: PredictionField = None,
+    gold: GoldField = None,
     gold_file: Annotated[
         str | None,
         typer.Option(

@@ -1,5 +1,6 @@
 """`sinktrack study`: a study's answers, made beforehand, and its page."""
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from sinktrack.cli.options import Device, FourBit, Loading, ModelName, Weights, check_count
+from sinktrack.cli.study_import import import_answers
+from sinktrack.cli.study_new import new
 from sinktrack.core.errors import StudyError
 from sinktrack.core.files import check_usable
 from sinktrack.core.names import BUNDLED, check_study_folder
@@ -38,9 +41,25 @@ def study(examples: Callable[..., str]) -> typer.Typer:
     group = typer.Typer(
         cls=_PrepareByDefault,
         help="Answer a study's items beforehand, and open it for annotators.",
-        epilog=examples("sinktrack study prepare my-study", "sinktrack study serve my-study"),
+        epilog=examples(
+            "sinktrack study new my-study",
+            "sinktrack study prepare my-study",
+            "sinktrack study serve my-study",
+        ),
+    )
+    group.command(epilog=examples("sinktrack study new my-study", "sinktrack study new x --yes"))(
+        new
     )
     group.command(epilog=examples("sinktrack study prepare my-study --batch 4"))(prepare)
+    group.command(
+        "import",
+        epilog=examples(
+            "sinktrack study import my-study plain.jsonl new.jsonl --pictures photos --limit 100",
+            'sinktrack study import my-study runs/*.xz --pattern "{method}_1.jsonl.xz" --items '
+            "dev.json",
+            "sinktrack study import my-study table.csv --answers plain --answers new",
+        ),
+    )(import_answers)
     group.command(epilog=examples("sinktrack study serve my-study"))(serve)
     return group
 
@@ -59,13 +78,15 @@ def prepare(
     check_usable(folder, "Answers")
     loading = Loading(name=model, device=device, dtype=dtype, four_bit=four_bit)
     from sinktrack.study.folder import read_study
+    from sinktrack.study.prepare import check_prepared_here
     from sinktrack.study.prepare import prepare as prepared
 
-    read = read_study(folder)
+    read = read_study(folder, pictures=True)
+    check_prepared_here(read)
     made = prepared(read, *loading.model(read.model), batch=batch)
     print(
         f"sinktrack: {made} of {len(read.items)} items were answered, the others had been. "
-        f"Open the study: sinktrack study serve {folder}"
+        f"Open the study: sinktrack study serve {shlex.quote(folder)}"
     )
 
 

@@ -4,8 +4,8 @@ Reads and checks these files. Knows nothing about models, votes and pages.
 """
 
 import json
-import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,39 +13,43 @@ from typing import Any, Literal, get_args
 import yaml
 
 from sinktrack.core.cache import Cache, SinkWindow
-from sinktrack.core.errors import SinkTrackError, StudyError, reason
-from sinktrack.core.files import json_lines, read_text
+from sinktrack.core.errors import SinkTrackError, StudyError
+from sinktrack.core.files import whole_file
 from sinktrack.core.messages import clean_question, same_question
 from sinktrack.core.names import exists
 from sinktrack.methods import from_dict
 from sinktrack.report.payload import upgraded
+from sinktrack.study.fields import (
+    check_known,
+    count,
+    file_name,
+    lane_name,
+    name_of_folder,
+    one_of,
+    study_name,
+    text,
+)
+from sinktrack.study.items import StudyItem as StudyItem
+from sinktrack.study.items import read_items
+from sinktrack.study.yaml_file import read_yaml
 
 Ask = Literal["hallucination", "comment"]
-Reveal = Literal["after vote", "never"]
+Reveal = Literal["at the end", "after vote", "never"]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-_MOST_VOTES = 100
+MADE_ELSEWHERE = "made elsewhere"
+"""What study.yaml says of a lane whose answers were imported."""
+NOT_KNOWN = "not known"
+"""The model of imported answers where nobody told it."""
 
+Lane = Mapping[str, Any] | str | None
+"""A method's kind and parameters, None for the plain model, or `MADE_ELSEWHERE`."""
 
-@dataclass(frozen=True, kw_only=True)
-class StudyItem:
-    """One question about pictures, a passage, or both.
+KNOWN = ("title", "instructions", "model", "lanes", "votes_per_item", "ask", "reveal",
+         "max_new_tokens", "window", "sinks", "name")  # fmt: skip
+"""What study.yaml may say."""
 
-    Args:
-        name: Names the item's files and its votes.
-        question: The question.
-        images: The pictures' files, in order.
-        passage: The text that the question is about; empty for none.
-        reference: A right answer that annotators may look at; empty for none.
-        tags: Groups that results are told for.
-    """
-
-    name: str
-    question: str
-    images: tuple[Path, ...] = ()
-    passage: str = ""
-    reference: str = ""
-    tags: tuple[str, ...] = ()
+MOST_VOTES = 100
+"""On one item."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +61,15 @@ class Study:
         name: Its name in the database; by default the folder's.
         title: What annotators read first.
         instructions: What they are to do, as plain text.
-        model: A hub name, or a folder.
+        model: A hub name, or a folder; of imported answers whatever was told, or `NOT_KNOWN`.
         lanes: Two or more methods by name, which annotators compare in pairs: None for the plain
             model, else kind and parameters; without a kind SinkTrack and what differs from the
-            model's own schedule.
+            model's own schedule. `MADE_ELSEWHERE` for each lane of a study that was imported.
         items: In the file's order.
         votes_per_item: How many people judge each item.
         ask: What is asked besides which answer is better.
-        reveal: Whether annotators may see which answer was whose, once they have voted.
+        reveal: When annotators may see which answer was whose: once all votes are in, once they
+            have voted, or never.
         max_new_tokens: The longest answer.
         cache: As for `sinktrack.compare`.
     """
@@ -74,21 +79,27 @@ class Study:
     title: str
     instructions: str
     model: str
-    lanes: Mapping[str, Mapping[str, Any] | None]
+    lanes: Mapping[str, Lane]
     items: tuple[StudyItem, ...]
     votes_per_item: int = 2
     ask: tuple[Ask, ...] = get_args(Ask)
-    reveal: Reveal = "never"
+    reveal: Reveal = "at the end"
     max_new_tokens: int = 256
     cache: Cache = "full"
 
+    @property
+    def imported(self) -> bool:
+        """Whether its answers were made elsewhere, so that no model answers its items."""
+        return MADE_ELSEWHERE in self.lanes.values()
+
     def prepared(self, item: StudyItem) -> Path:
         """Return the file that holds an item's answers."""
-        return self.folder / "prepared" / f"{item.name}.json"
+        return self.folder / "prepared" / f"{file_name(item.name)}.json"
 
     def trace(self, item: StudyItem, lane: str) -> Path:
-        """Return the file that holds the attention of one answer."""
-        return self.folder / "prepared" / f"{item.name}@{lane}.safetensors"
+        """Return the file that holds the attention of one answer; imported ones have none."""
+        name = f"{file_name(item.name)}@{file_name(lane)}.safetensors"
+        return self.folder / "prepared" / name
 
     def read_prepared(self, item: StudyItem) -> dict[str, Any]:
         """Return an item's answers, as `sinktrack.report.payload` makes them.
@@ -97,46 +108,31 @@ class Study:
             StudyError: If they are not there, or not whole.
         """
         path = self.prepared(item)
+        command = "import" if self.imported else "prepare"
+        again = f"run `sinktrack study {command} {shlex.quote(str(self.folder))}"
+        again += " FILES...`" if self.imported else "`"
         try:
             found = upgraded(json.loads(path.read_text("utf-8")))
             texts = {lane["name"]: lane["text"] for lane in found["lanes"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StudyError(
-                f"The item {item.name} has no answers yet ({path}): run `sinktrack study prepare "
-                f"{self.folder}` first."
+                f"The item {item.name} has no answers yet ({path}): {again} first."
             ) from error
         if set(texts) != set(self.lanes):
             raise StudyError(
-                f"The answers in {path} are of other lanes ({', '.join(texts)}): run `sinktrack "
-                f"study prepare {self.folder}` again."
+                f"The answers in {path} are of other lanes ({', '.join(texts)}): {again} again."
             )
         if not same_question(found.get("question"), clean_question(item.question)):
-            raise StudyError(
-                f"The answers in {path} are to another question: run `sinktrack study prepare "
-                f"{self.folder}` again."
-            )
+            raise StudyError(f"The answers in {path} are to another question: {again} again.")
         return found
 
 
-class _EachOnce(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-    """Refuses what YAML libraries take the last of: a lane or a parameter that is given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return a mapping whose keys are all different."""
-        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        names = [(key.tag, key.value) for key in keys]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise yaml.YAMLError(f"it says {twice[1]!r} twice in one place: say it once")
-        found: dict[Any, Any] = super().construct_mapping(node, deep)
-        return found
-
-
-def read_study(folder: str | Path) -> Study:
+def read_study(folder: str | Path, *, pictures: bool = False) -> Study:
     """Read a study's folder.
 
     Args:
         folder: Holds study.yaml and items.jsonl.
+        pictures: Whether every picture is opened as well, as before a model answers.
 
     Returns:
         The study.
@@ -146,127 +142,99 @@ def read_study(folder: str | Path) -> Study:
     """
     folder = Path(folder)
     file = folder / "study.yaml"
-    try:
-        said = yaml.load(read_text(file), _EachOnce)
-    except OSError as error:
-        raise StudyError(
-            f"{folder} is no study, because {file} cannot be read: {error.strerror or error}."
-        ) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise StudyError(f"{file} is not YAML: {reason(error)}.") from error
-    if not isinstance(said, dict):
-        raise StudyError(f"{file} has to name at least title, model and lanes.")
-    known = {"name", "title", "instructions", "model", "lanes", "votes_per_item", "ask", "reveal",
-             "max_new_tokens", "window", "sinks"}  # fmt: skip
-    unknown = said.keys() - known
-    if unknown:
-        raise StudyError(
-            f"{file} says {sorted(map(str, unknown))[0]!r}, which means nothing; known are "
-            f"{', '.join(sorted(known))}."
-        )
-    name = said.get("name", folder.resolve().name)
+    said = read_yaml(file)
+    check_known(said, KNOWN, file)
     reveal = said.get("reveal", Study.reveal)
     if reveal not in get_args(Reveal):
-        raise StudyError(f"{file}: reveal is {reveal!r}, but must be {_or(get_args(Reveal))}.")
+        raise StudyError(f"{file}: reveal is {reveal!r}, but must be {one_of(get_args(Reveal))}.")
     asked = said.get("ask", list(Study.ask))
     if not isinstance(asked, list) or any(each not in get_args(Ask) for each in asked):
-        raise StudyError(f"{file}: ask is {asked!r}, but must be a list of {_or(get_args(Ask))}.")
+        raise StudyError(
+            f"{file}: ask is {asked!r}, but must be a list of {one_of(get_args(Ask))}."
+        )
+    lanes = _lanes(said.get("lanes"), file)
+    imported = MADE_ELSEWHERE in lanes.values()
     return Study(
         folder=folder,
-        name=_name(name, f"{file}: name"),
-        title=_text(said, "title", file),
-        instructions=_text(said, "instructions", file, ""),
-        model=_model(_text(said, "model", file), folder),
-        lanes=_lanes(said.get("lanes"), file),
-        items=_items(folder),
-        votes_per_item=_count(said, "votes_per_item", file, Study.votes_per_item, _MOST_VOTES),
+        name=study_name(said["name"], file)
+        if "name" in said
+        else name_of_folder(folder.resolve().name),
+        title=text(said, "title", file),
+        instructions=text(said, "instructions", file, ""),
+        model=_model(text(said, "model", file, NOT_KNOWN if imported else None), folder),
+        lanes=lanes,
+        items=read_items(folder, pictures=pictures),
+        votes_per_item=count(said, "votes_per_item", file, Study.votes_per_item, MOST_VOTES),
         ask=tuple(asked),
         reveal=reveal,
-        max_new_tokens=_count(said, "max_new_tokens", file, Study.max_new_tokens, 100_000),
+        max_new_tokens=count(said, "max_new_tokens", file, Study.max_new_tokens, 100_000),
         cache=_cache(said, file),
     )
 
 
-def _items(folder: Path) -> tuple[StudyItem, ...]:
-    file = folder / "items.jsonl"
-    try:
-        lines = json_lines(read_text(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{file} cannot be read: {error}.") from error
-    items: dict[str, StudyItem] = {}
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            item = _item(folder, line, number, f"{file}, line {number}")
-            if item.name in items:
-                raise StudyError(f"{file}, line {number}: there is an item {item.name!r} already.")
-            items[item.name] = item
-    if not items:
-        raise StudyError(f"{file} holds no item: one line of JSON each, with image and question.")
-    return tuple(items.values())
+def check_new(folder: Path) -> None:
+    """Refuse a folder that holds a study already.
+
+    Raises:
+        StudyError: If it does.
+    """
+    there = next((name for name in ("study.yaml", "items.jsonl") if (folder / name).exists()), None)
+    if there is not None:
+        raise StudyError(f"{folder} holds {there} already: choose another folder, or move it away.")
 
 
-def _item(folder: Path, line: str, number: int, where: str) -> StudyItem:
-    try:
-        said = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise StudyError(f"{where} is not JSON: {reason(error)}.") from error
-    if not isinstance(said, dict):
-        raise StudyError(f"{where} has to be an object with image and question.")
-    unknown = said.keys() - {"id", "image", "question", "passage", "reference", "tags"}
-    if unknown:
-        raise StudyError(
-            f"{where} says {min(unknown)!r}, which means nothing; known are id, image, question, "
-            "passage, reference and tags."
-        )
-    tags = said.get("tags", [])
-    if not isinstance(tags, list) or not all(isinstance(tag, str) and tag for tag in tags):
-        raise StudyError(f"{where}: tags is {tags!r}, but must be a list of words.")
-    images, passage = _images(said, folder, where), _text(said, "passage", where, "")
-    if not images and not passage:
-        raise StudyError(f"{where} has neither image nor passage: name what the question is about.")
-    return StudyItem(
-        name=_name(said.get("id", f"{number:04}"), f"{where}: id"),
-        question=_text(said, "question", where),
-        images=images,
-        passage=passage,
-        reference=_text(said, "reference", where, ""),
-        tags=tuple(dict.fromkeys(tags)),
-    )
+def write_files(
+    folder: Path, about: Mapping[str, Any], items: Sequence[Mapping[str, Any]], told: str = ""
+) -> Study:
+    """Write study.yaml and items.jsonl, which ask for hallucinations and a comment.
+
+    Args:
+        folder: Where; it is there already.
+        about: What study.yaml says of this study.
+        items: What each line of items.jsonl says.
+        told: Comments that study.yaml begins with.
+
+    Returns:
+        The study, read again.
+
+    Raises:
+        OutputError: If something cannot be written.
+        StudyError: If something of it cannot be used.
+    """
+    said = {**about, "ask": ["hallucination", "comment"], "reveal": Study.reveal}
+    with whole_file(folder / "items.jsonl", "The items") as part:
+        lines = [json.dumps(item, ensure_ascii=False) + "\n" for item in items]
+        part.write_text("".join(lines), "utf-8", newline="\n")
+    with whole_file(folder / "study.yaml", "The study") as part:
+        part.write_text(told + yaml.safe_dump(said, sort_keys=False, allow_unicode=True), "utf-8")
+    return read_study(folder)
 
 
-def _images(said: Mapping[str, Any], folder: Path, where: str) -> tuple[Path, ...]:
-    """Return the files of an item's pictures, which must lie in the study's folder."""
-    named = said.get("image", [])
-    named = [named] if not isinstance(named, list) else named
-    images = []
-    for name in named:
-        image = folder / _text({"image": name}, "image", where)
-        inside = exists(image) and image.resolve().is_relative_to(folder.resolve())
-        if not inside or not image.is_file():
-            raise StudyError(
-                f"{where}: the picture {name!r} is not a file inside {folder}: copy it there."
-            )
-        images.append(image)
-    return tuple(images)
-
-
-def _lanes(said: Any, file: Path) -> dict[str, Mapping[str, Any] | None]:
+def _lanes(said: Any, file: Path) -> dict[str, Lane]:
     if not isinstance(said, dict) or len(said) < 2:
         raise StudyError(f"{file}: lanes has to name two or more, which annotators compare.")
-    lanes: dict[str, Mapping[str, Any] | None] = {}
-    for name, changes in said.items():
-        if changes is not None and not isinstance(changes, dict):
+    lanes: dict[str, Lane] = {}
+    for name, lane in said.items():
+        if lane is not None and lane != MADE_ELSEWHERE and not isinstance(lane, dict):
             raise StudyError(
                 f"{file}: the lane {name!r} has to be empty for the plain model, or hold a method "
-                "such as {kind: vcd, alpha: 1} or, of SinkTrack, {} or {context: image}."
+                "such as {kind: vcd, alpha: 1} or, of SinkTrack, {} or {context: image}; or say "
+                f"{MADE_ELSEWHERE!r} of answers that were imported."
             )
-        try:
-            from_dict(changes)
-        except (SinkTrackError, TypeError) as error:
-            raise StudyError(f"{file}: the lane {name!r} cannot be used: {error}") from error
-        lanes[_name(name, f"{file}: a lane")] = changes
+        if lane != MADE_ELSEWHERE:
+            try:
+                from_dict(lane)
+            except (SinkTrackError, TypeError) as error:
+                raise StudyError(f"{file}: the lane {name!r} cannot be used: {error}") from error
+        lanes[lane_name(name, file)] = lane
     if len(lanes) != len(said):
         raise StudyError(f"{file}: two lanes have the same name: give each its own.")
+    made = next((name for name, lane in lanes.items() if lane != MADE_ELSEWHERE), None)
+    if made is not None and MADE_ELSEWHERE in lanes.values():
+        raise StudyError(
+            f"{file}: the lane {made!r} is to be answered by a model, but others were made "
+            "elsewhere: a study has lanes of one sort only."
+        )
     return lanes
 
 
@@ -287,30 +255,3 @@ def _cache(said: Mapping[str, Any], file: Path) -> Cache:
         return SinkWindow(window=said["window"], sinks=said.get("sinks", 1))
     except SinkTrackError as error:
         raise StudyError(f"{file}: {error}") from error
-
-
-def _name(said: Any, where: str) -> str:
-    if not isinstance(said, str | int) or not _NAME.fullmatch(str(said)):
-        raise StudyError(
-            f"{where} is {said!r}, but must be up to 80 letters, digits, dots, dashes and "
-            "underscores."
-        )
-    return str(said)
-
-
-def _text(said: Mapping[str, Any], key: str, where: Any, default: str | None = None) -> str:
-    text = said.get(key, default)
-    if not isinstance(text, str) or (default is None and not text.strip()):
-        raise StudyError(f"{where}: {key} is {text!r}, but must be a text.")
-    return text.strip()
-
-
-def _count(said: Mapping[str, Any], key: str, where: Any, default: int, most: int) -> int:
-    number = said.get(key, default)
-    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= most:
-        raise StudyError(f"{where}: {key} is {number!r}, but must be a number from 1 to {most}.")
-    return number
-
-
-def _or(words: tuple[str, ...]) -> str:
-    return " or ".join(map(repr, words))

@@ -10,6 +10,7 @@ from sinktrack.core.batch import Methods, filled
 from sinktrack.core.cache import cache_as_json
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.decoding import Decoding
+from sinktrack.core.errors import StudyError
 from sinktrack.core.files import whole_file
 from sinktrack.core.generate import Generator
 from sinktrack.core.models import model_name
@@ -36,8 +37,10 @@ def prepare(study: Study, model: Any, processor: Any, *, batch: int = 16) -> int
         How many items were answered.
 
     Raises:
-        SinkTrackError: If a picture, question or method cannot be used, or the disk is full.
+        SinkTrackError: If a picture, question or method cannot be used, the disk is full, or the
+            answers were made elsewhere.
     """
+    check_prepared_here(study)
     methods = {lane: published(changes, model) for lane, changes in study.lanes.items()}
     sources = {item: _digest(study, item, model, methods) for item in study.items}
     unanswered = [item for item in study.items if _stored_digest(study, item) != sources[item]]
@@ -73,6 +76,19 @@ def prepare(study: Study, model: Any, processor: Any, *, batch: int = 16) -> int
                 _write_answers(study, item, comparison, sources[item])
                 bar.update()
     return len(unanswered)
+
+
+def check_prepared_here(study: Study) -> None:
+    """Refuse a study that no model is to answer.
+
+    Raises:
+        StudyError: If its answers were made elsewhere.
+    """
+    if study.imported:
+        raise StudyError(
+            f"The answers of {study.folder} were made elsewhere, so no model answers its items: "
+            "serve it as it is, or import other answers into a new folder."
+        )
 
 
 def _digest(study: Study, item: StudyItem, model: Any, methods: Methods) -> str:

@@ -64,7 +64,7 @@ def test_a_second_question_waits_for_the_end_of_the_first(compare):
     with pytest.raises(gr.Error, match="An answer is being written"):
         compare.begin(running, inputs)
     running.set()
-    _, flag = compare.begin(running, inputs)
+    _, flag, _ = compare.begin(running, inputs)
     assert not flag.is_set()
     flag.set()
 
@@ -248,7 +248,7 @@ def answered(compare: CompareHandlers, picture: str) -> Any:
 
 def test_the_others_go_on_from_the_words_of_one(compare, answered):
     words = answered.words["sinktrack"]
-    _, stop, request = compare.begin_forced(None, answered, {"lane": "sinktrack", "at": 2})
+    _, stop, _, request = compare.begin_forced(None, answered, {"lane": "sinktrack", "at": 2})
     assert dict(request.beginnings) == dict.fromkeys(("baseline", "sinktrack"), words[:3])
     payload = json.loads(finished(compare.answer_request(stop, request))[0]["payload"])
     assert [tuple(lane["ids"][:3]) for lane in payload["lanes"]] == [words[:3]] * 2

@@ -1,13 +1,17 @@
 """What annotators get and send: blind before the vote, checked, and never taken on trust."""
 
+import base64
 import json
+import time
 
 import pytest
-from studies import YAML, make_study, open_store
+from studies import LANES, YAML, make_study, open_store, texts_of
 
+import app.study.assignment
 from app.study.judging import Judging
 from app.study.results import as_votes, compute_results
 from app.study.results_page import ResultsPage
+from app.study.running import Running
 from sinktrack.core.errors import StudyError
 from sinktrack.study.folder import read_study
 
@@ -43,6 +47,7 @@ def vote(shown, **changes):
         "token": shown["token"],
         "key": "0123456789abcdef",
         "place": shown["pair"]["place"],
+        "seal": shown["pair"]["seal"],
         "better": "left",
         "left": NO,
         "right": NO,
@@ -76,20 +81,22 @@ def test_of_three_lanes_two_are_shown_and_told(tmp_path):
         met.append(frozenset(told["sides"].values()))
         shown = sides | {"token": shown["token"]}
     assert len(set(met)) == 3
-    votes = as_votes(made, store.standing())
+    kept = store.standing()
+    votes = as_votes(made, kept)
     assert all(each.better == each.left for each in votes)
     found = compute_results(made, votes)
     assert [group.votes for group in found.groups if group.name == "all"] == [1, 1, 1]
     page = ResultsPage(made, store, CODE)
-    assert page._tables(votes, found).count("Which answer is better: ") == 3
+    assert page._tables(kept, votes, found).count("Which answer is better: ") == 3
     store.close()
 
 
 def test_who_knows_the_code_gets_a_pair_and_nothing_that_tells_the_sides(ann, study):
-    assert set(ann) == {"token", "name", "pair", "voted", "left", "undoable", "reveal"}
+    told = {"token", "name", "personal", "pair", "voted", "left", "undoable", "reveal"}
+    assert set(ann) == told
     assert (ann["voted"], ann["left"], ann["undoable"], ann["reveal"]) == (0, 3, False, False)
     assert set(ann["pair"]) == {
-        *("place", "pictures", "passage", "question", "reference", "left", "right")
+        *("place", "seal", "pictures", "passage", "question", "reference", "left", "right")
     }
     assert {ann["pair"]["left"][:13], ann["pair"]["right"][:13]} == {
         "There is a re",
@@ -105,7 +112,8 @@ def test_who_knows_the_code_gets_a_pair_and_nothing_that_tells_the_sides(ann, st
         (None, "means nothing"),
         ([], "means nothing"),
         ({"what": 3}, "means nothing"),
-        ({"what": "votes"}, "means nothing"),
+        ({"what": "all"}, "means nothing"),
+        ({"what": "votes"}, "signed out"),
         ({"what": "sign in", "name": " ", "code": CODE}, "type yours"),
         ({"what": "sign in", "name": "x" * 81, "code": CODE}, "1 to 80"),
         ({"what": "sign in", "name": ["Ann"], "code": CODE}, "type yours"),
@@ -150,8 +158,18 @@ def test_a_vote_that_says_nothing_is_refused_and_not_kept(judging, ann, store, c
 
 @pytest.mark.parametrize("place", [None, -1, 10**6, "1", [1]])
 def test_a_forged_place_changes_nothing(judging, ann, store, place):
-    answer = judging.answer(vote(ann, place=place))
-    assert "error" in answer or (answer["kept"] is False and answer["pair"] == ann["pair"])
+    assert "no pair that you were given" in judging.answer(vote(ann, place=place))["error"]
+    assert store.standing() == []
+
+
+@pytest.mark.parametrize("seal", [None, 3, "", "0" * 64, "\ud800"])
+def test_a_place_counts_with_its_seal_and_for_its_owner_alone(judging, ann, store, seal):
+    bob = judging.answer({"what": "sign in", "name": "Bob", "code": CODE})
+    theirs = {name: bob["pair"][name] for name in ("place", "seal")}
+    for forged in (vote(ann, seal=seal), vote(ann, **theirs)):
+        for what in ("vote", "hold", "undo"):
+            answer = judging.answer(forged | {"what": what})
+            assert "no pair that you were given" in answer["error"]
     assert store.standing() == []
 
 
@@ -223,8 +241,157 @@ def test_after_the_last_item_there_is_no_pair(judging, ann):
 
 
 def test_a_name_is_one_line_and_one_person(judging, ann):
-    again = judging.answer({"what": "sign in", "name": " \n Ann\x00 ", "code": CODE})
-    assert again["token"] == ann["token"] and again["pair"] == ann["pair"]
+    again = {"what": "sign in", "name": " \n aNN\x00 ", "code": CODE}
+    typed = ann["personal"].upper().replace("-", " ")
+    back = judging.answer({**again, "personal": typed})
+    assert back["token"] == ann["token"] and back["pair"] == ann["pair"]
+
+
+@pytest.mark.parametrize("personal", [None, "", "x", "abcd-efgh-jkmn", 3, ["a"], "x" * 9999])
+def test_the_shared_code_gives_nobody_the_votes_of_another(judging, ann, store, personal):
+    judging.answer(vote(ann, comment="mine"))
+    asked = {"what": "sign in", "name": "ann", "code": CODE, "personal": personal}
+    answer = judging.answer(asked)
+    assert set(answer) == {"error", "taken"} and "personal code" in answer["error"]
+    assert judging.answer({"what": "next", "token": ann["token"]})["voted"] == 1
+
+
+def test_the_browsers_own_code_binds_a_name_however_often_it_is_sent(judging):
+    asked = {"what": "sign in", "name": "Zoe", "code": CODE, "personal": "abcd-efgh-jkmn"}
+    first, again = judging.answer(asked), judging.answer(asked)
+    assert first == again and first["personal"] == "abcd-efgh-jkmn"
+
+
+def test_a_name_from_before_there_were_personal_codes_is_whose_comes_first(judging, store):
+    old = store.join("Old")
+    signed = judging.answer({"what": "sign in", "name": "Old", "code": CODE})
+    assert signed["token"].startswith(f"{old}.") and signed["personal"]
+    answer = judging.answer({"what": "sign in", "name": "Old", "code": CODE})
+    assert answer["taken"]
+
+
+def test_the_coordinator_helps_who_lost_a_personal_code(judging, ann, study, store):
+    running = Running(study, store, "chief")
+    asked = {"code": "chief", "what": "personal", "name": " ann"}
+    assert "not the coordinator" in running.answer(asked | {"code": CODE})["error"]
+    assert "Nobody" in running.answer(asked | {"name": "Nemo"})["error"]
+    new = running.answer(asked)["personal"]
+    assert judging.answer({"what": "next", "token": ann["token"]})["signed_out"]
+    back = judging.answer({"what": "sign in", "name": "Ann", "code": CODE, "personal": new})
+    assert back["pair"] == ann["pair"]
+
+
+def test_a_paused_study_keeps_what_was_begun_and_a_closed_one_nothing(judging, ann, study, store):
+    running = Running(study, store, "chief")
+
+    def turn(state):
+        return running.answer({"code": "chief", "what": "state", "turn": state})
+
+    assert running.answer({"code": "chief", "what": "state"}) == {"state": "open"}
+    assert turn("paused") == {"state": "paused"} and "error" in turn("ajar")
+    after = judging.answer(vote(ann))
+    assert after["kept"] and after["pair"] is None and "paused" in after["state"]
+    turn("open")
+    shown = {"token": ann["token"], **judging.answer({"what": "next", "token": ann["token"]})}
+    turn("closed")
+    assert "closed" in judging.answer(vote(shown, key="another-key"))["error"]
+    assert "closed" in judging.answer({"what": "undo", "token": ann["token"]})["error"]
+    assert "closed" in judging.answer({"what": "next", "token": ann["token"]})["state"]
+    turn("open")
+    assert judging.answer(vote(shown, key="another-key"))["kept"] and len(store.standing()) == 2
+
+
+def test_a_late_vote_is_kept_where_the_item_is_free(tmp_path, monkeypatch):
+    study = make_study(tmp_path / "one", items=1, yaml=YAML + "votes_per_item: 1\n")
+    store = open_store(study)
+    judging = Judging(study, store, CODE)
+    people = []
+    for name in ("Ann", "Bob"):
+        people.append(judging.answer({"what": "sign in", "name": name, "code": CODE}))
+        monkeypatch.setattr(app.study.assignment, "HELD_SECONDS", 0)  # Bob gets what she left open
+    ann, bob = people
+    assert bob["pair"]["place"] == ann["pair"]["place"]
+    monkeypatch.setattr(app.study.assignment, "HELD_SECONDS", 3600)
+    assert judging.answer(vote(ann))["kept"] is False  # Bob is at work on it
+    monkeypatch.setattr(app.study.assignment, "HELD_SECONDS", 0)
+    assert judging.answer(vote(ann, comment="long thought"))["kept"]
+    assert judging.answer(vote(ann))["kept"]  # as when the answer was lost on its way
+    assert judging.answer(vote(bob, key="key-of-bob"))["kept"] is False
+    (kept,) = store.standing()
+    lanes = dict(zip(LANES, texts_of(0), strict=True))
+    assert kept["comment"] == "long thought" and lanes[kept["left"]] == ann["pair"]["left"]
+    store.close()
+
+
+def test_who_is_at_work_keeps_the_item(judging, ann, store, monkeypatch):
+    asked = {"token": ann["token"], **{name: ann["pair"][name] for name in ("place", "seal")}}
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3000)
+    assert judging.answer({"what": "hold", **asked}) == {"held": True}
+    monkeypatch.setattr(time, "time", lambda: now + 6000)
+    bob = store.join("Bob")
+    given = set()
+    while (place := store.next(bob)) is not None:
+        given.add(place.id)
+        store.vote(f"bob-{place.id}", place.id, bob, better="tie", judged={})
+    assert len(given) == 3 and ann["pair"]["place"] not in given
+
+
+def test_names_are_told_at_the_end_where_that_is_asked(tmp_path):
+    """An annotator who knew the sides of an item could tell the next one of it."""
+    study = make_study(tmp_path / "other", items=1, yaml=YAML.replace("after vote", "at the end"))
+    store = open_store(study)
+    judging = Judging(study, store, CODE)
+    people = [
+        judging.answer({"what": "sign in", "name": name, "code": CODE}) for name in ("Ann", "Bob")
+    ]
+    asked = {"what": "reveal", "token": people[0]["token"]}
+    assert judging.answer(vote(people[0]))["reveal"] is False
+    assert "when the study has all" in judging.answer(asked)["error"]
+    assert judging.answer(vote(people[1], key="another-key"))["reveal"] is True
+    assert judging.answer(asked)["sides"]
+    store.close()
+
+
+def test_earlier_votes_are_listed_and_changed_without_the_later_ones(judging, ann, store):
+    shown = ann
+    for n in range(3):
+        shown = {"token": ann["token"], **judging.answer(vote(shown, key=f"key-number-{n}"))}
+    asked = {"token": ann["token"]}
+    listed = judging.answer({"what": "votes", **asked})["votes"]
+    assert [each["better"] for each in listed] == ["left"] * 3
+    first = listed[-1]
+    assert first["place"] == ann["pair"]["place"]
+    back = judging.answer({"what": "undo", **asked, "place": first["place"], "seal": first["seal"]})
+    assert back["pair"] == ann["pair"] and back["voted"] == 2
+    judging.answer(vote(ann, key="changed-mind", better="tie"))
+    assert sorted(row["better"] == "tie" for row in store.standing()) == [False, False, True]
+
+
+def test_who_was_signed_in_stays_so_over_a_restart(study, store, judging, ann):
+    again = open_store(study)
+    assert Judging(study, again, CODE).answer(vote(ann))["kept"]
+    again.close()
+
+
+@pytest.mark.parametrize("file", ["csv", "jsonl", "parquet", "summary"])
+def test_the_coordinators_files_come_with_the_code_and_stay_nowhere(
+    judging, ann, study, store, file, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    judging.answer(vote(ann, comment="private words"))
+    before = set(study.folder.rglob("*"))
+    running = Running(study, store, "chief")
+    asked = {"code": "chief", "what": "file", "file": file}
+    for code in (None, CODE, "", 3, ["chief"]):
+        assert set(running.answer(asked | {"code": code})) == {"error"}
+    answer = running.answer(asked)
+    content = base64.b64decode(answer["content"])
+    assert answer["name"].startswith(study.name) and content
+    assert file == "summary" or b"private words" in content
+    assert set(study.folder.rglob("*")) == before and not (tmp_path / "gradio").exists()
+    for other in ("../csv", None, ["csv"]):
+        assert "no such file" in running.answer(asked | {"file": other})["error"]
 
 
 def test_where_people_sign_in_elsewhere_a_name_is_not_enough(study, store):

@@ -28,6 +28,8 @@ from app.shared.engine import Engine
 from app.shared.request import Asked, Exchange, Request
 from app.shared.stop_flag import StopFlag
 from sinktrack.eval.truth import Truth
+from sinktrack.shapes.answered import answer_to
+from sinktrack.shapes.questions import NUMBERS
 from sinktrack.shapes.scenes import Item, Kind, Scene, draw, sample_scene
 
 RED = {"row": 0, "column": 3, "colour": "red", "shape": "circle", "size": "small"}
@@ -129,6 +131,24 @@ def test_the_answer_is_known_by_the_picture_and_the_question(known, drawn):
     assert known.truth(drawn) == Truth(answer="There.")
     assert known.truth(ask(drawn, question="  where is the  circle? ")) is not None
     assert known.truth(ask(drawn, question="Where is the star?")) is None
+
+
+def test_whatever_is_typed_about_a_scene_is_answered_by_it(known, drawn):
+    known.remember_scene(png(SCENE), SCENE)
+    assert known.truth(drawn) == Truth(answer="There.")  # what is remembered comes first
+    said = known.truth(ask(drawn, question="how many things are there"))
+    assert said == Truth(answer="There is one shape.")
+    assert known.truth(ask(drawn, question="Who painted it?")) is None
+    again = Scene.of(json.loads(json.dumps(SCENE.things())))
+    assert again.items == SCENE.items
+
+
+def test_examples_tell_their_scenes():
+    """So that a question of one's own about them has a known answer as well."""
+    for example, _ in read_examples():
+        assert example.scene is not None
+        found = answer_to(example.scene, "How many things are there?")
+        assert found is not None and NUMBERS[len(example.scene.items)] in found.answer
 
 
 def test_the_answer_is_not_known_of_another_picture(known, drawn, tmp_path):

@@ -6,6 +6,10 @@ const SinkTrackJudge = (() => {
 
   const { make } = SinkTrackDom;
   const { PairForm, button } = SinkTrackPairForm;
+  const { Drafts, attempt } = SinkTrackDrafts;
+  const { SignIn, codeCard } = SinkTrackSignIn;
+  const READ = 4000; // milliseconds for which a message stays that asks for nothing
+  const HOLD = 4 * 60 * 1000; // how often the server is told that somebody is at work
 
   class Judge {
     /**
@@ -18,33 +22,32 @@ const SinkTrackJudge = (() => {
       Object.assign(this, { host, study, ask, busy: false });
       this.said = make("p", "sj-said");
       this.said.setAttribute("role", "status");
-      this.body = make("div", "sj-body");
+      [this.notes, this.body] = [make("div", "sj-notes"), make("div", "sj-body")];
       const head = make("header", "sj-head");
       this.who = make("span", "sj-who");
       head.append(make("h1", "", study.title), this.who);
-      host.replaceChildren(head, this.said, this.body);
+      host.replaceChildren(head, this.said, this.notes, this.body);
       document.addEventListener("keydown", (event) => this.key(event));
+      for (const each of ["keydown", "pointerdown", "scroll", "input"]) {
+        document.addEventListener(each, () => (this.active = true), { passive: true, capture: true });
+      }
+      setInterval(() => this.hold(), HOLD);
       const kept = this.kept();
-      if (study.hub) this.enter("", { what: "sign in" });
-      else if (kept) this.enter(kept.name, { what: "next", token: kept.token });
+      if (study.hub) this.enter({ what: "sign in" });
+      else if (kept) this.enter({ what: "next", token: kept.token }, kept);
       else this.signIn();
     }
 
     kept() {
-      try {
-        return JSON.parse(localStorage.getItem(this.study.key));
-      } catch {
-        return null;
-      }
+      return attempt(() => JSON.parse(localStorage.getItem(this.study.key)));
     }
 
+    /** Keep who one is; where a browser keeps nothing, one signs in again next time. */
     keep(who) {
-      try {
+      attempt(() => {
         if (who) localStorage.setItem(this.study.key, JSON.stringify(who));
         else localStorage.removeItem(this.study.key);
-      } catch {
-        // where a browser keeps nothing, one signs in again next time
-      }
+      });
     }
 
     /** Send a request; what comes back, or null after saying why there is nothing. */
@@ -52,77 +55,117 @@ const SinkTrackJudge = (() => {
       if (this.busy) return null;
       this.busy = true;
       this.host.classList.add("sj-busy");
+      let answer = null;
       try {
-        const answer = await this.ask({ token: this.token, ...request });
-        if (answer.error) {
-          if (answer.signed_out) this.signOut();
-          this.say(answer.error, true);
-          if (answer.signed_out && this.study.hub) setTimeout(() => this.enter("", { what: "sign in" }));
-          return null;
-        }
-        this.say("");
-        return answer;
+        answer = await this.ask({ token: this.token, ...request });
       } catch {
-        this.say("The server cannot be reached. Nothing is lost: try again.", true);
-        return null;
+        // said below, as where Gradio gives nothing for a server that has gone
       } finally {
         this.busy = false;
         this.host.classList.remove("sj-busy");
       }
+      if (!answer) this.say("The server cannot be reached. What you did is kept in this browser: try again.", true);
+      else if (answer.signed_out) await this.signedOut(request, answer.error);
+      else this.say(answer.error ?? "", Boolean(answer.error));
+      if (answer?.taken) this.signingIn?.askPersonal();
+      return answer && !answer.error ? answer : null;
     }
 
+    /** Say something: what is wrong stands by the button that was pressed, all else passes. */
     say(text, wrong = false) {
+      clearTimeout(this.passes);
+      const there = wrong && this.pair && !this.notes.contains(document.activeElement);
+      if (there) this.form.slot.append(this.said);
+      else this.host.insertBefore(this.said, this.notes);
       this.said.textContent = text;
       this.said.classList.toggle("sj-wrong", wrong);
+      this.said.classList.toggle("sj-passing", Boolean(text) && !wrong);
+      if (wrong) this.said.scrollIntoView({ block: "nearest" });
+      else if (text) this.passes = setTimeout(() => this.say(""), READ);
     }
 
-    signIn() {
-      this.pair = null;
-      this.who.replaceChildren();
-      const form = make("form", "sj-card sj-sign");
-      const field = (label, name, type) => {
-        const box = make("label", "sj-field");
-        const input = Object.assign(make("input"), { name, type, required: true, autocomplete: "off" });
-        box.append(make("span", "", label), input);
-        form.append(box);
-        return input;
-      };
-      form.append(this.instructions(true));
+    /** Sign in, in the place of everything else or above a pair that stays as it is. */
+    signIn(sentence = "", resume = null) {
+      if (!resume) [this.pair, this.form] = [null, null];
+      if (!resume) this.who.replaceChildren();
+      const above = resume ? [make("p", "", `${sentence} What you did stays.`)] : [this.instructions(true)];
       if (this.study.hub) {
-        this.body.replaceChildren(form);
+        const form = make("div", "sj-card sj-sign");
+        form.append(...above);
+        (resume ? this.notes : this.body).replaceChildren(form);
         return;
       }
-      const name = field("Your name", "name", "text");
-      name.autocomplete = "username";
-      const code = field("Code of this study", "code", "password");
-      const go = make("button", "sj-button sj-main", "Begin");
-      form.append(go);
-      form.addEventListener("submit", (event) => {
-        event.preventDefault();
-        this.enter(name.value, { what: "sign in", name: name.value, code: code.value });
-      });
-      this.body.replaceChildren(form);
-      name.focus();
+      const kept = this.kept();
+      this.signingIn = new SignIn(above, kept, (request) => this.enter(request, kept, resume));
+      (resume ? this.notes : this.body).replaceChildren(this.signingIn.box);
+      this.signingIn.focus();
     }
 
-    async enter(name, request) {
+    /** Sign in again and go on with what was being done. */
+    async signedOut(request, sentence) {
+      const resume = this.pair ? request : null;
+      if (this.study.hub && request.what !== "sign in") {
+        const again = await this.ask({ what: "sign in" }).catch(() => null);
+        if (again && !again.error) {
+          this.arrive(again, null, resume);
+          return;
+        }
+      }
+      this.signIn(sentence, resume);
+      this.say(sentence, true);
+    }
+
+    async enter(request, kept = null, resume = null) {
       const answer = await this.send(request);
-      if (!answer) {
-        if (!this.body.firstChild) this.signIn();
+      if (answer) this.arrive({ token: request.token, ...answer }, kept, resume);
+      else if (!this.body.firstChild && !this.notes.firstChild) this.signIn();
+    }
+
+    /** Be somebody, and see what there is to judge, or go on with what was begun. */
+    arrive(answer, kept, resume) {
+      const [name, before] = [answer.name ?? kept?.name ?? "", this.name];
+      const personal = answer.personal ?? kept?.personal;
+      Object.assign(this, { token: answer.token, name, personal, signingIn: null });
+      this.drafts = new Drafts(this.study.key, name);
+      this.notes.replaceChildren();
+      if (!this.study.hub) {
+        const noted = Boolean(kept?.noted && kept.personal === personal);
+        this.keep({ name, token: this.token, personal, noted });
+        const own = personal ? [button("Personal code", "sj-quiet", () => this.showCode())] : [];
+        this.who.replaceChildren(name, ...own, button("Sign out", "sj-quiet", () => this.leave()));
+        if (personal && !noted) this.showCode();
+      }
+      const same = resume && this.pair && name === before && answer.pair?.place === this.pair.place;
+      if (!same) {
+        this.show(answer);
         return;
       }
-      this.token = answer.token ?? request.token;
-      const known = answer.name ?? name;
-      if (!this.study.hub) {
-        this.keep({ name: known, token: this.token });
-        this.who.replaceChildren(known, button("Sign out", "sj-quiet", () => this.signOut()));
-      }
-      this.show(answer);
+      this.pair.seal = answer.pair.seal;
+      if (resume.what === "vote") this.vote();
+      else this.say("Signed in again.");
+    }
+
+    showCode() {
+      const done = () => {
+        this.keep({ ...this.kept(), noted: true });
+        this.notes.replaceChildren();
+      };
+      this.notes.replaceChildren(codeCard(this.name, this.personal, [["I have it", done]]));
+    }
+
+    /** Sign out, after the personal code was shown once more. */
+    leave() {
+      const stay = ["Stay", () => this.notes.replaceChildren()];
+      const go = ["Sign out now", () => this.signOut()];
+      if (this.personal) this.notes.replaceChildren(codeCard(this.name, this.personal, [go, stay]));
+      else this.signOut();
     }
 
     signOut() {
       this.keep(null);
       this.token = undefined;
+      this.say("");
+      this.notes.replaceChildren();
       this.signIn();
     }
 
@@ -134,82 +177,131 @@ const SinkTrackJudge = (() => {
       return box;
     }
 
-    /** Show the next pair, or that there is none. */
-    show(answer, before = null) {
-      const { pair } = answer;
-      this.pair = pair;
+    /** How far one is, and what can be done beside judging. */
+    top(answer) {
       const top = make("div", "sj-top");
       const bar = make("div", "sj-bar"); // the words beside it say the same
       bar.append(make("div"));
       bar.firstChild.style.width = `${(100 * answer.voted) / (answer.voted + answer.left || 1)}%`;
-      const words = `${answer.voted} judged · ${answer.left} to go`;
-      top.append(bar, make("span", "sj-count", words));
+      top.append(bar, make("span", "sj-count", `${answer.voted} judged · ${answer.left} to go`));
       if (answer.undoable) top.append(button("Undo the last (U)", "sj-quiet", () => this.undo()));
+      if (answer.voted) top.append(button("Your votes", "sj-quiet", () => this.earlier()));
       if (answer.reveal) top.append(button("Which was which?", "sj-quiet", () => this.reveal()));
-      this.undoable = answer.undoable;
+      return top;
+    }
+
+    /** Show the next pair, or that there is none. */
+    show(answer, before = null) {
+      const { pair } = answer;
+      this.say("");
+      [this.pair, this.undoable] = [pair, answer.undoable];
       this.shown = make("div", "sj-revealed");
       if (!pair) {
         const end = make("div", "sj-card sj-end");
-        end.append(make("h2", "", answer.voted ? "That was the last one. Thank you!" : "Nothing to judge now."),
-          make("p", "", "If others leave items open, they come back: load this page again later."));
-        this.body.replaceChildren(top, end, this.shown);
+        const title = answer.voted ? "That was the last one. Thank you!" : "Nothing to judge now.";
+        const none = "If others leave items open, they come back: load this page again later.";
+        if (answer.state) end.append(make("h2", "", answer.state));
+        else end.append(make("h2", "", title), make("p", "", none));
+        this.body.replaceChildren(this.top(answer), end, this.shown);
         return;
       }
-      this.began = performance.now();
+      const draft = before ?? this.drafts.read(pair);
+      this.began = performance.now() - 1000 * (draft?.seconds ?? 0);
       this.voteKey = fresh();
-      this.form = new PairForm(pair, this.study.ask, this.instructions(false), () => this.vote());
-      this.body.replaceChildren(top, ...this.form.parts, this.shown);
-      if (before) this.form.fill(before);
+      this.form = new PairForm(pair, this.study.ask, this.instructions(false), {
+        keep: () => this.vote(),
+        change: () => this.changed(),
+      });
+      this.body.replaceChildren(this.top(answer), ...this.form.parts, this.shown);
+      if (draft) this.form.fill(draft);
       this.form.focus();
     }
 
+    get seconds() {
+      return Math.round(performance.now() - this.began) / 1000;
+    }
+
+    /** Something was chosen, marked or written: keep it, and say no more what was wrong. */
+    changed() {
+      this.drafts.write(this.pair, { ...this.form.read(), seconds: this.seconds });
+      if (this.said.classList.contains("sj-wrong")) this.say("");
+    }
+
     async vote() {
-      if (!this.pair) return;
-      if (!this.form.better) {
-        this.say("Choose first: 1 left, 2 right, 3 tie, 4 both bad.", true);
+      if (!this.pair || this.busy) return;
+      const missing = this.form.missing();
+      if (missing) {
+        missing.focus();
+        this.say(missing.sentence, true);
         return;
       }
-      const answer = await this.send({
-        what: "vote",
-        key: this.voteKey,
-        place: this.pair.place,
-        ...this.form.read(),
-        seconds: (performance.now() - this.began) / 1000,
-      });
+      const { pair } = this;
+      const { place, seal } = pair;
+      const said = { ...this.form.read(), seconds: this.seconds };
+      this.drafts.write(pair, said);
+      const answer = await this.send({ what: "vote", key: this.voteKey, place, seal, ...said });
       if (!answer) return;
+      if (answer.kept) this.drafts.drop(pair);
       this.show(answer);
-      this.say(answer.kept ? "Kept." : "Not kept: this pair has its vote, or was given to somebody else. Here is the next.");
+      this.say(answer.kept ? "Kept." : "Not kept: this pair has its votes from others meanwhile. Here is the next.");
       this.host.scrollIntoView({ block: "start" });
     }
 
-    async undo() {
-      const answer = await this.send({ what: "undo" });
+    /** Take a vote back, the last one or the one that is given, to change it. */
+    async undo(vote = {}) {
+      const { place, seal } = vote;
+      const answer = await this.send({ what: "undo", ...(place ? { place, seal } : {}) });
       if (!answer) return;
       this.show(answer, answer.before);
       this.say("Taken back: change it and keep it again.");
+      this.host.scrollIntoView({ block: "start" });
     }
 
-    async reveal() {
-      const answer = await this.send({ what: "reveal" });
+    async earlier() {
+      const answer = await this.send({ what: "votes" });
+      if (!answer) return;
+      const close = () => this.shown.replaceChildren();
+      const { list } = SinkTrackEarlier;
+      this.shown.replaceChildren(list(answer, (vote) => this.undo(vote), (vote) => this.reveal(vote), close));
+      this.shown.scrollIntoView({ block: "start" });
+    }
+
+    async reveal(vote = {}) {
+      const { place, seal } = vote;
+      const answer = await this.send({ what: "reveal", ...(place ? { place, seal } : {}) });
       if (!answer) return;
       const { left, right } = answer.sides;
       const box = make("section", "sj-card");
-      box.append(make("h2", "", "Your last vote"),
+      box.append(make("h2", "", place ? answer.question : "Your last vote"),
         make("p", "sj-names", `On the left stood ${left}, on the right ${right}.`));
       const view = make("div");
       box.append(view);
       this.shown.replaceChildren(box);
       SinkTrackViewer.mount(view, answer.payload);
-      for (const undo of this.body.querySelectorAll(".sj-top .sj-quiet")) undo.remove();
-      this.undoable = false;
+      for (const undo of this.body.querySelectorAll(".sj-top .sj-quiet")) {
+        if (!place && undo.textContent.startsWith("Undo")) undo.remove();
+      }
+      this.undoable = this.undoable && Boolean(place);
       box.scrollIntoView({ block: "start" });
     }
 
+    /** Tell the server that somebody is at work on the pair, so that nobody else gets it. */
+    async hold() {
+      if (!this.pair || !this.active || document.hidden || this.busy) return;
+      this.active = false;
+      const { place, seal } = this.pair;
+      await this.ask({ token: this.token, what: "hold", place, seal }).catch(() => null);
+    }
+
     key(event) {
-      if (!this.pair || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-      const writing = event.target.matches?.("textarea, select, input:not([type=radio])");
-      if (writing || event.defaultPrevented || this.shown.contains(event.target)) return;
-      if (event.key === "Enter" && !event.target.matches?.("button, summary")) this.vote();
+      if (!this.pair || event.repeat || event.metaKey || event.altKey) return;
+      const { target } = event;
+      const writing = target.matches?.("textarea, select, input:not([type=radio])");
+      const keeps = event.key === "Enter" && (event.ctrlKey || !target.matches?.("button, summary"));
+      if (event.defaultPrevented || this.shown.contains(target) || this.notes.contains(target)) return;
+      if (writing && event.key === "Escape") this.form.focus();
+      else if (writing ? keeps && event.ctrlKey : keeps) this.vote();
+      else if (writing || event.ctrlKey) return;
       else if (event.key.toLowerCase() === "u" && this.undoable) this.undo();
       else if (!this.form.press(event.key)) return;
       event.preventDefault();
