@@ -2,9 +2,10 @@
 
 compare  SinkTrack and other methods beside the plain model
 study    annotators judge pairs of answers blind
-shared   what both stand on, the model's engine among it
+results  what `sinktrack eval` wrote: tables, a figure, and the items where methods differ
+shared   what all stand on, the model's engine among it
 
-Neither page imports the other, and no module but `app.shared.engine` reaches a model.
+No page imports another one, and no module but `app.shared.engine` reaches a model.
 """
 
 import os

@@ -218,9 +218,11 @@ class Controls:
 
     def _lay_out_examples(self) -> None:
         for example, _ in self._found:
+            picture = example.picture.read_bytes()
             if example.truth is not None:
-                picture = example.picture.read_bytes()
                 self._known.remember(picture, example.question, example.truth)
+            if example.scene is not None:
+                self._known.remember_scene(picture, example.scene)
         self.examples: Any = None
         if self._found:
             self.examples = example_list(

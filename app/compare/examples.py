@@ -11,6 +11,7 @@ from sinktrack.core.errors import PictureError
 from sinktrack.core.images import load_picture
 from sinktrack.eval.truth import Truth
 from sinktrack.report.payload import upgraded
+from sinktrack.shapes.scenes import Scene
 
 FOLDER = Path(__file__).parents[2] / "assets" / "examples"
 _THUMBNAIL = 112  # pixels, twice what is shown
@@ -31,6 +32,7 @@ class Example:
         stored: A file with a comparison that was made earlier, as
             `sinktrack.report.payload` makes it.
         truth: The right answer; None where it is not known.
+        scene: What the picture shows; None where it is no drawn scene.
     """
 
     picture: Path
@@ -40,6 +42,7 @@ class Example:
     sinks: int = 1
     stored: Path | None = None
     truth: Truth | None = None
+    scene: Scene | None = None
 
     def thumbnail(self) -> str:
         """Return the picture as a small data URL.
@@ -83,6 +86,7 @@ def read_examples(folder: Path = FOLDER) -> list[tuple[Example, str]]:
                 truth=Truth.of_task(entry["answer"], str(entry.get("task", "")))
                 if "answer" in entry
                 else None,
+                scene=Scene.of(entry["scene"]) if "scene" in entry else None,
             )
             found.append((example, example.thumbnail()))
         except (AttributeError, KeyError, TypeError, ValueError, PictureError) as error:

@@ -16,8 +16,9 @@ from typing import Any
 
 from PIL import Image
 
-from app.compare.shelf import Kept, unpacked, write_private
+from app.compare.shelf import Kept, unpacked
 from sinktrack.core.errors import OutputError, PromptError
+from sinktrack.core.files import write_private
 from sinktrack.core.messages import clean_text
 
 MOST = 48
@@ -98,9 +99,9 @@ class Gallery:
         part = self._folder / f".{name}.part"
         try:
             part.mkdir(mode=0o700, parents=True)
-            write_private(part / _CONTENT, content)
+            write_private(part / _CONTENT, "The comparison", content)
             shown = json.dumps({"title": title} | _shown(kept.payload))
-            write_private(part / _ENTRY, shown.encode())
+            write_private(part / _ENTRY, "The comparison", shown.encode())
             part.rename(self._folder / name)
         except OSError as error:
             raise OutputError("The gallery's folder cannot be written on the server.") from error

@@ -60,7 +60,7 @@ class CompareHandlers:
         """Return the viewer's state while nothing runs."""
         return stage.growing(status, self._engine.lane_titles(), busy=False)
 
-    def begin(self, running: StopFlag | None, inputs: Inputs) -> tuple[str, StopFlag]:
+    def begin(self, running: StopFlag | None, inputs: Inputs) -> tuple[str, StopFlag, list[str]]:
         """Refuse what is missing, or join the queue.
 
         Args:
@@ -68,7 +68,7 @@ class CompareHandlers:
             inputs: What the visitor has set.
 
         Returns:
-            The viewer's value, and the flag that stops this answer.
+            The viewer's value, the flag that stops this answer, and what the answers are called.
 
         Raises:
             gr.Error: If something is missing or does not fit the model.
@@ -86,7 +86,7 @@ class CompareHandlers:
 
     def begin_forced(
         self, running: StopFlag | None, finished: Finished | None, asked: Any
-    ) -> tuple[str, StopFlag, Request]:
+    ) -> tuple[str, StopFlag, list[str], Request]:
         """Refuse what cannot be gone on from, or join the queue.
 
         Args:
@@ -95,7 +95,7 @@ class CompareHandlers:
             asked: "lane" and "at", as the browser sent them: whose words up to which are told.
 
         Returns:
-            The viewer's value, the flag that stops this answer, and what is asked.
+            What `begin` returns, and what is asked.
 
         Raises:
             gr.Error: If there is nothing to go on from.
@@ -239,10 +239,10 @@ class CompareHandlers:
         ), report
 
 
-def _began(titles: list[dict[str, str]]) -> tuple[str, StopFlag]:
-    """Return the viewer's value for a question that waits, and the flag that stops its answer."""
-    state = stage.growing("Waiting in the queue.", titles) | {"began": True}
-    return component_json(state), StopFlag()
+def _began(lanes: list[dict[str, str]]) -> tuple[str, StopFlag, list[str]]:
+    """Return what `begin` returns for a question that waits."""
+    state = stage.growing("Waiting in the queue.", lanes) | {"began": True}
+    return component_json(state), StopFlag(), [lane["title"] for lane in lanes]
 
 
 def refuse_while_answering(running: StopFlag | None) -> None:

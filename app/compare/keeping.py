@@ -16,7 +16,7 @@ from app.compare.handlers import CompareHandlers, refuse_while_answering
 from app.compare.inputs import Inputs, MethodInputs
 from app.compare.opened import as_asked, opened
 from app.compare.shelf import Kept
-from app.compare.take import NUM_TAKEN, Take
+from app.compare.take import NUM_TAKEN, Take, said
 from app.compare.uploads import comparison_input
 from app.compare.viewer import gallery_list, shared_address
 from app.shared.engine import Engine
@@ -83,7 +83,9 @@ class Keeping:
 
     def lay_out_share(self) -> None:
         """Lay out what is said of the address, and what keeps for the gallery."""
-        self.share = shared_address()
+        # at once what is said of the example, so that nothing moves when its files are there
+        met = () if self._met is None else self._take.stored_sentences(self._met)
+        self.share = shared_address(said("", *met))
         if self._gallery is not None:
             with gr.Row(elem_id="into-gallery"):
                 self.title = gr.Textbox(

@@ -30,7 +30,7 @@ from app.shared.only_uploads import only_uploads
 from app.shared.request import Exchange
 from app.shared.settings import Settings
 from app.shared.stop_flag import StopFlag, remove_stale_flags
-from app.shared.ui import FILE_AGE, QUEUED, QUICK, component_json, launch
+from app.shared.ui import COPY, FILE_AGE, QUEUED, QUICK, component_json, launch
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -120,7 +120,7 @@ def serve(engine: Engine, settings: Settings) -> gr.Blocks:
         page,
         settings,
         styles=[_STATIC / name for name in styles],
-        scripts=[_STATIC / name for name in scripts],
+        scripts=[COPY, *(_STATIC / name for name in scripts)],
     )
     return page
 
@@ -199,7 +199,8 @@ def _wire(
         return controls.read(values, values[talk.history])
 
     def begin(values: dict[Any, Any]) -> tuple[Any, ...]:
-        return *compare.begin(values[flag], read(values)), *buttons(True), *talk.offer(None)
+        *begun, titles = compare.begin(values[flag], read(values))
+        return *begun, *buttons(True), *talk.announce(titles)
 
     def answer(values: dict[Any, Any]) -> Iterator[tuple[Any, ...]]:
         yield from compare.answer(values[flag], read(values))
@@ -209,8 +210,8 @@ def _wire(
 
     def begin_forced(running: Any, finished: Any, event: gr.EventData) -> tuple[Any, ...]:
         asked = {name: getattr(event, name, None) for name in ("lane", "at")}
-        *begun, request = compare.begin_forced(running, finished, asked)
-        return *begun, *buttons(True), *talk.offer(None), request
+        *begun, titles, request = compare.begin_forced(running, finished, asked)
+        return *begun, *buttons(True), *talk.announce(titles), request
 
     def answer_forced(stop: Any, request: Any) -> Iterator[tuple[Any, ...]]:
         yield from compare.answer_request(stop, request)

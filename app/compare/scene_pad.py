@@ -25,8 +25,6 @@ from sinktrack.shapes.scenes import (
     PRIOR,
     SHAPES,
     SIZES,
-    Item,
-    Kind,
     Scene,
     draw,
     sample_scene,
@@ -126,6 +124,7 @@ class ScenePad:
         if not scene.items:
             return component_json([])
         picture = png(scene)
+        self._known.remember_scene(picture, scene)
         asked = known_questions(scene, random.Random())
         for question, _ in asked:
             truth = Truth.of_task(question.answer, question.task)
@@ -156,9 +155,10 @@ def read_scene(value: Any) -> tuple[Scene, bool]:
         seed, usual = sent["seed"], sent["usual"]
         if not _whole(seed, 2**32) or not isinstance(usual, bool):
             raise ValueError("no seed, or no switch")
-        items = sorted(_item(each) for each in sent["cells"])
+        scene = Scene.of(sent["cells"], seed)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise toast(_UNREADABLE) from error
+    items = scene.items
     if len({item[:2] for item in items}) < len(items):
         raise toast(_UNREADABLE)
     if len(items) > MOST_THINGS:
@@ -166,18 +166,7 @@ def read_scene(value: Any) -> tuple[Scene, bool]:
             f"The scene has {len(items)} things, but the model knows at most {MOST_THINGS}: take "
             "some away."
         )
-    return Scene(tuple(items), seed), usual
-
-
-def _item(cell: Any) -> Item:
-    """Return the thing in a cell; raises one of those that `read_scene` answers."""
-    row, column, colour, shape, size = (
-        cell[name] for name in ("row", "column", "colour", "shape", "size")
-    )
-    known = colour in tuple(COLOURS) and shape in SHAPES and size in SIZES
-    if not known or not _whole(row, GRID) or not _whole(column, GRID):
-        raise ValueError("no such thing")
-    return Item(row, column, Kind(colour, shape), size)
+    return scene, usual
 
 
 def _whole(number: Any, limit: int) -> bool:
@@ -198,17 +187,7 @@ def chosen_question(event: gr.EventData) -> str:
 
 def _value(scene: Scene, *, usual: bool) -> str:
     """Return the pad's value with a scene on it."""
-    cells = [
-        {
-            "row": item.row,
-            "column": item.column,
-            "colour": item.kind.colour,
-            "shape": item.kind.shape,
-            "size": item.size,
-        }
-        for item in scene.items
-    ]
-    return component_json({"cells": cells, "seed": scene.drawing_seed, "usual": usual})
+    return component_json({"cells": scene.things(), "seed": scene.drawing_seed, "usual": usual})
 
 
 def _world() -> dict[str, Any]:

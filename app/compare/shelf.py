@@ -7,7 +7,6 @@ served. Knows nothing about models or components.
 import io
 import json
 import logging
-import os
 import re
 import secrets
 import threading
@@ -24,7 +23,7 @@ from gradio.utils import get_upload_folder
 from app.shared.machine import own_temporary_folder
 from app.shared.ui import FILE_AGE
 from sinktrack.core.errors import OutputError
-from sinktrack.core.files import check_usable, whole_file
+from sinktrack.core.files import check_usable, write_private
 
 BYTES = 1_000_000_000
 """What all together may take; the oldest go first."""
@@ -125,7 +124,7 @@ class Shelf:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.sweep(room=len(content))
-            write_private(self._folder / (name + _ENDING), content)
+            write_private(self._folder / (name + _ENDING), "The comparison", content)
             self._sweep_later()
         except (OSError, OutputError) as error:
             log.warning("A comparison could not be kept: %s", error)
@@ -184,18 +183,6 @@ class Shelf:
                 with suppress(OSError):
                     told = path.stat()
                     yield told.st_mtime, told.st_size, path
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file whole, for its owner alone.
-
-    Raises:
-        OutputError: If it cannot be written.
-    """
-    with whole_file(path, "The comparison") as part:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with open(os.open(part, flags, 0o600), "wb") as file:
-            file.write(content)
 
 
 def unpacked(content: bytes) -> Kept | None:

@@ -1,9 +1,9 @@
 """What the viewer is told to show. Its value is what is returned here, as JSON text.
 
 A state has "status", a sentence; "busy"; "notices", sentences; and "lanes" while answers grow, or
-"payload" once they are finished; with it "truth", the right answer or None, and "right", whether
-each answer is right, or None. With "again" the browser shows what it last had of these.
-`static/compare.js` reads it.
+"payload" once they are finished; with it "truth", the right answer or None, "right", whether each
+answer is right, or None, and "hint", what can be seen once it is answered anew. With "again" the
+browser shows what it last had of these. `static/compare.js` reads it.
 """
 
 import json
@@ -12,6 +12,11 @@ from typing import Any
 from app.shared.events import LoadingModel, Progress, ReadingPrompt, Waiting, Writing
 from app.shared.ui import component_json
 from sinktrack.eval.truth import Truth
+
+_STORED_HINT = (
+    "These answers are stored. Press Ask, and here you can see what each layer would have said, "
+    "which heads looked where, and what becomes of a word without a part of the picture."
+)
 
 
 def growing(
@@ -40,6 +45,7 @@ def finished(
     forces: bool = False,
     truth: Truth | None = None,
     opened: bool = False,
+    hint: str = "",
 ) -> str:
     """Return the viewer's value with a comparison.
 
@@ -51,9 +57,11 @@ def finished(
         forces: Whether methods can go on from another's words.
         truth: The right answer; None where it is not known.
         opened: Whether it was made before, so that a small screen goes to it.
+        hint: What cannot be asked of it, and what to do.
     """
     state = {"status": status, "busy": False, "notices": notices, "key": key, "forces": forces}
     judged = {
+        "hint": hint,
         "began": opened,
         "truth": None if truth is None else truth.answer,
         "right": [_judged(lane, truth) for lane in comparison["lanes"]],
@@ -72,7 +80,7 @@ def stored(comparison: dict[str, Any], truth: Truth | None = None) -> str:
     """Return the viewer's value with a comparison that was made earlier."""
     model = comparison["model"]
     status = f"Stored with this page, answered by {model}. Ask to have it answered anew."
-    return finished(status, comparison, [], truth=truth)
+    return finished(status, comparison, [], truth=truth, hint=_STORED_HINT)
 
 
 def saved(status: str, answers: list[dict[str, str]], notices: list[str]) -> str:

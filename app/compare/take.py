@@ -92,7 +92,7 @@ class Take:
         """
         whole = whole_pictures(comparison)
         replay = json.dumps(comparison, allow_nan=False).encode() if whole else None
-        sentences = [*([self.kept()] if name else []), NO_TRACES, *([] if whole else [_NO_REPLAY])]
+        sentences = self.stored_sentences(comparison, name)
         return [
             _offered(self.file(render(comparison).encode(), REPORT_NAME)),
             gr.update(interactive=False),
@@ -100,6 +100,11 @@ class Take:
             gr.update(interactive=bool(name)),
             said(name, *sentences),
         ]
+
+    def stored_sentences(self, comparison: dict[str, Any], name: str = "") -> list[str]:
+        """Say what can be made of a comparison without a model: see `stored`."""
+        replay = [] if whole_pictures(comparison) else [_NO_REPLAY]
+        return [*([self.kept()] if name else []), NO_TRACES, *replay]
 
     def kept(self) -> str:
         """Say what an address shows, where that is kept, and for how long."""

@@ -40,15 +40,18 @@ class TalkControls:
 
     @property
     def offered(self) -> list[Any]:
-        """What `offer` sets."""
-        return [self._follow_box, self.choice]
+        """What `offer` and `announce` set."""
+        return [self._follow_box, self.choice, self.follow]
 
     def offer(self, finished: Finished | None) -> list[Any]:
         """Offer to go on from one of the answers, if there are any."""
         if finished is None:
-            return [gr.update(visible=False), gr.skip()]
-        titles = [(title, number) for number, (title, _) in enumerate(finished.answers)]
-        return [gr.update(visible=True), gr.update(choices=titles, value=0)]
+            return [gr.update(visible=False), gr.skip(), gr.skip()]
+        return _offered([title for title, _ in finished.answers], possible=True)
+
+    def announce(self, titles: list[str]) -> list[Any]:
+        """Show what will be offered once the answers are there, so that nothing moves then."""
+        return _offered(titles, possible=False)
 
     def go_on(
         self, running: StopFlag | None, finished: Finished | None, choice: Any
@@ -98,3 +101,12 @@ class TalkControls:
             shown(history),
             gr.update(visible=False),
         )
+
+
+def _offered(titles: list[str], *, possible: bool) -> list[Any]:
+    choices = [(title, number) for number, title in enumerate(titles)]
+    return [
+        gr.update(visible=True),
+        gr.update(choices=choices, value=0, interactive=possible),
+        gr.update(interactive=possible),
+    ]

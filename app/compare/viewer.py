@@ -81,10 +81,14 @@ def turn_list() -> gr.HTML:
     )
 
 
-def shared_address() -> gr.HTML:
-    """Return the place that has the comparison's address; see `app.compare.take` for its value."""
+def shared_address(value: str) -> gr.HTML:
+    """Return the place that has the comparison's address.
+
+    Args:
+        value: What it says at first: see `app.compare.take`.
+    """
     return gr.HTML(
-        value=component_json({"name": "", "sentences": []}),
+        value=value,
         html_template='<div class="st-share"></div>',
         js_on_load="SinkTrackShare.share(element.querySelector('.st-share'), props, watch);",
         apply_default_css=False,

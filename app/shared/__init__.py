@@ -1,4 +1,4 @@
-"""What both pages stand on: the model's engine, the settings, the machine, and what Gradio needs.
+"""What all pages stand on: the model's engine, the settings, the machine, and what Gradio needs.
 
 engine     the only module of the page that reaches models: one model, one answer at a time
 zero_gpu   how a ZeroGPU Space lends it a GPU
@@ -14,7 +14,8 @@ stop_flag      how an answer is told to end
 
 settings   what can be set, and which model a machine gets
 machine    proxies, and folders of other users
-only_uploads  keeps every page from opening what was not uploaded to it
+only_uploads  keeps every page from opening what was not uploaded to it; guards, what is refused
+               before a page is reached
 ui         messages, heads and the server of a page; theme, its colours
 
 Nothing here knows what a page shows: that is in `app.compare` and `app.study`.

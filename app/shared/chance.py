@@ -13,8 +13,9 @@ from app.shared.methods import lane_methods, suited
 from app.shared.survey import Survey
 from app.shared.thumbnails import data_url
 from sinktrack.core.decoding import Decoding
+from sinktrack.eval.asking import answered_batches, check_needs
 from sinktrack.eval.results import Answered, Figure, results
-from sinktrack.eval.runner import Run, answered_batches, check_needs
+from sinktrack.eval.run import Run
 from sinktrack.eval.task import Item, Scores, Task
 from sinktrack.report.payload import lane_titles
 

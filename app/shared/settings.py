@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.core.names import BUNDLED, check_study_folder
+from sinktrack.eval.run_files import find_runs
 
 GIB = 1024**3
 
@@ -37,6 +38,7 @@ class Settings:
         keep: The folder of comparisons that have an address; None for one among temporary files.
         gallery: The folder of the gallery; None for no gallery.
         study: The folder of a study to serve in place of the comparison.
+        results: The folder of runs of `sinktrack eval` to show in place of the comparison.
         invite: The code that its annotators sign in with; None makes one.
         coordinator: The code that opens its results; None makes one.
         database: Where its votes go, as a URL; None for a file in the study's folder.
@@ -53,6 +55,7 @@ class Settings:
     keep: str | None = None
     gallery: str | None = None
     study: str | None = None
+    results: str | None = None
     invite: str | None = None
     coordinator: str | None = None
     database: str | None = None
@@ -108,9 +111,14 @@ class Settings:
             f"SINKTRACK_GALLERY. (off; without a folder {DEFAULT_GALLERY})",
         )
         option("--study", "SINKTRACK_STUDY", None, str, "Folder of a study to serve.")
+        about = "Folder of what sinktrack eval wrote, or of several such, to look through."
+        option("--results", "SINKTRACK_RESULTS", None, str, about)
         given = parser.parse_args(arguments)
+        _choose_page(parser, given)
         try:
-            if given.study is not None:
+            if given.results is not None:
+                find_runs(given.results)
+            elif given.study is not None:
                 check_study_folder(given.study)
             elif given.model is not None:
                 find_checkpoint(given.model)
@@ -127,6 +135,23 @@ class Settings:
             # what a Space has whose card says `hf_oauth: true`
             hub_sign_in=invite is None and {"SPACE_ID", "OAUTH_CLIENT_ID"} <= environment.keys(),
         )
+
+
+def _choose_page(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    """Settle whether a study or results are shown, and refuse options that mean nothing then."""
+    typed = [name for name, value in vars(given).items() if value != parser.get_default(name)]
+    if given.study is not None and given.results is not None:
+        if "study" in typed and "results" not in typed:
+            given.results = None
+        elif "results" in typed and "study" not in typed:
+            given.study = None
+        else:
+            parser.exit(2, "app.py: --study and --results are two pages: give one of them.\n")
+    for name in ("model", "keep", "gallery"):
+        if given.results is not None and name in typed:
+            parser.exit(
+                2, f"app.py: --results loads no model and keeps nothing: leave --{name} out.\n"
+            )
 
 
 def _count(text: str) -> int:

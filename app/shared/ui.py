@@ -1,4 +1,4 @@
-"""What both pages need of Gradio: messages, components' values, the page's head, the server."""
+"""What all pages need of Gradio: messages, components' values, the page's head, the server."""
 
 import html
 import json
@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import Receive, Scope, Send
 
+from app.shared.guards import NoUploads, OwnOrigin, WholeCalls
 from app.shared.machine import without_proxies
 from app.shared.settings import Settings
 from app.shared.theme import theme
-from sinktrack.report.html import viewer_script, viewer_style
+from sinktrack.report.viewer_code import viewer_script, viewer_style
 
 FILE_AGE = 2 * 60 * 60
 """Seconds until an upload or a download is deleted."""
@@ -26,6 +30,8 @@ QUEUED: dict[str, Any] = {
 """How the others are: in the queue, where a refusal reaches the visitor as a message."""
 
 _STATIC = Path(__file__).parent / "static"
+COPY = _STATIC / "copy.js"
+"""The script that copies an address, for pages that have some."""
 _LARGEST_UPLOAD = "64mb"
 _SPARE_THREADS = 24  # beside one for each visitor who waits
 
@@ -41,7 +47,13 @@ def component_json(state: Any) -> str:
 
 
 def launch(
-    page: gr.Blocks, settings: Settings, *, styles: Iterable[Path], scripts: Iterable[Path]
+    page: gr.Blocks,
+    settings: Settings,
+    *,
+    styles: Iterable[Path],
+    scripts: Iterable[Path],
+    takes_files: bool = True,
+    signs_in: bool = False,
 ) -> None:
     """Serve a page, and return at once; `page.block_thread()` waits for its end.
 
@@ -50,7 +62,11 @@ def launch(
         settings: Where it listens, and how many requests may wait.
         styles: Its own CSS files.
         scripts: Its own JavaScript files; each may use those before it, and the viewer's.
+        takes_files: Whether visitors upload anything; else the server keeps nothing of theirs.
+        signs_in: Whether visitors are somebody there, for whom no foreign page may speak.
     """
+    guards: list[Any] = [] if takes_files else [NoUploads]
+    guards += [OwnOrigin] if signs_in else []
     with without_proxies():
         page.launch(
             server_name=settings.host,
@@ -59,12 +75,32 @@ def launch(
             head=_head(styles, scripts),
             favicon_path=_STATIC / "favicon.svg",
             footer_links=[],
-            max_file_size=_LARGEST_UPLOAD,
+            max_file_size=_LARGEST_UPLOAD if takes_files else "1b",
             enable_monitoring=False,
             max_threads=settings.queue_size + _SPARE_THREADS,
+            app_kwargs={
+                "middleware": [
+                    *map(Middleware, guards),
+                    Middleware(_CompressedPages, compresslevel=5),
+                    Middleware(WholeCalls),
+                ]
+            },
             run_history=False,  # what a visitor asked is shown to nobody else
             prevent_thread_lock=True,
         )
+
+
+class _CompressedPages(GZipMiddleware):
+    """Compresses what has no ending in its address, the page itself most of all.
+
+    Gradio compresses the rest, by ending.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if "." in scope.get("path", ""):
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def _head(styles: Iterable[Path], scripts: Iterable[Path]) -> str:

@@ -172,6 +172,7 @@ class _Payload:
             "moved_at": listed(lane["moved_at"], f"{where}, moved_at", 100, _moved(count)),
             "notice": maybe(lane["notice"], f"{where}, notice", short),
             "tokens": tokens,
+            "told": whole_below(count + 1)(lane.get("told", 0), f"{where}, told"),
             "ids": exactly(count, whole_below(10**9))(lane.get("ids", []), f"{where}, ids"),
             "probabilities": shares(lane["probabilities"], f"{where}, probabilities")
             if lane.get("probabilities")
@@ -189,6 +190,11 @@ class _Payload:
                 for name, each in mapping(lane["shares"], f"{where}, shares", 256).items()
             },
             "delivered": maybe(lane["delivered"], f"{where}, delivered", packed(count * layers)),
+            "delivered_heads": maybe(
+                lane.get("delivered_heads"),
+                f"{where}, delivered_heads",
+                _by_head(count, layers * heads),
+            ),
             "left": {
                 _known(name, self.parts, f"{where}, left"): whole_below(count + 1)(
                     at, f"{where}, left"
@@ -307,6 +313,19 @@ def _sources(rows: int) -> Reader:
             "names": exactly(of_all, short)(value["names"], f"{where}, names"),
             "segments": segments,
             "shares": shares(value["shares"], f"{where}, shares"),
+        }
+
+    return read
+
+
+def _by_head(count: int, heads: int) -> Reader:
+    """Return what reads numbers of every head at every token, or their means over the answer."""
+
+    def read(value: Any, where: str) -> dict[str, Any]:
+        mean = mapping(value, where).get("mean") is True
+        return {
+            **packed(heads if mean else count * heads)(value, where),
+            **({"mean": True} if mean else {}),
         }
 
     return read

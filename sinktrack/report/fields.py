@@ -66,6 +66,8 @@ def text(value: Any, where: str, most: int = _WORDS) -> str:
         raise ReplayError(f"{where} is {shown(value)}, but must be a text.")
     if len(value) > most:
         raise ReplayError(f"{where} has {len(value)} characters; the limit is {most}.")
+    if value.isascii():  # most are, and a file of records has many
+        return value
     return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

@@ -14,25 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.files import whole_file
 from sinktrack.report.payload import payload, upgraded
+from sinktrack.report.setting import setting_in_words
+from sinktrack.report.viewer_code import viewer_script, viewer_style
 
 _VIEWER = Path(__file__).parent / "viewer"
 _MOST_FRAMES = 8  # of a video beside the question; the viewer has all of them
-# Each script may use those before it.
-_SCRIPTS = (
-    *("colour", "dom", "data", "heatmap", "contour", "figure", "save", "overlay", "explanations"),
-    *("tabs", "swipe", "asked", "moved", "card", "strip", "pin", "nearly", "token", "looked"),
-    *("why", "attention", "finder", "drift", "anchor", "numbers", "viewer"),
-)
-
-
-def viewer_script() -> str:
-    """Return the viewer's JavaScript, which defines `SinkTrackViewer`."""
-    return "\n".join((_VIEWER / f"{name}.js").read_text("utf-8") for name in _SCRIPTS)
-
-
-def viewer_style() -> str:
-    """Return the viewer's CSS."""
-    return (_VIEWER / "viewer.css").read_text("utf-8")
 
 
 def render(data: dict[str, Any]) -> str:
@@ -95,19 +81,6 @@ def _some(frames: Sequence[str]) -> list[str]:
     return [frames[at * len(frames) // count] for at in range(count)]
 
 
-def _words(value: Any) -> str:
-    """Return the value of a setting for people."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_words(each)}" for key, each in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(_words, value)) or "none"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "not set" if value is None else str(value)
-
-
 _TEMPLATES = Environment(
     loader=FileSystemLoader(_VIEWER),
     autoescape=True,
@@ -115,7 +88,7 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     keep_trailing_newline=True,
 )
-_TEMPLATES.filters["words"] = _words
+_TEMPLATES.filters["words"] = setting_in_words
 
 
 def write_report(comparison: Comparison, path: str | Path) -> None:

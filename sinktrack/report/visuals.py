@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from sinktrack.core.images import Picture
-from sinktrack.core.parts import is_of
+from sinktrack.core.parts import is_of, numbered
 from sinktrack.core.trace import AttentionTrace
 from sinktrack.core.video import Video
 from sinktrack.report.words import part_title
@@ -41,6 +41,19 @@ def shown_visuals(
             frames = [_data_url(frame, _FRAME_SIDE) for frame in chosen]
         found.append({"segment": name, "title": part_title(name), "frames": frames})
     return found
+
+
+def shown_pictures(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
+    """Return pictures that no model has read, as `shown_visuals` returns those of a prompt."""
+    names = numbered(["image"] * len(pictures))
+    return [
+        {
+            "segment": name,
+            "title": part_title(name),
+            "frames": [_data_url(each.image, PICTURE_SIDE)],
+        }
+        for name, each in zip(names, pictures, strict=True)
+    ]
 
 
 def _data_url(picture: Image.Image, side: int) -> str:

@@ -28,7 +28,10 @@ class Annotator(Guest):
 
     def choose(self, label: str, within: Locator | None = None) -> None:
         """Choose one of several by its words, with the mouse."""
-        (within or self.page.locator(".sj-verdict")).get_by_label(label, exact=True).check()
+        scope = within or self.page.locator(".sj-verdict")
+        box = self.page.get_by_label(label, exact=True)
+        scope.locator("label").filter(has=box).click()
+        expect(scope.get_by_label(label, exact=True)).to_be_checked()
 
     def keep(self) -> None:
         self.page.get_by_role("button", name="Keep this vote").click()

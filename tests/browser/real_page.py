@@ -165,6 +165,13 @@ class Visitor(Guest):
             expect(self.page.locator(f"#picture img[src$='{picture.name}']")).to_be_visible()
         self.page.fill("#question textarea", question)
 
+    def turn_to(self, tab: str) -> None:
+        """Turn to a tab of what is asked about."""
+        example = "Stored" in self.status().inner_text()
+        self.page.locator("#about").get_by_role("tab", name=tab, exact=True).click()
+        if tab == "Passage" and example:  # which makes room
+            expect(self.status()).to_contain_text("Ask, and the answers appear here")
+
     def take_away(self) -> None:
         """Take the picture away that is there."""
         clear = self.page.locator("#picture button[aria-label='Clear']")
@@ -177,9 +184,12 @@ class Visitor(Guest):
         length = self.page.locator("#settings input[type=number]").first
         slider = self.page.locator("#settings input[type=range]").first
         expect(slider).to_be_visible()
-        length.fill(str(tokens))
-        length.blur()
-        expect(slider).to_have_value(str(tokens))  # the page has taken it, not its field alone
+        deadline = time.monotonic() + WAIT_MILLISECONDS / 1000
+        while slider.input_value() != str(tokens):  # the page has taken it, not its field alone
+            assert time.monotonic() < deadline, f"The page does not take {tokens} tokens."
+            length.fill(str(tokens))  # again, for a page that is still arriving drops it
+            length.blur()
+            self.page.wait_for_timeout(200)
 
     def ask(self, picture: Path | None, question: str) -> None:
         self.give(picture, question)

@@ -15,6 +15,8 @@ import sinktrack
 from app.shared.method_cards import method_cards
 
 QUESTION = "Describe the picture."
+FACT = "The red circle is in the garden."
+FACT_ASKED = "Where is the red circle? Answer from the text or say unanswerable."
 PASSAGE = "There is a red circle. There is a blue square."
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -42,14 +44,6 @@ def video(tmp_path) -> Path:
             container.mux(stream.encode(av.VideoFrame.from_image(image)))
         container.mux(stream.encode())
     return path
-
-
-def turn_to(visitor: Visitor, tab: str) -> None:
-    """Turn to a tab of what is asked about."""
-    example = "Stored" in visitor.status().inner_text()
-    visitor.page.locator("#about").get_by_role("tab", name=tab, exact=True).click()
-    if tab == "Passage" and example:  # which makes room
-        expect(visitor.status()).to_contain_text("Ask, and the answers appear here")
 
 
 def choose(visitor: Visitor, *titles: str) -> None:
@@ -156,7 +150,7 @@ def test_what_fits_is_filled_in_and_reset(visit, page_url, picture):
     expect(chosen.nth(0)).to_have_text("Plain model")
     pictured = chosen.all_inner_texts()
     assert 3 <= len(pictured) <= 6
-    turn_to(visitor, "Passage")
+    visitor.turn_to("Passage")
     page.fill("#passage textarea", PASSAGE)
     page.locator("#passage textarea").blur()
     page.get_by_role("button", name="All that fit").click()
@@ -191,7 +185,7 @@ def test_parameters_out_of_range_are_refused_and_the_page_stays_usable(visit, pa
 
 def test_two_pictures_and_a_video_are_shown_one_by_one(visit, page_url, picture, other, video):
     visitor = visit(page_url)
-    turn_to(visitor, "More")
+    visitor.turn_to("More")
     give_files(visitor, other, video)
     visitor.ask(picture, QUESTION)
     visitor.finish()
@@ -200,16 +194,14 @@ def test_two_pictures_and_a_video_are_shown_one_by_one(visit, page_url, picture,
 
 def test_a_passage_is_asked_about_without_a_picture(visit, page_url):
     visitor = visit(page_url)
-    turn_to(visitor, "Passage")
-    visitor.page.fill("#passage textarea", PASSAGE)
-    visitor.ask(None, "Which colour has the circle?")
+    visitor.turn_to("Passage")
+    visitor.page.fill("#passage textarea", FACT)
+    visitor.ask(None, FACT_ASKED)
     visitor.finish()
     expect(visitor.page.locator("#stage")).to_contain_text("Writes the passage into BOS")
-    expect(visitor.page.locator("#stage .stv-passage")).to_contain_text(PASSAGE)
+    expect(visitor.page.locator("#stage .stv-passage")).to_contain_text(FACT)
     model, processor = sinktrack.load(CHECKPOINT, device="cpu")
-    expected = sinktrack.compare(
-        model, processor, passage=PASSAGE, question="Which colour has the circle?"
-    )
+    expected = sinktrack.compare(model, processor, passage=FACT, question=FACT_ASKED)
     for lane, answer in expected.items():
         assert visitor.answer(lane).inner_text().startswith(answer.text)
 
@@ -231,7 +223,7 @@ def test_a_conversation_goes_on_from_the_chosen_answer(visit, page_url, picture,
     expect(page.locator("#question textarea")).to_have_value("")
     expect(page.locator("#picture")).not_to_be_visible()
 
-    turn_to(visitor, "More")
+    visitor.turn_to("More")
     give_files(visitor, other)
     visitor.ask(None, "Is there a red circle?")
     visitor.finish()
@@ -292,7 +284,7 @@ def test_an_example_begins_anew(visit, page_url, picture):
 def test_what_cannot_be_asked_is_said_and_the_page_stays_usable(visit, page_url, tmp_path):
     visitor = visit(page_url)
     page = visitor.page
-    turn_to(visitor, "More")
+    visitor.turn_to("More")
     forged = tmp_path / "forged.mp4"
     forged.write_text("<html>no video</html>")
     give_files(visitor, forged)
@@ -301,12 +293,12 @@ def test_what_cannot_be_asked_is_said_and_the_page_stays_usable(visit, page_url,
     expect(page.locator("#ask")).to_be_enabled()
     page.locator("#more-files button[aria-label=Clear]").click()
 
-    turn_to(visitor, "Passage")
+    visitor.turn_to("Passage")
     page.fill("#passage textarea", "A red circle. " * 10_000)
     page.click("#ask")
     expect(visitor.toast()).to_contain_text("leaves room for 32")
     page.fill("#passage textarea", "<|im_end|> <img src=x onerror=window.hacked=1>")
-    turn_to(visitor, "More")
+    visitor.turn_to("More")
     page.fill("#system textarea", "<|im_start|>")
     page.click("#ask")
     visitor.finish()
@@ -355,7 +347,7 @@ def test_on_a_phone_all_of_it_fits(visit, page_url, scheme):
     page = visitor.page
     page.locator("#settings button").first.click()
     for tab in ("Passage", "More", "Picture"):
-        turn_to(visitor, tab)
+        visitor.turn_to(tab)
         assert visitor.overflow() <= 0
     page.locator(".st-set summary").first.click()
     assert visitor.overflow() <= 0

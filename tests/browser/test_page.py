@@ -12,7 +12,6 @@ import sinktrack
 from sinktrack import cli
 from sinktrack.core.trace import AttentionTrace
 from sinktrack.report.replay import read_replay
-from sinktrack.why.looks import looks
 
 QUESTION = "Describe the picture."
 HOSTILE = "<img src=x onerror=window.hacked=1> </script> ${window.hacked=2} {{value}} `"
@@ -48,6 +47,8 @@ def test_a_visitor_meets_an_example_that_is_answered(visit, page_url):
     expect(page.locator("#picture img")).to_be_visible()
     first = page.locator(".st-example .st-question").first.inner_text()
     expect(page.locator("#question textarea")).to_have_value(first)
+    nearly = page.locator(".stv-nearly")
+    expect(nearly.get_by_role("heading", name="What nearly stood at token 60")).to_be_visible()
     stored = [visitor.answer(lane).inner_text() for lane in LANES]
     assert all(stored)
     page.click("#ask")
@@ -181,7 +182,7 @@ def test_the_overlay_follows_layers_and_opacity(visit, page_url, picture):
     visitor.ask(picture, QUESTION)
     visitor.finish()
     views = [visitor.drawn(OVERLAY)]
-    page.get_by_role("combobox", name="Layer").select_option("11")
+    page.get_by_role("combobox", name="Layer").select_option("5")
     views.append(visitor.drawn(OVERLAY))
     page.get_by_label("Opacity").fill("0.3")
     views.append(visitor.drawn(OVERLAY))
@@ -393,75 +394,15 @@ def test_on_a_phone_nothing_scrolls_sideways(visit, page_url, picture, scheme):
     assert page.locator("#stage").bounding_box()["y"] < 844 / 2
 
 
-def test_why_a_token_stands_there_is_asked_of_the_server(visit, page_url, picture):
-    """What is read on the page is what the library says, and a probe tells what a patch is for."""
-    visitor = visit(page_url)
-    page = visitor.page
-    visitor.ask(picture, QUESTION)
-    visitor.finish()
-    visitor.answer("baseline").locator("[data-token]").nth(4).click()
-    page.get_by_role("button", name="Look inside").click()
-    table = page.locator(".stv-why [class*=stv-lens]").first
-    expect(table).to_be_visible()
-    model, processor = sinktrack.load(CHECKPOINT, device="cpu")
-    compared = sinktrack.compare(model, processor, image=picture, question=QUESTION)
-    said = sinktrack.explain(model, processor, compared, 4)["baseline"]
-    rows = table.locator("tbody tr").evaluate_all(
-        "rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
-    )
-    for layer, (number, words, rank) in zip(reversed(range(len(said.lens))), rows, strict=True):
-        assert number == str(layer)
-        assert words.startswith(said.lens[layer][0].text.strip() or "␣")
-        own = int(said.ranks[layer])
-        assert rank == ("first" if own == 1 else f"place {own:,}")
-    # a word of the prompt: how strongly it was looked at, and which words looked there
-    page.get_by_role("combobox", name="Layer").select_option("7")
-    page.get_by_role("combobox", name="Head").select_option("2")
-    word = page.locator(".stv-why .stv-side").first.get_by_role("option", name="picture").first
-    place = int(word.get_attribute("data-place"))
-    shown = float(word.get_attribute("title").split("·")[1])
-    assert shown == pytest.approx(float(said.attention[7, 2, place]), abs=2e-4)
-    word.click()
-    looked = looks(model, processor, compared, 4, layer=7, head=2)["baseline"][:, place]
-    own = page.locator(".stv-why .stv-own").first.locator(".stv-own-word")
-    expect(own).to_have_count(5)
-    values = [
-        float(each.split("·")[1]) for each in own.evaluate_all("all => all.map((e) => e.title)")
-    ]
-    assert values == pytest.approx(looked.tolist(), abs=2e-4)
-    page.get_by_role("button", name="Cover this").click()
-    result = page.locator(".stv-result")
-    expect(result).to_contain_text("the plain model gives")
-    page.get_by_role("button", name="Silence head 7.2").click()
-    expect(result).to_contain_text("with this head silenced")
-    page.get_by_text("The word’s own logit (TAM)").click()
-    expect(page.locator(".stv-one .stv-chosen").first).to_contain_text("Highest")
-    [map_] = sinktrack.activation_maps(model, processor, compared, 4)["baseline"]
-    highest = float(
-        re.search(r"[\d.]+\d", page.locator(".stv-one .stv-chosen").first.inner_text())[0]
-    )
-    assert highest == pytest.approx(float(map_.max()), abs=0.005)
-
-
-def test_the_others_go_on_from_the_words_of_one_method(visit, page_url):
-    """At the parting, by one button; what was told is marked, in the report as well."""
-    visitor = visit(page_url)
-    page = visitor.page
-    # with another window each answer forgets in its own way
-    page.locator(".st-example").first.click()
-    expect(visitor.status()).to_contain_text("Stored with this page")
-    expect(page.locator(".stv-force")).to_have_count(0)  # nobody has asked yet
-    page.locator("#ask").click()
-    expect(visitor.status()).to_contain_text("Done after")
-    visitor.finish()
-    buttons = page.locator(".stv-force:visible")
-    expect(buttons).not_to_have_count(0)  # the chosen token is where they part
-    at = int(page.locator("[data-lane=sinktrack] .stv-on").get_attribute("data-token"))
-    word = visitor.answer("sinktrack").locator("[data-token]").nth(at).inner_text()
-    buttons.last.click()
-    expect(page.locator("[data-lane=baseline] .stv-told")).to_have_count(at + 1)
-    assert visitor.answer("baseline").locator("[data-token]").nth(at).inner_text() == word
-    expect(visitor.status()).to_contain_text("Done after")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_chosen_token_stays_in_sight_on_the_page(visit, page_url, width):
+    """Gradio's containers around the viewer take nothing of that away."""
+    page = visit(page_url, width=width).page
+    bar = page.locator(".stv-now")
+    page.get_by_role("heading", name="What nearly stood at token 60").scroll_into_view_if_needed()
+    page.evaluate("scrollBy(0, 500)")
+    expect(bar).to_be_in_viewport(ratio=0.9)
+    expect(bar).to_contain_text("here the answers part")
 
 
 @pytest.mark.parametrize("width", [320, 1280])

@@ -104,6 +104,27 @@ def space_url(tmp_path: Path, provider: str) -> Iterator[str]:
     assert str(ROOT / "app") not in server.stop()
 
 
+def forge(ann: Annotator, url: str) -> None:
+    """Send what a foreign page could, with the cookie that a browser would add for it."""
+    ask = ann.page.request
+    config = ask.get(f"{url}/config").json()
+    (judge,) = [one["id"] for one in config["components"] if one["props"].get("elem_id") == "judge"]
+    call = {"component_id": judge, "fn_name": "answer", "session_hash": "x"}
+    for what in ("sign in", "next", "vote"):
+        body = json.dumps(call | {"data": {"what": what}})
+        for kind in ("text/plain", "application/json"):
+            headers = {"Origin": "https://evil.example", "Content-Type": kind}
+            answer = ask.post(f"{url}/gradio_api/component_server", data=body, headers=headers)
+            assert answer.status == 403 and "token" not in answer.text()
+    own = {"Origin": url, "Content-Type": "application/json"}
+    body = json.dumps(call | {"data": {"what": "sign in"}})  # with this cookie it would have worked
+    answer = ask.post(f"{url}/gradio_api/component_server", data=body, headers=own).json()
+    assert answer["name"] == "ann" and answer["token"]
+    body = json.dumps(call | {"data": {"what": "vote", "place": answer["pair"]["place"]}})
+    refused = ask.post(f"{url}/gradio_api/component_server", data=body, headers=own).json()
+    assert refused["signed_out"]  # the cookie alone is not enough
+
+
 def test_who_signs_in_with_hugging_face_needs_no_code(
     visit: Callable[..., Any], space_url: str
 ) -> None:
@@ -114,6 +135,7 @@ def test_who_signs_in_with_hugging_face_needs_no_code(
     expect(ann.count()).to_have_text("0 judged · 3 to go")
     expect(ann.page.locator("#sign-in")).to_have_text("Logout (ann)")
     ann.page.keyboard.press("3")
+    forge(ann, space_url)
     ann.page.reload()
     expect(ann.count()).to_have_text("0 judged · 3 to go")
     ann.page.click("#sign-in")

@@ -7,6 +7,8 @@ const { load } = require("./load.js");
 
 load("colour", "dom", "words");
 const { PairForm } = load("pair_form");
+const { Drafts } = load("drafts");
+load("sign_in");
 const { Judge } = load("judge");
 
 /** A judge that has no page; `said` gathers what an annotator would read. */
@@ -21,15 +23,35 @@ function judge(fields = {}) {
   }, { said, ...fields });
 }
 
-/** The page's keyboard, with a row of radio buttons for the four choices. */
-function atKeyboard() {
-  const inputs = ["left", "right", "tie", "both bad"].map((value) => ({ value, checked: false }));
+/** As much of a group of radio buttons as the form asks of it. */
+function group(...values) {
+  const inputs = values.map((value) => ({ value, checked: false, focus() {} }));
+  return {
+    inputs,
+    querySelectorAll: () => inputs,
+    querySelector: (which) => inputs.find((each) => each.checked || !which.includes("checked")) ?? null,
+  };
+}
+
+/** The page's keyboard, with a row of radio buttons for the four choices and two for severities. */
+function atKeyboard(ask = ["hallucination", "comment"]) {
   const done = [];
+  const choice = group("left", "right", "tie", "both bad");
+  const side = (name) => ({
+    severity: group("none", "minor", "severe"),
+    words: { box: { focus: () => done.push(`words ${name}`) }, spans: () => [] },
+  });
+  const sides = { left: side("left"), right: side("right") };
+  const comment = { value: "", focus: () => done.push("comment") };
+  const { inputs } = choice;
   const view = judge({
     pair: {},
     undoable: true,
-    form: Object.assign(Object.create(PairForm.prototype), { choice: { querySelectorAll: () => inputs } }),
+    form: Object.assign(Object.create(PairForm.prototype), {
+      pair: {}, ask, choice, sides, comment, change: () => done.push("changed"),
+    }),
     shown: { contains: () => false },
+    notes: { contains: () => false },
     vote: () => done.push("vote"),
     undo: () => done.push("undo"),
   });
@@ -38,7 +60,9 @@ function atKeyboard() {
     view.key({ key, target: {}, preventDefault: () => (kept = true), ...event });
     return kept;
   };
-  return { view, press, done, chosen: () => inputs.filter((each) => each.checked).map((each) => each.value) };
+  const checked = (all) => all.filter((each) => each.checked).map((each) => each.value);
+  const severities = () => ["left", "right"].map((each) => checked(sides[each].severity.inputs)[0] ?? null);
+  return { view, press, done, severities, chosen: () => checked(inputs) };
 }
 
 test("the keys 1 to 4 choose, Enter votes, U takes back", () => {
@@ -48,12 +72,40 @@ test("the keys 1 to 4 choose, Enter votes, U takes back", () => {
     assert.deepEqual(chosen(), [value]);
   }
   assert.ok(press("Enter") && press("u") && press("U"));
-  assert.deepEqual(done, ["vote", "undo", "undo"]);
+  assert.deepEqual(done.filter((each) => each !== "changed"), ["vote", "undo", "undo"]);
+  assert.equal(done.length, 7);
+});
+
+test("A S D and J K L say how badly the left and the right answer hallucinate", () => {
+  const { view, press, severities } = atKeyboard();
+  assert.match(view.form.missing().sentence, /^Choose first: 1 left/);
+  press("3");
+  assert.match(view.form.missing().sentence, /left answer hallucinate\? A no/);
+  for (const [at, value] of ["none", "minor", "severe"].entries()) {
+    assert.ok(press("ASD"[at]) && press("jkl"[at]));
+    assert.deepEqual(severities(), [value, value]);
+  }
+  assert.equal(view.form.missing(), null);
+  const plain = atKeyboard([]);
+  assert.ok(!plain.press("a") && !plain.press("l"));
+  plain.press("1");
+  assert.equal(plain.view.form.missing(), null);
+});
+
+test("F, H and C go where words are marked and a comment is written; Escape and Ctrl+Enter leave it", () => {
+  const { view, press, done } = atKeyboard();
+  assert.ok(press("f") && press("h") && press("c"));
+  assert.deepEqual(done.filter((each) => each !== "changed"), ["words left", "words right", "comment"]);
+  const writing = { target: { matches: (selector) => selector.includes("textarea") } };
+  view.form.focus = () => done.push("back");
+  assert.ok(!press("Enter", writing) && press("Escape", writing));
+  assert.ok(press("Enter", { ...writing, ctrlKey: true }));
+  assert.deepEqual(done.slice(-2), ["back", "vote"]);
 });
 
 test("other keys, and shortcuts of the browser, are left alone", () => {
   const { view, press, done, chosen } = atKeyboard();
-  for (const key of ["0", "5", "a", " "]) assert.ok(!press(key));
+  for (const key of ["0", "5", "b", " ", "ArrowDown"]) assert.ok(!press(key));
   for (const held of ["ctrlKey", "metaKey", "altKey", "repeat"]) assert.ok(!press("1", { [held]: true }));
   view.undoable = false;
   assert.ok(!press("u"));
@@ -90,40 +142,68 @@ test("while one request is under way no other is sent", async () => {
 });
 
 test("a server that cannot be reached or refuses is said, and one can try again", async () => {
-  const answers = [() => Promise.reject(new Error("offline")), async () => ({ error: "Not so." }), async () => ({})];
+  const answers = [() => Promise.reject(new Error("offline")), async () => {}, async () => ({ error: "Not so." }), async () => ({})];
   const view = judge({ ask: () => answers.shift()() });
   assert.equal(await view.send({}), null);
+  assert.match(view.said.at(-1), /cannot be reached/);
+  view.said.length = 0;
+  assert.equal(await view.send({}), null); // what Gradio's own client gives then
   assert.match(view.said.at(-1), /cannot be reached/);
   assert.equal(await view.send({}), null);
   assert.equal(view.said.at(-1), "Not so.");
   assert.deepEqual(await view.send({}), {});
 });
 
-test("who was signed out signs in again", async () => {
-  let out = 0;
+test("who was signed out signs in above the pair, and goes on with what was sent", async () => {
+  const shown = [];
   const view = judge({
+    pair: {},
     ask: async () => ({ error: "Sign in again.", signed_out: true }),
-    signOut: () => (out += 1),
+    signIn: (sentence, resume) => shown.push([sentence, resume]),
   });
-  assert.equal(await view.send({}), null);
-  assert.deepEqual([out, view.said.at(-1)], [1, "Sign in again."]);
+  assert.equal(await view.send({ what: "vote" }), null);
+  assert.deepEqual(shown, [["Sign in again.", { what: "vote" }]]);
+  assert.equal(view.said.at(-1), "Sign in again.");
 });
 
 test("a vote needs a choice first", async () => {
-  const view = judge({ pair: {}, form: { better: null }, ask: () => assert.fail("sent") });
+  let focused = 0;
+  const missing = () => ({ sentence: "Choose first", focus: () => (focused += 1) });
+  const view = judge({ pair: {}, form: { missing }, ask: () => assert.fail("sent") });
   await view.vote();
   assert.match(view.said.at(-1), /Choose first/);
+  assert.equal(focused, 1);
 });
 
-test("who one is outlives the page, where the browser keeps it", () => {
+/** A browser's storage. */
+function storage() {
   const kept = new Map();
-  const define = (storage) =>
-    Object.defineProperty(globalThis, "localStorage", { value: storage, configurable: true });
-  define({
+  const define = (value) => Object.defineProperty(globalThis, "localStorage", { value, configurable: true });
+  define(new Proxy({
     getItem: (key) => kept.get(key) ?? null,
     setItem: (key, value) => kept.set(key, value),
     removeItem: (key) => kept.delete(key),
-  });
+  }, { ownKeys: () => [...kept.keys()], getOwnPropertyDescriptor: () => ({ enumerable: true, configurable: true }) }));
+  return { kept, define };
+}
+
+test("a draft is kept by person and pair, and is not taken for another", () => {
+  const { kept } = storage();
+  const pair = { question: "Q", left: "one", right: "two", passage: "", pictures: [] };
+  const drafts = new Drafts("study", "Ann");
+  drafts.write(pair, { better: "left", comment: "so" });
+  assert.equal(new Drafts("study", "ann").read(pair).comment, "so");
+  assert.equal(new Drafts("study", "Bob").read(pair), null);
+  assert.equal(new Drafts("other", "Ann").read(pair), null);
+  assert.equal(drafts.read({ ...pair, left: "two", right: "one" }), null);
+  drafts.drop(pair);
+  assert.equal(kept.size, 0);
+  for (let n = 0; n < 60; n++) drafts.write({ ...pair, question: `Q${n}` }, {});
+  assert.equal(kept.size, 40);
+});
+
+test("who one is outlives the page, where the browser keeps it", () => {
+  const { kept, define } = storage();
   const view = judge();
   assert.equal(view.kept(), null);
   view.keep({ name: "Ada", token: "t" });

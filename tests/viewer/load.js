@@ -8,7 +8,9 @@ const path = require("node:path");
 const vm = require("node:vm");
 
 const ROOT = path.resolve(__dirname, "../..");
-const FOLDERS = ["sinktrack/report/viewer", "app/study/static", "app/compare/static"];
+const FOLDERS = [
+  "sinktrack/report/viewer", "app/shared/static", "app/study/static", "app/compare/static", "app/results/static",
+];
 const loaded = new Map(); // a script's name -> what it defines
 
 function run(name) {

@@ -5,7 +5,7 @@ const test = require("node:test");
 const { FakeElement } = require("./elements.js");
 const { load } = require("./load.js");
 
-load("colour", "dom");
+load("colour", "dom", "copy");
 const { addressOf, share, copy, gallery } = load("share");
 
 FakeElement.prototype.prepend = function prepend(...children) {

@@ -8,7 +8,7 @@ const { load } = require("./load.js");
 const { LaneData } = load("colour", "dom", "data");
 load("contour", "figure", "save", "overlay");
 const { Explanations, Looked, attention, given, placesOf, unpacked } = load("explanations");
-const { said: lookedMost, shared } = load("looked");
+const { said: lookedMost, shared, strongest } = load("looked");
 const { Why, change } = load("why");
 
 const lane = new LaneData({
@@ -61,9 +61,13 @@ test("the pictures of a prompt are counted in the order in which they stand", ()
   assert.deepEqual([0, 1, 2, 3].map((visual) => placesOf({ parts }, visual)), [[1, 2], [4], [5], []]);
 });
 
-test("what heads gave to all sinks is the sum over them, of which some may be out of view", () => {
+test("what heads gave to some places is the sum over them, of which some may be out of view", () => {
   const looked = new Looked({ prompt: { sinks: [0, 2] }, attention: { shape: [1, 2, 3], bytes: bytes([0.5, 0.1, 0.3, NaN, 0.6, 0.2]) } });
-  assert.deepEqual(short(looked.onSinks()), [0.8, 0.2]);
+  assert.deepEqual(short(looked.on([0, 2])), [0.8, 0.2]);
+});
+
+test("a picture shaded by attention says where most of it is", () => {
+  assert.equal(strongest(Float32Array.of(0.1, 0, 0.02, 0.75, 0, 0), 3), "Most attention, 0.75, is on row 2, column 1.");
 });
 
 test("sinks do not set the scale, because all else would be pale", () => {
@@ -73,8 +77,32 @@ test("sinks do not set the scale, because all else would be pale", () => {
 
 test("without a server that can be asked there is no such section", () => {
   const parent = new FakeElement("div");
-  new Why(parent, [lane], {}, null, () => {}).choose(0);
+  new Why(parent, [lane], {}, null, {}).choose(0);
   assert.equal(parent.children.length, 0);
+});
+
+test("where a server answers only once asked, the section says so", () => {
+  const parent = new FakeElement("div");
+  new Why(parent, [lane], { hint: "Press Ask first." }, null, {}).choose(0);
+  assert.match(parent.textContent, /Look inside.*Press Ask first\./);
+  assert.equal(parent.all("button").length, 0);
+});
+
+test("all patches of the prompt's pictures are chosen at once, and which heads looked there is offered", async () => {
+  let told = 0;
+  const view = new Why(new FakeElement("div"), [lane], { visuals: [{}] }, new Explanations(async ({ at }) => explanation(at)), {
+    know: () => {}, select: () => (told += 1), heads: () => {},
+  });
+  view.choose(1);
+  const own = { own: { prompt: { ...prompt, parts: ["sink", "image 1", "video", "rest"] } } };
+  Object.assign(view, { views: [own], shown: {}, paint: () => view.offer() });
+  view.offer();
+  assert.deepEqual([view.heads.disabled, view.whole.hidden], [true, false]);
+  view.whole.listeners.click();
+  assert.deepEqual([...view.selected], [1, 2]);
+  assert.deepEqual([view.heads.disabled, view.whole.hidden, view.cover.textContent], [false, true, "Cover these 2"]);
+  view.clear.listeners.click();
+  assert.deepEqual([view.selected.size, told], [0, 2]);
 });
 
 test("questions go out one at a time, and what was said is not asked again", async () => {
@@ -114,7 +142,7 @@ test("a server that breaks off is a sentence", async () => {
 
 test("what the server refuses is said, and the button can be pressed again", async () => {
   const explanations = new Explanations(async () => ({ error: "The server no longer has this answer: ask again." }));
-  const view = new Why(new FakeElement("div"), [lane], { visuals: [] }, explanations, () => assert.fail());
+  const view = new Why(new FakeElement("div"), [lane], { visuals: [] }, explanations, { know: () => assert.fail() });
   view.choose(1);
   await view.look();
   assert.match(view.says.textContent, /no longer has this answer/);
@@ -123,6 +151,6 @@ test("what the server refuses is said, and the button can be pressed again", asy
 
 test("what became of a word is said with both probabilities", () => {
   const said = change({ plain: 0.82, without: 0.0004, instead: [{ text: " dog", probability: 0.6 }] }, lane, 1, 3);
-  assert.equal(said, "After Plain’s words the plain model gives “b” 82 %; with these 3 tokens covered < 0.1 %. Likeliest then: dog 60 %.");
+  assert.equal(said, "After Plain’s words the plain model gives “b” 82 %; with these 3 tokens covered < 0.1 %. Likeliest then: “dog” 60 %.");
   assert.match(change({ plain: 1, without: 1, instead: [] }, lane, 1, 0), /with this head silenced 100 %/);
 });

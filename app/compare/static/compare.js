@@ -20,6 +20,10 @@ const SinkTrackPage = (() => {
 
     function show() {
       const state = JSON.parse(props.value);
+      if (state.began) {
+        host.style.setProperty("--st-held", `${host.offsetHeight}px`);
+        host.style.setProperty("--st-verdict-held", `${verdict.offsetHeight}px`);
+      }
       text.textContent = state.status;
       // A screen reader hears that writing goes on, not every number.
       const phase = state.status.replace(/\d+/g, "").trim();
@@ -39,11 +43,12 @@ const SinkTrackPage = (() => {
       if (state.began) reveal(host);
     }
 
-    function mount({ payload: packed, key, forces, truth, right }) {
+    function mount({ payload: packed, key, forces, truth, right, hint }) {
       const payload = withReaders(JSON.parse(packed));
       SinkTrackVerdict.show(verdict, payload.lanes, truth, right);
       if (key) payload.why = (asked) => why({ ...asked, key });
       if (forces) payload.force = force;
+      if (hint) payload.hint = hint;
       SinkTrackViewer.mount(cards, payload);
     }
     watch("value", show);

@@ -27,21 +27,10 @@ const SinkTrackShare = (() => {
   async function copy(host = document.querySelector(".st-share")) {
     const { name } = host?.dataset ?? {};
     if (!name) return;
-    const address = addressOf(name);
     host.querySelector(".st-copied")?.remove();
     const line = make("p", "st-copied");
-    line.setAttribute("role", "status");
     host.prepend(line);
-    try {
-      await navigator.clipboard.writeText(address);
-      line.textContent = "The link is copied.";
-    } catch { // no clipboard without https, or not allowed
-      const field = make("input", "st-address");
-      Object.assign(field, { value: address, readOnly: true, ariaLabel: "Link to this comparison" });
-      line.append("Copy this link: ", field);
-      field.focus();
-      field.select();
-    }
+    await SinkTrackCopy.copy(line, addressOf(name), "Link to this comparison");
   }
 
   /** One button an entry of the gallery; `choose` receives {entry}. */

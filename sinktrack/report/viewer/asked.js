@@ -64,6 +64,11 @@ const SinkTrackAsked = (() => {
     return box;
   }
 
+  /** The pictures and videos that were asked about, where no attention is laid over them; none for none. */
+  function pictures({ visuals = [] }) {
+    return visuals.map(strip);
+  }
+
   /** One line on the sinks of the prompt; none where they are not known. */
   function sinks(found = []) {
     if (!found.length) return [];
@@ -77,5 +82,5 @@ const SinkTrackAsked = (() => {
     return [line];
   }
 
-  return { before, sinks };
+  return { before, pictures, sinks };
 })();

@@ -81,11 +81,11 @@ const SinkTrackExplanations = (() => {
       return attention(this.values, this.shape, layer, head);
     }
 
-    /** How much each head gave to all sinks of the prompt together, (layers, heads). */
-    onSinks() {
+    /** How much each head gave to some places of the prompt together, (layers, heads). */
+    on(places) {
       const [layers, heads, keys] = this.shape;
       return Float32Array.from({ length: layers * heads }, (_, at) =>
-        this.prompt.sinks.reduce((sum, place) => sum + (this.values[at * keys + place] || 0), 0));
+        places.reduce((sum, place) => sum + (this.values[at * keys + place] || 0), 0));
     }
 
     /** `row` over the patches of a picture or video. */
@@ -100,6 +100,11 @@ const SinkTrackExplanations = (() => {
   function placesOf(prompt, visual) {
     const names = [...new Set(prompt.parts.filter((part) => /^(image|video)\b/.test(part)))];
     return prompt.parts.flatMap((part, at) => (part === names[visual] ? [at] : []));
+  }
+
+  /** Where in a prompt the tokens of all its pictures and videos stand. */
+  function picturePlaces(prompt) {
+    return prompt.parts.flatMap((part, at) => (/^(image|video)\b/.test(part) ? [at] : []));
   }
 
   /** Two bytes a number, little-endian: 65534 stands for 1, and 65535 for no number. */
@@ -140,5 +145,5 @@ const SinkTrackExplanations = (() => {
     });
   }
 
-  return { Explanations, Looked, placesOf, unpacked, attention, given };
+  return { Explanations, Looked, placesOf, picturePlaces, unpacked, attention, given };
 })();

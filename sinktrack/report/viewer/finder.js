@@ -1,6 +1,6 @@
-/* Which heads gather on sinks: layers x heads of every lane by a measure, and the first of them by name. A cell that
- * is chosen is read everywhere in the place of the mean. What was recorded tells of BOS; of all sinks of the prompt
- * the server tells, token by token.
+/* Which heads gather on sinks, or on what is chosen: layers x heads of every lane by a measure, and the first of them by
+ * name. A cell that is chosen is read everywhere in the place of the mean. What was recorded tells of BOS; of all other
+ * places of the prompt the server tells, token by token.
  */
 const SinkTrackFinder = (() => {
   "use strict";
@@ -8,7 +8,9 @@ const SinkTrackFinder = (() => {
   const { make, number, section, choice, figure, button, ofLane } = SinkTrackDom;
   const { Heatmap } = SinkTrackHeatmap;
   const { largest } = SinkTrackData;
-  const MEASURES = { sink: "attention to BOS", delivered: "what BOS delivered", sinks: "attention to all sinks of the prompt" };
+  const MEASURES = { sink: "attention to BOS", delivered: "what BOS delivered", sinks: "attention to all sinks of the prompt",
+    selected: "attention to the chosen words and patches" };
+  const TOLD = ["sinks", "selected"]; // by the server alone
   const NAMED = 5;
 
   class Finder {
@@ -17,15 +19,17 @@ const SinkTrackFinder = (() => {
      * @param {LaneData[]} lanes
      * @param {Explanations | null} explanations asks the server; null where there is none
      * @param {(pinned: {layer: number | null, head: number | null}) => void} onPin
+     * @param {() => Set<number>} selected the places of the prompt that are chosen
      */
-    constructor(parent, lanes, explanations, onPin) {
-      Object.assign(this, { lanes, explanations, onPin, measure: "sink", over: "token", difference: false, pinned: { layer: null, head: null } });
+    constructor(parent, lanes, explanations, onPin, selected = () => new Set()) {
+      Object.assign(this, { lanes, explanations, onPin, selected, measure: "sink", over: "token", difference: false, pinned: { layer: null, head: null } });
       const { box, bar } = section(parent, "Which heads look at sinks", "");
       const controls = make("div", "stv-controls");
       const offered = [["sink", "On BOS"]];
       if (lanes.every((lane) => lane.delivered_heads)) offered.push(["delivered", "Delivered by BOS"]);
-      if (explanations) offered.push(["sinks", "On all sinks"]);
-      controls.append(choice("Measure", offered, (value) => this.set({ measure: value })));
+      if (explanations) offered.push(["sinks", "On all sinks"], ["selected", "On what is chosen"]);
+      this.measures = choice("Measure", offered, (value) => this.set({ measure: value }));
+      controls.append(this.measures);
       this.spans = choice("Of", [["token", "This token"], ["answer", "The whole answer"]], (value) => this.set({ over: value }));
       controls.append(this.spans);
       if (lanes.length > 1) {
@@ -70,6 +74,13 @@ const SinkTrackFinder = (() => {
       this.draw(this.look);
     }
 
+    /** Show which heads look at what is chosen. */
+    ofChosen() {
+      const input = this.measures.querySelector("input[value=selected]");
+      if (input) input.checked = true;
+      this.set({ measure: "selected" });
+    }
+
     pin(pinned) {
       this.pinned = pinned;
     }
@@ -107,14 +118,16 @@ const SinkTrackFinder = (() => {
     }
 
     measured(lane, index) {
-      if (this.measure !== "sinks") return lane.headsOf(this.measure, index);
-      return index === undefined ? null : this.explanations.whole(index, lane.name)?.onSinks() ?? null;
+      if (!TOLD.includes(this.measure)) return lane.headsOf(this.measure, index);
+      const whole = index === undefined ? null : this.explanations.whole(index, lane.name);
+      const places = this.measure === "sinks" ? whole?.prompt.sinks : [...this.selected()];
+      return whole && places.length ? whole.on(places) : null;
     }
 
     choose(index) {
       this.chosen = index;
       const cells = this.sides.map(({ lane }) => this.cells(lane));
-      const high = Math.max(1e-3, ...(this.over === "token" && !this.difference
+      const high = Math.max(1e-3, ...(this.over === "token" && !this.difference && this.measure !== "selected"
         ? [this.highest()] : cells.map((each) => (each ? largest(each.map(Math.abs)) : 0))));
       const scale = this.difference
         ? { low: -high, high, map: this.look.around } : { low: 0, high, map: this.look.map };
@@ -148,8 +161,10 @@ const SinkTrackFinder = (() => {
     missing(lane) {
       const here = lane.count && (this.over === "answer" || this.chosen < lane.count);
       if (!here) return lane.gone();
-      if (this.measure === "sinks") {
-        return this.over === "answer" ? "All sinks are told of one token alone: choose this token." : "Look inside this token first.";
+      if (TOLD.includes(this.measure)) {
+        if (this.over === "answer") return "This is told of one token alone: choose this token.";
+        return this.explanations.whole(this.chosen, lane.name)
+          ? "Choose words or patches under “Look inside” first." : "Look inside this token first.";
       }
       return this.lanes[0].count > this.chosen || !this.difference
         ? "Too large to send head by head for every token: choose the whole answer." : this.lanes[0].gone();

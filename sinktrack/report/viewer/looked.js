@@ -7,6 +7,7 @@ const SinkTrackLooked = (() => {
 
   const { make, visible, brief } = SinkTrackDom;
   const { heat, pictured, scaleOf } = SinkTrackOverlay;
+  const { largest } = SinkTrackData;
   const { placesOf, given } = SinkTrackExplanations;
   const MOST_WORDS = 4000; // of a prompt, that can be shown and chosen
   const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
@@ -129,6 +130,7 @@ const SinkTrackLooked = (() => {
       for (const picture of this.pictures) {
         const values = Float32Array.from(picture.places.slice(0, picture.columns * picture.rows), (at) => row[at] || 0);
         heat(picture.canvas, values, picture.columns, high, 0.8);
+        picture.canvas.setAttribute("aria-label", strongest(values, picture.columns));
         this.mark(picture, selection);
       }
       for (const [place, word] of this.spans) word.ariaSelected = String(selection.has(place));
@@ -178,6 +180,13 @@ const SinkTrackLooked = (() => {
     }
   }
 
+  /** The patch with most attention, in a sentence. */
+  function strongest(values, columns) {
+    const high = largest(values);
+    const at = values.indexOf(high);
+    return `Most attention, ${brief(high)}, is on row ${Math.floor(at / columns) + 1}, column ${(at % columns) + 1}.`;
+  }
+
   function shade(word, value, high, title) {
     const gone = value === undefined || Number.isNaN(value);
     word.style.setProperty("--stv-share", String(gone ? 0 : Math.min(1, value / high)));
@@ -203,5 +212,5 @@ const SinkTrackLooked = (() => {
     }).filter((each) => each.length));
   }
 
-  return { Looked, said, shared };
+  return { Looked, said, shared, strongest };
 })();

@@ -58,6 +58,14 @@ const SinkTrackTabs = (() => {
       this.onShow(this.made(tab));
     }
 
+    /** Show a panel by its name, and go to it. */
+    turnTo(name) {
+      const tab = this.all.find(({ panel }) => panel.classList.contains(name));
+      this.show(tab);
+      tab.button.focus({ preventScroll: true });
+      this.row.scrollIntoView({ block: "start" });
+    }
+
     made(tab) {
       tab.view ??= tab.build(tab.panel);
       return tab.view;

@@ -31,13 +31,14 @@ const SinkTrackViewer = (() => {
     return { dark, map: maps[theme], around: around[theme], ink: color, paper: backgroundColor };
   }
 
-  function shell(element) {
+  /** An empty view, with what stands before the answers. */
+  function shell(element, before = []) {
     mounted.get(element)?.();
     mounted.delete(element);
     const root = make("section", "stv");
     root.setAttribute("aria-label", "Answers side by side");
     const lanes = make("div", "stv-lanes stv-cards");
-    root.append(make("h2", "stv-unseen", "Answers"), lanes);
+    root.append(make("h2", "stv-unseen", "Answers"), ...before, lanes);
     return { root, lanes };
   }
 
@@ -81,7 +82,11 @@ const SinkTrackViewer = (() => {
       this.explanations = payload.why ? new SinkTrackExplanations.Explanations(payload.why) : null;
       this.nearly = new SinkTrackNearly.Nearly(panel, lanes, partsAt, payload.force);
       this.token = new SinkTrackToken.TokenView(panel, lanes, this.visuals, this.explanations);
-      this.why = new SinkTrackWhy.Why(panel, lanes, payload, this.explanations, (said) => this.know(said));
+      this.why = new SinkTrackWhy.Why(panel, lanes, payload, this.explanations, {
+        know: (said) => this.know(said),
+        select: () => this.heads()?.choose(this.chosen),
+        heads: () => this.showHeads(),
+      });
       this.about = [this.strip, this.nearly, this.token, this.why];
     }
 
@@ -94,7 +99,7 @@ const SinkTrackViewer = (() => {
         build: (box) => new SinkTrackAttention.Attention(box, lanes, segments, partsAt, on),
       }, {
         title: "Heads", name: "stv-finder",
-        build: (box) => new SinkTrackFinder.Finder(box, lanes, this.explanations, (pinned) => this.pin(pinned)),
+        build: (box) => new SinkTrackFinder.Finder(box, lanes, this.explanations, (pinned) => this.pin(pinned), () => this.why.selected),
       }];
       if (lanes.some((lane) => SinkTrackDrift.drifts(lane, segments))) panels.push({
         title: "Along the answer", name: "stv-drift",
@@ -110,6 +115,18 @@ const SinkTrackViewer = (() => {
       });
       root.append(make("h2", "stv-unseen", "The whole answers"));
       this.tabs = new SinkTrackTabs.Tabs(root, "The whole answers", panels, (view) => this.bring(view));
+    }
+
+    /** The view of heads, where it is in sight. */
+    heads() {
+      const { view } = this.tabs;
+      return view instanceof SinkTrackFinder.Finder ? view : null;
+    }
+
+    /** Go to the heads that look at what is chosen. */
+    showHeads() {
+      this.tabs.turnTo("stv-finder");
+      this.heads().ofChosen();
     }
 
     /** Show a view of a tab as things are now. */
@@ -140,7 +157,7 @@ const SinkTrackViewer = (() => {
     know(said) {
       this.nearly.know(said);
       this.token.know(said);
-      if (this.tabs.view instanceof SinkTrackFinder.Finder) this.tabs.view.choose(this.chosen);
+      this.heads()?.choose(this.chosen);
     }
 
     colourBy(name) {
@@ -178,11 +195,25 @@ const SinkTrackViewer = (() => {
     }
   }
 
+  /** Show answers of which nothing but the text is known, because they were made elsewhere. */
+  function texts(element, payload) {
+    const { root, lanes } = shell(element, [...SinkTrackAsked.before(payload), ...SinkTrackAsked.pictures(payload)]);
+    payload.lanes.forEach((lane, at) => {
+      const { card: box, answer } = card({ ...lane, number: payload.lanes.length > 1 ? at + 1 : undefined });
+      answer.textContent = lane.text || "Nothing was written.";
+      lanes.append(box);
+    });
+    root.append(make("p", "stv-note", "The words are all that is known of these answers: no attention was recorded."));
+    element.replaceChildren(root);
+    return { choose() {} };
+  }
+
   /**
    * Show a finished comparison.
    * @returns {{choose: (index: number) => void}}
    */
   function mount(element, payload) {
+    if (!payload.lanes.some((lane) => lane.tokens)) return texts(element, payload);
     const { root, lanes } = shell(element);
     const viewer = new Viewer(root, lanes, payload);
     element.replaceChildren(root);

@@ -5,10 +5,11 @@ const SinkTrackWhy = (() => {
   "use strict";
 
   const { make, visible, chance, section, selection, button, figure, ofLane } = SinkTrackDom;
-  const { unpacked } = SinkTrackExplanations;
+  const { picturePlaces, unpacked } = SinkTrackExplanations;
   const { Looked, shared } = SinkTrackLooked;
   const ASKING = "The model writes the same words again …";
   const FIRST = "first";
+  const MOST_PLACES = 4096; // that the server covers at once
 
   class Why {
     /**
@@ -16,12 +17,18 @@ const SinkTrackWhy = (() => {
      * @param {LaneData[]} lanes
      * @param {object} payload of the comparison
      * @param {Explanations | null} explanations asks the server; null where there is none
-     * @param {(said: object) => void} onKnow told what the server said of a token
+     * @param {object} on
+     * @param {(said: object) => void} on.know told what the server said of a token
+     * @param {() => void} on.select told that other places of the prompt are chosen
+     * @param {() => void} on.heads asked for the heads that look at them
      */
-    constructor(parent, lanes, payload, explanations, onKnow) {
-      Object.assign(this, { lanes, explanations, onKnow, visuals: payload.visuals, pinned: { layer: null, head: null } });
+    constructor(parent, lanes, payload, explanations, on) {
+      Object.assign(this, { lanes, explanations, on, visuals: payload.visuals, pinned: { layer: null, head: null } });
       this.selected = new Set(); // places of the prompt
-      if (!explanations) return;
+      if (!explanations) {
+        if (payload.hint) section(parent, "Look inside", "stv-why").box.append(make("p", "stv-note stv-why-hint", payload.hint));
+        return;
+      }
       const { box, bar } = section(parent, "Look inside", "stv-why");
       this.button = button("Look inside", () => this.look());
       bar.append(this.button);
@@ -41,9 +48,18 @@ const SinkTrackWhy = (() => {
       this.after = lane.select;
       this.cover = button("Cover this", () => this.without({ positions: [...this.selected].sort((a, b) => a - b) }));
       this.silence = button("Silence this head", () => this.without({ heads: `${this.pinned.layer}.${this.pinned.head}` }));
-      this.clear = button("Choose nothing", () => this.select(null));
+      this.heads = button("Which heads looked here", this.on.heads);
+      this.whole = button("Choose the picture", () => this.chooseAll(this.pictures()));
+      this.clear = button("Choose nothing", () => this.chooseAll([]));
       lane.box.hidden = this.lanes.length < 2;
-      return [lane.box, this.cover, this.silence, this.clear];
+      return [this.whole, this.clear, this.heads, lane.box, this.cover, this.silence];
+    }
+
+    /** The places of all that is seen; none where they are more than can be covered. */
+    pictures() {
+      const [first] = this.views ?? [];
+      const places = first ? picturePlaces(first.own.prompt) : [];
+      return places.length > MOST_PLACES ? [] : places;
     }
 
     draw(look) {
@@ -75,7 +91,7 @@ const SinkTrackWhy = (() => {
       this.says.textContent = ASKING;
       const said = await this.explanations.get({ what: "explain", at });
       this.button.disabled = false;
-      if (!said.error) this.onKnow(said);
+      if (!said.error) this.on.know(said);
       if (at !== this.chosen) return; // another one was chosen meanwhile
       if (said.error) this.says.textContent = said.error;
       else this.show(said);
@@ -112,12 +128,23 @@ const SinkTrackWhy = (() => {
       return side;
     }
 
-    /** Choose a place of the prompt or leave it out again; null leaves all out. */
+    /** Choose a place of the prompt or leave it out again. */
     select(place) {
-      if (place === null) this.selected.clear();
-      else if (!this.selected.delete(place)) this.selected.add(place);
+      if (!this.selected.delete(place)) this.selected.add(place);
+      this.selects();
+    }
+
+    /** Choose these places and no others. */
+    chooseAll(places) {
+      this.selected.clear();
+      for (const place of places) this.selected.add(place);
+      this.selects();
+    }
+
+    selects() {
       this.result.textContent = "";
       this.paint();
+      this.on.select();
     }
 
     /** Shade everything by the pinned layer and head, and ask for what is missing. */
@@ -161,6 +188,11 @@ const SinkTrackWhy = (() => {
       this.silence.disabled = layer === null || head === null;
       this.silence.textContent = this.silence.disabled ? "Silence a head" : `Silence head ${layer}.${head}`;
       this.silence.title = "Ask the plain model again with what this head gives taken away; choose a layer and a head before";
+      this.heads.disabled = !count;
+      this.heads.title = "In the tab Heads, those that gave most attention to what is chosen";
+      const seen = this.pictures();
+      this.whole.hidden = !seen.length || seen.every((place) => this.selected.has(place));
+      this.whole.textContent = this.visuals.length > 1 ? "Choose all pictures" : "Choose the picture";
       this.clear.hidden = !count;
     }
 
@@ -178,7 +210,7 @@ const SinkTrackWhy = (() => {
   /** What became of a word, in a sentence. */
   function change({ plain, without, instead }, lane, at, covered) {
     const what = covered ? `these ${covered} ${covered > 1 ? "tokens" : "token"} covered`.replace("these 1 token", "this one") : "this head silenced";
-    const now = instead.map(({ text, probability }) => `${visible(text)} ${chance(probability)}`).join(", ");
+    const now = instead.map(({ text, probability }) => `“${visible(text)}” ${chance(probability)}`).join(", ");
     return `After ${lane.title}’s words the plain model gives “${lane.nameOf(at)}” ${chance(plain)}; with ${what} ${chance(without)}. `
       + `Likeliest then: ${now}.`;
   }

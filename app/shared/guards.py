@@ -1,0 +1,173 @@
+"""What stands before Gradio's own routes: refusals that need no page. Knows nothing about pages.
+
+Each is an ASGI middleware for `app.shared.ui.launch`.
+"""
+
+import json
+import logging
+import os
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_UPLOADS = ("/upload", "/process_recording")
+_SERVER_FUNCTIONS = "/component_server"
+_LARGEST_CALL = 1_000_000  # bytes; a form with both answers marked and a comment has 10,000
+_OWN = str(Path(__file__).parents[1])
+
+log = logging.getLogger(__name__)
+
+
+class _Guard:
+    """An ASGI middleware that lets a request pass, or answers it with a refusal."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self.refusal(scope) if scope["type"] == "http" else None
+        if refusal is None:
+            await self.app(scope, receive, send)
+        else:
+            await _refused(*refusal)(scope, receive, send)
+
+    def refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """Return the status and the sentence of a refusal; None to let a request pass."""
+        raise NotImplementedError
+
+
+class NoUploads(_Guard):
+    """For pages that take no files: nobody's file reaches the disk."""
+
+    def refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """Refuse what would keep a file."""
+        if scope["method"] == "POST" and _route(scope).endswith(_UPLOADS):
+            return 403, "This page takes no files."
+        return None
+
+
+class OwnOrigin(_Guard):
+    """For pages with people who are signed in: no foreign page reads or does anything for them.
+
+    A browser names the page that a request comes from; programs other than browsers name none. With
+    Hugging Face's sign-in the cookie comes along from everywhere, and Gradio lets every page read.
+    """
+
+    def refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """Refuse what a foreign page sends, but following a link to a page of ours."""
+        headers = Headers(scope=scope)
+        changes = scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        site = headers.get("sec-fetch-site")  # which no page can set
+        foreign = site in ("cross-site", "same-site")
+        if not foreign:
+            foreign = site != "same-origin" and not _own_origin(headers)
+        if foreign and (changes or "origin" in headers):
+            return 403, "A foreign page cannot do this: open the page itself."
+        return None
+
+
+class WholeCalls:
+    """Calls of the page's server functions that no page of ours sends are refused, and logged.
+
+    Gradio would look a forged component up, fail, and write a traceback for each.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check a call; whatever else Gradio cannot make sense of is refused as well."""
+        began = False
+
+        async def sending(message: Message) -> None:
+            nonlocal began
+            began = True
+            await send(message)
+
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if scope["method"] == "POST" and _route(scope).endswith(_SERVER_FUNCTIONS):
+            body = await _body(receive)
+            if not _means_something(scope, body):
+                await _refused(400, "This means nothing: load the page again.")(
+                    scope, receive, send
+                )
+                return
+            receive = _again(body or b"", receive)
+        try:
+            await self.app(scope, receive, sending)
+        except Exception as error:
+            if began or _ours(error):
+                raise
+            log.warning("refused %s: %r", _route(scope)[:80], error)
+            await _refused(400, "This means nothing: load the page again.")(scope, receive, send)
+
+
+def _route(scope: Scope) -> str:
+    return str(scope["path"]).rstrip("/")
+
+
+def _refused(status: int, sentence: str) -> JSONResponse:
+    return JSONResponse({"error": sentence, "detail": sentence}, status)
+
+
+def _own_origin(headers: Headers) -> bool:
+    """Whether a request comes from this very server's page, or from no page."""
+    origin = headers.get("origin")
+    own = {headers.get("host", "").lower(), os.environ.get("SPACE_HOST", "").lower()} - {""}
+    return origin is None or urlsplit(origin).netloc.lower() in own
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """Return a request's body; None if it is too large, or if its sender has gone."""
+    body: bytes = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += bytes(message.get("body", b""))
+        if len(body) > _LARGEST_CALL:
+            return None
+        if not message.get("more_body", False):
+            return body
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return what gives a body that was read once more, and then what comes after it."""
+    whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def first() -> Message:
+        return whole.pop() if whole else await receive()
+
+    return first
+
+
+def _means_something(scope: Scope, body: bytes | None) -> bool:
+    """Whether this is JSON, said to be JSON, for a server function that there is."""
+    kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+    if body is None or kind != "application/json":
+        return False
+    try:
+        said: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(said, dict) or not isinstance(said.get("session_hash"), str):
+        return False
+    number, name = said.get("component_id"), said.get("fn_name")
+    whole = isinstance(number, int) and not isinstance(number, bool) and isinstance(name, str)
+    component = scope["app"].get_blocks().blocks.get(number) if whole else None
+    found = getattr(component, name, None) if isinstance(name, str) else None
+    return "data" in said and getattr(found, "_is_server_fn", False) is True
+
+
+def _ours(error: Exception) -> bool:
+    """Whether code of ours ran when an error was raised, or was about to answer."""
+    files: Iterator[str] = (frame.filename for frame in traceback.extract_tb(error.__traceback__))
+    return any(file.startswith(_OWN) and file != __file__ for file in files)
