@@ -64,10 +64,11 @@ bench: setup  ## measure speed and memory on this machine
 	$(BIN)/python benchmarks/memory.py
 
 checkpoint: setup  ## train both bundled checkpoints further, and measure them
-	$(BIN)/python -m training.train --start assets/shapes-vl --steps 5000 --learning-rate 1e-3 --sink-from 0
+	$(BIN)/python -m training.train --start assets/shapes-vl \
+		--steps 2500 --scenes 24 --learning-rate 1.5e-3 --sink-from 0
 	$(BIN)/python -m training.anchor
 	for each in plain anchored; do \
-		for stage in report window passage-window words inside outside card; do \
+		for stage in report window passages passage-window words inside outside card; do \
 			$(BIN)/python benchmarks/answers.py $$each $$stage || exit 1; \
 		done; \
 	done

@@ -16,16 +16,21 @@ def main() -> int:
     tolerate_any_text()
     # Imported here, so that a wrong argument is answered at once and not after loading torch.
     with without_proxies():  # Gradio opens a client when it is imported
-        from app.shared.engine import Engine  # the first, because it imports spaces before torch
-
-        # isort: split
-        if settings.study is None:  # a second for each that is not needed
-            from app.compare import page as compare_page
+        if settings.results is not None:  # each page imports what it needs, and no more
+            from app.results import page as results_page
         else:
-            from app.study import page as study_page
+            from app.shared.engine import Engine  # the first: it imports spaces before torch
+
+            # isort: split
+            if settings.study is None:
+                from app.compare import page as compare_page
+            else:
+                from app.study import page as study_page
 
     try:
-        if settings.study is not None:
+        if settings.results is not None:
+            page = results_page.serve(settings)
+        elif settings.study is not None:
             page = study_page.serve(settings)
         else:
             engine = Engine.choose(settings)

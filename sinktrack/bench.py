@@ -5,7 +5,7 @@ Machines are noisy, so the things compared take turns in every round and the med
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from sinktrack.core.architecture import input_device, set_decoder_attention
 from sinktrack.core.attach import attach
+from sinktrack.core.batch import Methods
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.families import reads_pictures
 from sinktrack.core.generate import Generator
@@ -65,6 +66,8 @@ class Times:
         lines = [", ".join(f"{name}: {said}" for name, said in self.conditions.items()), ""]
         lines += ["| ratio of times | median | lowest | highest |", "|---|---|---|---|"]
         for title, *runs in COMPARISONS:
+            if not set(runs) <= self.seconds.keys():
+                continue
             ratios = self.ratios(*runs)
             median = statistics.median(ratios)
             lines.append(f"| {title} | {median:.3f} | {ratios[0]:.3f} | {ratios[-1]:.3f} |")
@@ -73,7 +76,13 @@ class Times:
 
 
 def bench_checkpoint(
-    model: Any, processor: Any, *, prompt_tokens: int = 0, new_tokens: int = 64, rounds: int = 3
+    model: Any,
+    processor: Any,
+    *,
+    prompt_tokens: int = 0,
+    new_tokens: int = 64,
+    rounds: int = 3,
+    only: Collection[str] = (),
 ) -> Times:
     """Measure a model on a question, about a drawn picture if it reads any.
 
@@ -83,19 +92,34 @@ def bench_checkpoint(
         prompt_tokens: How many tokens the prompt has at least, by a passage.
         new_tokens: As for `measure`.
         rounds: As for `measure`.
+        only: As for `measure`.
     """
+    prompt = prompt_of(model, processor, prompt_tokens)
+    tokenizer = tokenizer_of(processor)
+    return measure(model, tokenizer, prompt, new_tokens=new_tokens, rounds=rounds, only=only)
+
+
+def prompt_of(model: Any, processor: Any, tokens: int) -> Prompt:
+    """Build a prompt of so many tokens at least, with a picture if the model reads any."""
     picture = Picture(Image.linear_gradient("L").convert("RGB"))
     pictures = [picture] if reads_pictures(model.config) else []
     ask = partial(build_prompt, model, processor, "Describe it.", pictures)
     prompt, sentences = ask(), 0
-    while (length := prompt.inputs["input_ids"].shape[1]) < prompt_tokens:
-        sentences += 1 + (prompt_tokens - length) // 20
+    while (length := prompt.inputs["input_ids"].shape[1]) < tokens:
+        sentences += 1 + (tokens - length) // 20
         prompt = ask(passage=_SENTENCE * sentences)
-    tokenizer = tokenizer_of(processor)
-    return measure(model, tokenizer, prompt, new_tokens=new_tokens, rounds=rounds)
+    return prompt
 
 
-def measure(model: Any, tokenizer: Any, prompt: Prompt, *, new_tokens: int, rounds: int) -> Times:
+def measure(
+    model: Any,
+    tokenizer: Any,
+    prompt: Prompt,
+    *,
+    new_tokens: int,
+    rounds: int,
+    only: Collection[str] = (),
+) -> Times:
     """Measure methods, recording and prefill against the plain model.
 
     Args:
@@ -104,9 +128,11 @@ def measure(model: Any, tokenizer: Any, prompt: Prompt, *, new_tokens: int, roun
         prompt: The prompt that every run reads.
         new_tokens: How many tokens every run writes; ends of answers are ignored.
         rounds: How often each thing runs, after one round that is thrown away.
+        only: Which of the runs that `COMPARISONS` names; all of them by default.
     """
     inputs = {name: value.to(input_device(model)) for name, value in prompt.inputs.items()}
     runs = _runs(model, tokenizer, prompt, inputs, new_tokens)
+    runs = {name: run for name, run in runs.items() if not only or name in only}
     ends = model.generation_config.eos_token_id
     model.generation_config.eos_token_id = None
     try:
@@ -143,7 +169,6 @@ def _runs(
 ) -> dict[str, Callable[[], None]]:
     """Return what is timed, by the names that `COMPARISONS` uses."""
     method = SinkTrack.for_model(model)
-    decoding = Decoding(max_new_tokens=new_tokens)
     all_methods = {"baseline": None} | {
         f"sinktrack {strength}": SinkTrack.for_model(model, strength=strength)
         for strength in (1.0, 0.8, 0.6, 0.4, 0.2)
@@ -154,9 +179,7 @@ def _runs(
 
     def answers(count: int, record: bool = True) -> None:
         methods = dict(list(all_methods.items())[:count])
-        generator = Generator(model, tokenizer, [prompt], methods, decoding=decoding, record=record)
-        generator.run()
-        generator.comparisons()
+        answer(model, tokenizer, [prompt], methods, new_tokens=new_tokens, record=record)
 
     def eager() -> None:
         before = model.config.get_text_config()._attn_implementation
@@ -185,6 +208,22 @@ def _runs(
         "recorded prefill": partial(attached_prefill, record=True),
         "prefill": prefill,
     }
+
+
+def answer(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[Prompt],
+    methods: Methods,
+    *,
+    new_tokens: int,
+    record: bool,
+) -> None:
+    """Answer prompts with methods, greedily and to the end, and keep nothing."""
+    decoding = Decoding(max_new_tokens=new_tokens)
+    generator = Generator(model, tokenizer, prompts, methods, decoding=decoding, record=record)
+    generator.run()
+    generator.comparisons()
 
 
 def _times(

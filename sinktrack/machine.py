@@ -14,6 +14,11 @@ def nowhere() -> TextIO:
     return open(os.devnull, "w", encoding="utf-8")
 
 
+def is_first_process() -> bool:
+    """Tell whether this process speaks for those that a launcher such as torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def tolerate_any_text() -> None:
     """Print "?" for characters that cannot be encoded, and nothing where there is no console."""
     for name in ("stdout", "stderr"):

@@ -17,6 +17,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from sinktrack.machine import is_first_process
+
 _NARROWEST = 40
 """Columns that an answer needs beside others; else they stand below each other."""
 _SECONDS = 0.08
@@ -42,7 +44,7 @@ def waiting(for_what: str) -> Iterator[Callable[[str], None]]:
     Yields:
         What shows how far it is, given a sentence.
     """
-    if not is_terminal("stderr"):
+    if not is_terminal("stderr") or not is_first_process():
         yield lambda doing: None
         return
     with _console(sys.stderr).status(Text(f"{harmless(for_what)} …")) as status:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-os.environ["TRITON_INTERPRET"] = "1"  # before anything imports Triton, so that kernels run here
-
 import pytest
 import torch
+
+if not torch.cuda.is_available():
+    # before anything imports Triton, so that kernels run here
+    os.environ["TRITON_INTERPRET"] = "1"
+
 import transformers
 from paths import CHECKPOINT, DATA
 from safetensors import safe_open

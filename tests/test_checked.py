@@ -16,12 +16,14 @@ from sinktrack.report.html import render
 EXAMPLES = [
     path for path in sorted((ROOT / "assets/examples").glob("*.json")) if path.stem != "examples"
 ]
+STORED = ROOT / "assets/examples/delayed-phrase-1.json"
+LENGTH = len(json.loads(STORED.read_text("utf-8"))["lanes"][0]["ids"])
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
 def whole() -> dict:
-    return json.loads((ROOT / "assets/examples/delayed-phrase-1.json").read_text("utf-8"))
+    return json.loads(STORED.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -86,8 +88,8 @@ def url(kind: str, size: tuple[int, int] = (4, 4), said: str | None = None) -> s
         ("lanes.0.scale", float("inf"), "must be a number"),
         ("lanes.0.tokens", ["x"] * (MOST_TOKENS + 1), f"limit is {MOST_TOKENS}"),
         ("lanes.0.tokens", ["x"], "must have 1"),
-        ("lanes.0.ids", [1.5] * 68, "whole number"),
-        ("lanes.0.probabilities", [2.0] * 68, "from 0 to 1"),
+        ("lanes.0.ids", [1.5] * LENGTH, "whole number"),
+        ("lanes.0.probabilities", [2.0] * LENGTH, "from 0 to 1"),
         ("lanes.0.shares", {"constructor": {"bytes": "", "scale": 1}}, "no part of the prompt"),
         ("lanes.0.method", {"kind": "x", "a": [[[[[1]]]]]}, "lists in lists"),
         ("lanes.0.method", {"kind": 3}, "must be a text"),

@@ -454,7 +454,7 @@ def test_what_a_saved_comparison_settles_is_not_given_beside_it(capsys):
 def test_an_output_that_takes_nothing_is_no_traceback(picture, redirection, status):
     if not Path("/dev/full").exists() and "full" in redirection:
         pytest.skip("this system has no /dev/full")
-    words = [sys.executable, "-m", "sinktrack.cli", "ask", picture, QUESTION]
+    words = [sys.executable, "-m", "sinktrack", "ask", picture, QUESTION]
     words += ["--model", str(CHECKPOINT), "--json", "--max-new-tokens", "2"]
     done = subprocess.run(
         f"{shlex.join(words)} {redirection}",
@@ -492,7 +492,7 @@ def test_an_answer_that_the_console_cannot_encode_is_printed_all_the_same(monkey
 
 
 def test_it_runs_as_a_program(picture):
-    command = [sys.executable, "-m", "sinktrack.cli", "ask", picture, ""]
+    command = [sys.executable, "-m", "sinktrack", "ask", picture, ""]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "sinktrack: The question is blank" in done.stderr
@@ -663,6 +663,19 @@ def test_all_methods_are_measured_but_those_that_cannot_be(tmp_path, capsys):
     assert "cad" not in found["settings"]["methods"] and found["settings"]["seeds"] == [0, 1]
     assert {"baseline", "plausibility"} <= found["settings"]["methods"].keys()
     assert found["settings"]["decoding"] == {"do_sample": True, "temperature": 1.0}
+
+
+def test_a_model_may_be_spread_or_refused_in_4_bits(tmp_path, capsys):
+    """Spread over one CPU it answers as it does there."""
+    words = ("eval", "shapes-passages", "--limit", "2", "--context", "instruction")
+    words += ("--model", str(CHECKPOINT), "--out")
+    assert cli.main([*words, str(tmp_path / "cpu"), "--device", "cpu"]) == 0
+    expected = capsys.readouterr().out
+    assert cli.main([*words, str(tmp_path / "auto"), "--device", "auto"]) == 0
+    assert capsys.readouterr().out == expected
+    said = refused(capsys, *words, str(tmp_path / "bits"), "--device", "cpu", "--four-bit")
+    assert "4-bit weights need a CUDA GPU, but the device is cpu" in said
+    assert not (tmp_path / "bits").exists()
 
 
 def test_a_run_is_what_was_asked_for(tmp_path, capsys, monkeypatch):

@@ -156,3 +156,9 @@ def test_a_device_that_is_not_there_is_refused():
     refused(CHECKPOINT, "device meta nothing", device="meta")
     refused(CHECKPOINT, "device cuda cannot be used", device="cuda")
     refused(CHECKPOINT, "4-bit weights need a CUDA GPU", four_bit=True)
+    refused(CHECKPOINT, "4-bit weights need a CUDA GPU", device="auto", four_bit=True)
+
+
+def test_4_bit_weights_need_a_package(monkeypatch):
+    monkeypatch.setattr("sinktrack.core.models.find_spec", lambda package: None)
+    refused(CHECKPOINT, "needs the package bitsandbytes for 4-bit", device="cuda", four_bit=True)

@@ -12,8 +12,10 @@ VARIANTS = {"official": "official_sdpa", "corrected": "official_eager"}
 def test_the_plain_model_equals_the_reference(reference, close):
     with torch.no_grad():
         logits = reference.model(**reference.inputs).logits
-    # The vectors were made with torch 2.13; the kernels of 2.8 round the same sums differently.
-    tolerance = 1e-6 if Version(torch.__version__) >= Version("2.13") else 2e-6
+    # The vectors were made with torch 2.13 and AVX-512; other kernels round sums otherwise.
+    alike = Version(torch.__version__) >= Version("2.13")
+    alike &= torch.backends.cpu.get_cpu_capability() == "AVX512"
+    tolerance = 1e-6 if alike else 5e-6
     close(logits, reference.expected["baseline_logits"], tolerance)
 
 

@@ -6,6 +6,7 @@ column that a tensor tells, in room that was made before, and a mask hides the c
 Knows nothing about methods or recording; whoever calls it says when nobody looks into the layers.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,7 @@ from sinktrack.core.forwards import has_own_forward, other_forwards
 from sinktrack.core.roomy_cache import RoomyLayer
 from sinktrack.core.upstream import cache_of
 
+_LOG = logging.getLogger(__name__)
 _AFTER = 8
 """After how many steps one is recorded, which takes as long as several."""
 _CLOSE = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 3e-2}
@@ -94,11 +96,15 @@ class _Decoder:
         try:
             step = _Step(self._plain, kwargs, output)
             again = step.again(kwargs)
-        except RuntimeError:  # something in the decoder waits for the GPU, for example
+        except RuntimeError as error:  # something in the decoder waits for the GPU, for example
+            _LOG.info("Steps are not recorded: %s", error)
             return None
         plain = output.last_hidden_state.float()
-        apart = (again.float() - plain).norm() / plain.norm().clamp(min=1e-12)
-        return step if apart <= _CLOSE.get(again.dtype, 0.0) else None
+        apart = float((again.float() - plain).norm() / plain.norm().clamp(min=1e-12))
+        if apart > _CLOSE.get(again.dtype, 0.0):
+            _LOG.info("Steps are not recorded: the recorded one is %.2g of its length apart", apart)
+            return None
+        return step
 
 
 class _Step:

@@ -19,6 +19,8 @@ Every message is a whole sentence that names the value, the limit and what to do
 shown to a person as it is.
 """
 
+from collections.abc import Sequence
+
 
 class SinkTrackError(Exception):
     """Base of all errors that this library raises on purpose."""
@@ -37,6 +39,11 @@ def shown(value: object) -> str:
     except ValueError:  # a whole number of thousands of digits
         return "a number of thousands of digits"
     return said if len(said) <= 80 else said[:80] + "…"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names as people do: a, b and c."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
 class MethodError(SinkTrackError):

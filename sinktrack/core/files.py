@@ -86,7 +86,7 @@ def finished_lines(path: Path) -> list[str]:
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     if whole != content:
-        path.write_bytes(whole)
+        os.truncate(path, len(whole))
     return json_lines(whole.decode("utf-8", "replace"))
 
 
@@ -181,3 +181,20 @@ def whole_file(path: str | Path, what: str) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def write_private(path: str | Path, what: str, content: bytes) -> None:
+    """Write a file whole, for its owner alone.
+
+    Args:
+        path: As for `whole_file`.
+        what: Likewise.
+        content: Of the file.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    with whole_file(path, what) as part:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with open(os.open(part, flags, 0o600), "wb") as file:
+            file.write(content)

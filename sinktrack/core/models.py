@@ -117,17 +117,17 @@ def _placing(
         # Later releases can leave weights packed, which needs kernels and is no faster here.
         options["quantization_config"] = transformers.GgufConfig(dequantize=True)
     if four_bit:
-        options["quantization_config"] = _four_bit(place, dtype)
+        options["quantization_config"] = _four_bit(found.name, place, dtype)
     if spread:
         options["device_map"] = "auto"
-    elif four_bit or found.gguf is not None or _quantised(config) is not None:
+    elif four_bit or found.gguf is not None or quantised(config) is not None:
         options["device_map"] = {"": place}
     return options
 
 
 def _weights(found: Checkpoint, config: Any, loader: Any, options: dict[str, Any]) -> Any:
     """Return a model with all its weights; what no device holds lies on disk while it lives."""
-    kind = _quantised(config)
+    kind = quantised(config)
     what = "its weights" if kind is None else f"its weights, quantised with {kind},"
     with ExitStack() as undo:
         if options.get("device_map") == "auto":
@@ -146,7 +146,7 @@ def _weights(found: Checkpoint, config: Any, loader: Any, options: dict[str, Any
     return model
 
 
-def _quantised(config: Any) -> str | None:
+def quantised(config: Any) -> str | None:
     """Return how a checkpoint's weights are quantised, such as "awq"; None if they are not."""
     own = getattr(config, "quantization_config", None)
     own = own if isinstance(own, dict) or own is None else own.to_dict()
@@ -268,7 +268,7 @@ def _place(device: str | torch.device | None) -> torch.device:
         place = torch.device(device)
     except Exception as error:  # some kinds of device look for a package of their own
         raise ModelError(
-            f"There is no device {device!r}: give cpu, cuda, cuda:1 or mps."
+            f"There is no device {device!r}: give cpu, cuda, cuda:1, mps or auto."
         ) from error
     if place.type == "meta":
         raise ModelError("On the device meta nothing is computed: give cpu, cuda, cuda:1 or mps.")
@@ -301,12 +301,13 @@ def _need(name: str, package: str, what: str) -> None:
         raise ModelError(f"{name} needs the package {package} for {what}: pip install {package}.")
 
 
-def _four_bit(place: torch.device, dtype: torch.dtype) -> BitsAndBytesConfig:
+def _four_bit(name: str, place: torch.device, dtype: torch.dtype) -> BitsAndBytesConfig:
     """Return the settings for 4-bit weights."""
     if place.type != "cuda":
         raise ModelError(
             f"4-bit weights need a CUDA GPU, but the device is {place}: leave 4-bit off."
         )
+    _need(name, "bitsandbytes", "4-bit weights")
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
     )

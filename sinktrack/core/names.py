@@ -25,4 +25,6 @@ def check_study_folder(study: str) -> None:
     if not exists(study) or not Path(study).is_dir():
         raise StudyError(f"There is no study folder {study[:200]}: check the path.")
     if not (Path(study) / "study.yaml").is_file():
-        raise StudyError(f"{study} is no study, because it has no study.yaml.")
+        raise StudyError(
+            f"{study} is no study, because it has no study.yaml: make one with sinktrack study new."
+        )

@@ -188,6 +188,23 @@ def check(text: str) -> str:
     return name
 
 
+def described(text: str) -> tuple[str, dict[str, Any] | None]:
+    """Return the name in a text for `parse`, and its method as `from_dict` and studies take it.
+
+    Raises:
+        MethodError: If there is no such method, or a parameter is unknown or out of range.
+    """
+    name, chosen, parameters = _read(text)
+    if chosen is None:
+        return name, None
+    chosen.of(parameters)
+    values = {
+        each: sorted(value) if isinstance(value, frozenset) else value
+        for each, value in parameters.items()
+    }
+    return name, {"kind": chosen.kind} | values
+
+
 def _read(text: str) -> tuple[str, type[Intervention] | None, dict[str, Any]]:
     """Return name, class (None for the plain model) and parameters of a text for `parse`."""
     name, words, values = _split(text)
