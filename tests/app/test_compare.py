@@ -231,9 +231,9 @@ def test_an_example_may_bring_a_window_and_a_note(tmp_path):
 
 
 def test_the_shipped_examples_tell_the_stories():
-    """What the plain model invents, and answers that outgrow their window."""
+    """What the plain model invents, beside what it sees; and answers that outgrow their window."""
     notes = [example.note for example, _ in read_examples()]
-    assert sum(note.startswith("invents") for note in notes) >= 3
+    assert sum(note.startswith("invents") for note in notes) >= 2
     assert sum(note.startswith("forgets") for note in notes) >= 2
     assert all((ex.window > 0) == ex.note.startswith("forgets") for ex, _ in read_examples())
 

@@ -24,7 +24,8 @@ def violations(page: Page) -> list[tuple[str, str, str]]:
 
 
 def arrived(visitor: Visitor, picture: Path) -> None:
-    """Do nothing."""
+    """Wait for the stored answers that every visitor meets."""
+    expect(visitor.status()).to_contain_text("Stored with this page")
 
 
 def asking_of_a_passage(visitor: Visitor, picture: Path) -> None:

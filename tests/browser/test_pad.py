@@ -66,7 +66,7 @@ def test_the_pad_fits_a_phone(visit, page_url, width, scheme):
 
 def test_an_example_says_which_answer_is_right_at_once(visit, page_url):
     page = visit(page_url).page
-    page.locator(".st-example").nth(3).click()
+    page.locator(".st-example", has_text="invents a usual companion").click()
     expect(page.locator(".st-verdict")).to_contain_text("Right: No, there is no")
     expect(page.locator(".st-wrong-word").first).to_be_visible()
 
@@ -74,7 +74,7 @@ def test_an_example_says_which_answer_is_right_at_once(visit, page_url):
 def test_fifty_questions_end_in_figures(visit, page_url):
     visitor = visit(page_url, width=390, height=844)
     page = visitor.page
-    example = page.locator(".st-example").nth(3)
+    example = page.locator(".st-example", has_text="invents a usual companion")
     example.click()
     question = example.locator(".st-question").inner_text()
     expect(page.locator("#question textarea")).to_have_value(question)

@@ -103,6 +103,7 @@ def test_an_example_is_refused_while_an_answer_is_written(visit, endless_url, pi
     """In a sentence, and the answer goes on."""
     visitor = visit(endless_url)
     page = visitor.page
+    visitor.allow(4000)
     visitor.ask(picture, QUESTION)
     expect(visitor.status()).to_contain_text("Writing token")
     page.locator(".st-example").nth(1).click()
