@@ -45,6 +45,7 @@ annotators = sa.Table(
     sa.Column("name", sa.String(200), nullable=False),
     sa.Column("joined", sa.Double, nullable=False),
     sa.Column("secret", sa.String(64)),
+    sa.Column("withdrawn", sa.Double),
     sa.UniqueConstraint("study", "name"),
 )
 places = sa.Table(
@@ -58,10 +59,13 @@ places = sa.Table(
     sa.Column("left", sa.String(200), nullable=False),
     sa.Column("given", sa.Double, nullable=False),
     sa.Column("right", sa.String(200)),
+    sa.Column("again", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("study", "item", "number"),
-    sa.UniqueConstraint("study", "item", "annotator"),
+    sa.UniqueConstraint("study", "item", "annotator", "again"),
 )
-"""Each item has a place for every vote it gets: who has it, and which lanes stand on its sides."""
+"""Each item has a place for every vote it gets: who has it, and which lanes stand on its sides.
+
+One `again` repeats an item for somebody who has judged it, and counts for nobody else."""
 votes = sa.Table(
     "votes",
     metadata,
@@ -76,8 +80,38 @@ votes = sa.Table(
     sa.Column("revealed", sa.Double),
     sa.Column("undone", sa.Double),
     sa.Column("sequence", sa.Integer),
+    sa.Column("pair", sa.String(16)),
+    sa.Column("said", sa.JSON),
 )
-"""Of each annotator `sequence` counts up, whatever the clock says."""
+"""Of each annotator `sequence` counts up, whatever the clock says; `pair` is a digest of what they
+saw, and `said` holds the answers to a study's own questions by name."""
+passes = sa.Table(
+    "passes",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("study", sa.ForeignKey("studies.name"), nullable=False),
+    sa.Column("item", sa.String(200), nullable=False),
+    sa.Column("annotator", sa.ForeignKey("annotators.id"), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("passed", sa.Double, nullable=False),
+    sa.UniqueConstraint("study", "item", "annotator"),
+)
+"""Items that annotators passed over; `reason` says what is wrong with one, if anything is."""
+rulings = sa.Table(
+    "rulings",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("study", sa.ForeignKey("studies.name"), nullable=False),
+    sa.Column("item", sa.String(200), nullable=False),
+    sa.Column("first", sa.String(200), nullable=False),
+    sa.Column("second", sa.String(200), nullable=False),
+    sa.Column("judge", sa.String(200), nullable=False),
+    sa.Column("better", sa.String(200), nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("pair", sa.String(16)),
+    sa.Column("ruled", sa.Double, nullable=False),
+)
+"""What a named judge decided on two answers where annotators differed; the latest one counts."""
 STANDING = votes.c.undone.is_(None)
 sa.Index(
     "uq_votes_standing",
@@ -182,7 +216,8 @@ def restore_vote(connection: sa.Connection, study: str, row: Mapping[str, Any]) 
     connection.execute(insert_once(connection, votes, values))
 
 
-def _engine(url: str) -> sa.Engine:
+def _engine(url: str, *, migrating: bool = False) -> sa.Engine:
+    """Return an engine; one that migrates may make a table anew that others refer to."""
     if url.startswith(("postgres://", "postgresql://")):
         url = "postgresql+psycopg://" + url.split("://", 1)[1]
         return sa.create_engine(url, pool_pre_ping=True)
@@ -191,7 +226,7 @@ def _engine(url: str) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def _durable(connection: Any, _record: Any) -> None:
         _keep_a_log(connection)
-        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+        for pragma in ("synchronous=FULL", f"foreign_keys={'OFF' if migrating else 'ON'}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")
@@ -221,19 +256,20 @@ def _keep_a_log(connection: Any) -> None:
 
 def open_database(url: str) -> sa.Engine:
     """Return an engine for a database with all tables, which are made or brought up to date."""
-    engine = _engine(url)
-    _migrate(engine)
-    return engine
+    _migrate(url)
+    return _engine(url)
 
 
-def _migrate(engine: sa.Engine) -> None:
+def _migrate(url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
+    engine = _engine(url, migrating=True)
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":  # one server at a time
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(7214903)"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+    engine.dispose()
 
 
 @contextmanager

@@ -13,13 +13,15 @@ from itertools import combinations, cycle
 import databases
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from paths import ROOT
 
 import app.study.assignment
 from app.study import database
-from app.study.database import metadata, open_database
+from app.study.database import MIGRATIONS, metadata, open_database
 from app.study.vote_store import VoteStore
 from sinktrack.core.errors import StoreError
 
@@ -76,6 +78,35 @@ def test_the_migrations_make_the_tables_of_the_code(url):
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
     open_database(url).dispose()  # a second start changes nothing
+
+
+def test_votes_outlive_the_making_anew_of_a_table_that_they_refer_to(tmp_path):
+    """A database of the version before is brought up to date with every vote in its place."""
+    url = f"sqlite:///{tmp_path / 'votes.sqlite'}"
+    options = {"study": "old", "lanes": ("x", "y"), "items": "ab", "votes_per_item": 1}
+    store = VoteStore(url, **options)
+    ann = store.join("Ann")
+    cast(store, ann, store.next(ann), "x")
+    rows = store.standing()
+    store.close()
+    migrated(url, command.downgrade, "0003")
+    store = VoteStore(url, **options)
+    assert store.standing() == rows
+    with store._engine.connect() as connection:
+        assert not connection.execute(sa.text("PRAGMA foreign_key_check")).all()
+        assert connection.execute(sa.text("PRAGMA foreign_keys")).scalar() == 1
+    store.close()
+
+
+def migrated(url, step, revision):
+    """Bring a database to a revision, up or down."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        step(config, revision)
+    engine.dispose()
 
 
 def test_votes_from_before_there_was_a_right_lane_are_kept(tmp_path):
