@@ -54,7 +54,10 @@ def open_store(study, url=None, **options):
         url or f"sqlite:///{study.folder / 'votes.sqlite'}",
         study=study.name,
         lanes=tuple(study.lanes),
-        items=[item.name for item in study.items],
+        items=[item.name for item in study.judged],
         votes_per_item=study.votes_per_item,
+        training={item.name: item.better for item in study.used_for("training")},
+        checks={item.name: item.better for item in study.used_for("check")},
+        repeat=study.repeat,
         **options,
     )

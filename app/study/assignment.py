@@ -1,22 +1,32 @@
 """Who judges which item next, which two lanes they compare, and on which sides these stand.
 
-Every function is given a transaction that nothing else of the study runs beside.
+Beside the items that are judged there are those that tell of annotators: training before all
+others, and checks and repeated items, mixed in blind. Every function is given a transaction that
+nothing else of the study runs beside.
 """
 
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 from typing import Any
 
 import sqlalchemy as sa
 
-from app.study.database import has_vote, places
+from app.study.database import STANDING, has_vote, places, votes
+from sinktrack.study.fields import TIES
 
 HELD_SECONDS = 3600
 """How long an item waits for whoever has it open, before somebody else gets it."""
+MIXED_IN = 0.1
+"""The share of pairs that are checks or repeated, as long as there are any and much else is left.
+
+Who judges a few items of many meets some of them too."""
+APART = 5
+"""How many other votes lie between two on the same pair, unless nothing else is left."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,10 @@ class Assignment:
         items: The names of the items that are judged; others, judged earlier, are left alone.
         votes_per_item: How many places each has.
         rng: Draws items, pairs and sides.
+        training: Items that everybody judges before all others, in order, each with the answer that
+            is known to be better: a lane, which is one of the two shown, "tie" or "both bad".
+        checks: The same of items that everybody judges among the others.
+        repeat: How many of their items everybody judges once more, with the sides turned round.
     """
 
     study: str
@@ -36,25 +50,50 @@ class Assignment:
     items: Sequence[str]
     votes_per_item: int
     rng: random.Random
+    training: Mapping[str, str] = field(default_factory=dict)
+    checks: Mapping[str, str] = field(default_factory=dict)
+    repeat: int = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all items, training and checks included."""
+        return (*self.items, *self.training, *self.checks)
 
     def next(self, connection: sa.Connection, annotator: int) -> Any:
         """Return the row of the place that an annotator judges next; None for none.
 
-        The one that they have open; else on an item that others have begun, so that it gets all of
-        its votes; else on a new one; else one that somebody left open long ago.
+        The one that they have open; else the next of the training; else now and then a check, or an
+        item again; else on an item that others have begun, so that it gets all of its votes; else
+        on a new one; else one that somebody left open long ago.
         """
         newest = self.open(annotator).order_by(places.c.given.desc())
         row = connection.execute(newest).first()
         if row is not None:
             return row
         met = self._met(connection, annotator)
+        others = len(self._untaken(connection, met))
+        if others:
+            for item, better in self.training.items():
+                if item not in met:
+                    return self._give_known(connection, annotator, item, better)
+        asides = self._asides(connection, annotator, met, others)
+        share = max(MIXED_IN, len(asides) / max(1, len(asides) + others))
+        if asides and self.rng.random() < share:
+            return self.rng.choice(asides)()
         free = self._free(connection, annotator, met)
         return free or self._left_open(connection, annotator, met)
 
     def left(self, connection: sa.Connection, annotator: int) -> int:
-        """Return how many items an annotator could still judge, as far as others leave them."""
+        """Return how many pairs an annotator could still judge, as far as others leave them."""
         open_ = connection.execute(self.open(annotator)).all()
-        return len(open_) + len(self._untaken(connection, self._met(connection, annotator)))
+        met = self._met(connection, annotator)
+        judged, others = met.intersection(self.items), self._untaken(connection, met)
+        if not judged and not others:
+            return len(open_)
+        known = {*self.checks, *(self.training if others else ())} - met
+        again = min(self.repeat, len(judged) + len(others))
+        again -= len(self._repeated(connection, annotator))
+        return len(open_) + len(others) + len(known) + max(0, again)
 
     def complete(self, connection: sa.Connection) -> bool:
         """Return whether every item has all of its votes."""
@@ -70,7 +109,7 @@ class Assignment:
             place: That the annotator was given once.
             annotator: Who votes.
         """
-        was = connection.execute(self._places(places.c.id == place)).first()
+        was = connection.execute(self._all_places(places.c.id == place)).first()
         if was is None or was.annotator == annotator:
             return was
         there = connection.execute(self._places(places.c.item == was.item)).all()
@@ -82,9 +121,9 @@ class Assignment:
             return self._give_over(connection, place, annotator)
         if len(there) >= self.votes_per_item:
             return None
-        return self._give(connection, annotator, there, was.item, (was.left, was.right))
+        return self._give_beside(connection, annotator, there, was.item, (was.left, was.right))
 
-    def _give(
+    def _give_beside(
         self,
         connection: sa.Connection,
         annotator: int,
@@ -92,29 +131,48 @@ class Assignment:
         item: str,
         sides: tuple[str, str],
     ) -> Any:
-        """Make a place beside those that an item has; return its row."""
+        """Make a place that counts beside those that an item has; return its row."""
         taken = {row.number for row in there}
         number = next(n for n in range(self.votes_per_item) if n not in taken)
+        return self._give(connection, annotator, item, number, sides)
+
+    def _give(
+        self,
+        connection: sa.Connection,
+        annotator: int,
+        item: str,
+        number: int,
+        sides: tuple[str, str],
+        again: bool = False,
+    ) -> Any:
+        """Make a place and return its row."""
         values = {"study": self.study, "item": item, "number": number, "annotator": annotator}
-        values |= {"left": sides[0], "right": sides[1], "given": time.time()}
+        values |= {"left": sides[0], "right": sides[1], "given": time.time(), "again": again}
         return connection.execute(places.insert().values(values).returning(places)).one()
 
     def open(self, annotator: int) -> Any:
         """Select the places that an annotator has and that have no vote."""
-        return self._places(places.c.annotator == annotator, ~has_vote())
+        return self._all_places(places.c.annotator == annotator, ~has_vote())
 
     def _met(self, connection: sa.Connection, annotator: int) -> set[str]:
         """Return the items that an annotator has judged or has open."""
-        rows = connection.execute(self._places(places.c.annotator == annotator))
+        rows = connection.execute(self._all_places(places.c.annotator == annotator))
         return {row.item for row in rows}
 
     def _places(self, *where: Any) -> Any:
-        here = (places.c.study == self.study, places.c.item.in_(self.items))
+        """Select the places that count for their items."""
+        here = (places.c.study == self.study, places.c.item.in_(self.items), ~places.c.again)
+        return sa.select(places).where(*here, *where)
+
+    def _all_places(self, *where: Any) -> Any:
+        """Select places that count, and those of training, checks and repeated items."""
+        here = (places.c.study == self.study, places.c.item.in_(self.names))
         return sa.select(places).where(*here, *where)
 
     def _untaken(self, connection: sa.Connection, met: set[str]) -> dict[str, int]:
         """Return the items with a place left that were not met, and how many places are taken."""
-        counted = sa.select(places.c.item, sa.func.count()).where(places.c.study == self.study)
+        counted = sa.select(places.c.item, sa.func.count())
+        counted = counted.where(places.c.study == self.study, ~places.c.again)
         rows = connection.execute(counted.group_by(places.c.item))
         taken: dict[str, int] = {item: count for item, count in rows}
         return {
@@ -131,9 +189,68 @@ class Assignment:
         item = self.rng.choice([item for item, taken in free.items() if taken == most])
         rows = connection.execute(self._places(places.c.item == item)).all()
         here = Counter((row.left, row.right) for row in rows)
-        return self._give(
-            connection, annotator, rows, item, self._sides(connection, annotator, here)
+        sides = self._sides(connection, annotator, here)
+        return self._give_beside(connection, annotator, rows, item, sides)
+
+    def _asides(
+        self, connection: sa.Connection, annotator: int, met: set[str], others: int
+    ) -> list[Callable[[], Any]]:
+        """Return what gives an annotator a check that they have not met, or an item again.
+
+        Args:
+            connection: To the votes.
+            annotator: Who judges.
+            met: The items that they have met.
+            others: How many other items they could judge now.
+        """
+        if not others and not met.intersection(self.items):
+            return []  # nobody comes for checks alone
+        asides: list[Callable[[], Any]] = [
+            partial(self._give_known, connection, annotator, item, better)
+            for item, better in self.checks.items()
+            if item not in met
+        ]
+        for row in self._repeatable(connection, annotator, others):
+            asides.append(partial(self._give_again, connection, annotator, row))
+        return asides
+
+    def _give_known(self, connection: sa.Connection, annotator: int, item: str, better: str) -> Any:
+        """Make a place on training or a check, where the better lane is one of the two."""
+        pairs = [pair for pair in combinations(self.lanes, 2) if better in (*pair, *TIES)]
+        left, right = self.rng.sample(self.rng.choice(pairs), 2)
+        highest = sa.select(sa.func.max(places.c.number))
+        own = highest.where(places.c.study == self.study, places.c.item == item)
+        last = connection.execute(own).scalar()
+        number = 0 if last is None else last + 1
+        return self._give(connection, annotator, item, number, (left, right))
+
+    def _repeated(self, connection: sa.Connection, annotator: int) -> set[str]:
+        """Return the items that an annotator has been given again."""
+        own = self._all_places(places.c.annotator == annotator, places.c.again)
+        return {row.item for row in connection.execute(own)}
+
+    def _repeatable(self, connection: sa.Connection, annotator: int, others: int) -> list[Any]:
+        """Draw the places of an annotator that are still to be repeated, as far as they may now."""
+        if not self.repeat:
+            return []
+        repeated = self._repeated(connection, annotator)
+        own = self._places(places.c.annotator == annotator).join(
+            votes, sa.and_(votes.c.place == places.c.id, STANDING)
         )
+        rows = connection.execute(own.order_by(votes.c.sequence.desc())).all()
+        earlier = [row for row in rows[APART:] if row.item not in repeated]
+        if not earlier and not others:
+            earlier = [row for row in rows if row.item not in repeated][::-1]
+            earlier = earlier[:1]  # the oldest
+        return self.rng.sample(earlier, min(len(earlier), max(0, self.repeat - len(repeated))))
+
+    def _give_again(self, connection: sa.Connection, annotator: int, row: Any) -> Any:
+        """Make a place that repeats one with its sides turned round; return its row."""
+        lowest = sa.select(sa.func.min(places.c.number))
+        own = lowest.where(places.c.study == self.study, places.c.item == row.item)
+        number = min(0, connection.execute(own).scalar_one()) - 1  # those that count go up from 0
+        sides = (row.right, row.left)
+        return self._give(connection, annotator, row.item, number, sides, again=True)
 
     def _sides(
         self, connection: sa.Connection, annotator: int, here: Mapping[tuple[str, str], int]
@@ -142,8 +259,9 @@ class Assignment:
 
         The pair is the one that was given least so far: on the whole, so that no two pairs are ever
         more than one apart; among those to this annotator; among those on this item. Its sides are
-        those given less often on this item, and else those that other annotators were given less
-        often. They never follow from what the annotator has seen, who could tell them beforehand.
+        those given less often on this item, and else drawn. They follow from nothing else: not from
+        what the annotator has seen, who could tell them beforehand, and not from what others have,
+        because of two people who take turns each would always see one lane on one side.
 
         Args:
             connection: To the votes.
@@ -153,7 +271,11 @@ class Assignment:
         everyone: Counter[tuple[str, str]] = Counter()
         own: Counter[tuple[str, str]] = Counter()
         counted = sa.select(places.c.left, places.c.right, places.c.annotator, sa.func.count())
-        counted = counted.where(places.c.study == self.study)
+        counted = counted.where(
+            places.c.study == self.study,
+            ~places.c.again,
+            places.c.item.not_in((*self.training, *self.checks)),
+        )
         groups = counted.group_by(places.c.left, places.c.right, places.c.annotator)
         for left, right, who, count in connection.execute(groups):
             everyone[left, right] += count
@@ -165,7 +287,7 @@ class Assignment:
 
         pair = min(self.rng.sample(pairs, len(pairs)), key=given)
         sides = self.rng.sample([pair, pair[::-1]], 2)
-        return min(sides, key=lambda side: (here.get(side, 0), everyone[side] - own[side]))
+        return min(sides, key=lambda side: here.get(side, 0))
 
     def _left_open(self, connection: sa.Connection, annotator: int, met: set[str]) -> Any:
         waiting = self._left_unvoted(places.c.item.not_in(met))

@@ -141,7 +141,7 @@ def next_sequence(connection: sa.Connection, annotator: int) -> int:
 
 def select_votes(study: str, *where: Any) -> Any:
     """Select votes of a study with item, number, lanes and annotator's name, oldest first."""
-    of_place = (places.c.item, places.c.number, places.c.left, places.c.right)
+    of_place = (places.c.item, places.c.number, places.c.left, places.c.right, places.c.again)
     return (
         sa.select(votes, *of_place, annotators.c.name)
         .join(places, places.c.id == votes.c.place)
@@ -194,19 +194,20 @@ def restore_vote(connection: sa.Connection, study: str, row: Mapping[str, Any]) 
     a place of its own, and a vote that was taken back is left out.
     """
     annotator = find_or_add_annotator(connection, study, row["name"], row["cast"])
-    of_item = sa.select(places.c.id, places.c.number, places.c.annotator).where(
-        places.c.study == study, places.c.item == row["item"]
-    )
+    again = bool(row.get("again"))
+    of_item = sa.select(places).where(places.c.study == study, places.c.item == row["item"])
     there = connection.execute(of_item).all()
-    place = next((one.id for one in there if one.annotator == annotator), None)
+    own = (one.id for one in there if one.annotator == annotator and one.again == again)
+    place = next(own, None)
     if place is None:
         number, taken = row["number"], {one.number for one in there}
         if number in taken:
             if row["undone"] is not None:
                 return
-            number = max(taken) + 1
+            number = min(taken) - 1 if again else max(taken) + 1
         seat = {"study": study, "item": row["item"], "number": number, "annotator": annotator}
         seat |= {"left": row["left"], "right": row.get("right"), "given": row["cast"]}
+        seat["again"] = again
         made = places.insert().values(seat).returning(places.c.id)
         place = connection.execute(made).scalar_one()
     values = {column.name: row.get(column.name) for column in votes.columns}

@@ -74,10 +74,10 @@ def disputes(
     """
     by_pair: dict[tuple[str, frozenset[str]], list[Mapping[str, Any]]] = defaultdict(list)
     for row in kept:
-        if row["name"] not in left_out:
+        if row["name"] not in left_out and not row["again"]:
             by_pair[row["item"], frozenset((row["left"], row["right"]))].append(row)
     found = []
-    for item in study.items:
+    for item in study.judged:
         for pair in combinations(study.lanes, 2):
             rows = by_pair.get((item.name, frozenset(pair)), [])
             if len({row["name"] for row in rows}) > 1:

@@ -172,7 +172,17 @@ class Judging:
             comment=_clean(comment) if "comment" in self.study.ask else "",
             seconds=float(seconds) if timed and seconds is not None else None,
         )
-        return {"kept": kept, **self._pair(annotator)}
+        told = self._feedback(place, choice) if kept else {}
+        return {"kept": kept, **told, **self._pair(annotator)}
+
+    def _feedback(self, place: Place, choice: str) -> dict[str, Any]:
+        """Return whether a vote of the training was right, and why; nothing of other votes."""
+        item = self._items[place.item]
+        if item.use != "training":
+            return {}
+        sides = {lane: side for side, lane in self._lanes(place).items()}
+        better = sides.get(item.better, item.better)
+        return {"feedback": {"right": choice == better, "better": better, "why": item.why}}
 
     def _judged(self, said: Any, text: str) -> dict[str, Any]:
         """Return what was said of one answer, or refuse it."""
@@ -277,6 +287,7 @@ class Judging:
             "passage": item.passage,
             "question": item.question,
             "reference": item.reference,
+            "training": item.use == "training",
             **sides,
         }
         return {"pair": pair, **found}

@@ -26,7 +26,7 @@ def _judged(study: Study, found: Results) -> str:
     lanes = [escape_markdown(lane) for lane in study.lanes]
     told = (
         f"The study compares {len(lanes)} methods ({listed(lanes)}) on "
-        f"{counted(len(study.items), 'item')}. In each vote an annotator saw one item with the "
+        f"{counted(len(study.judged), 'item')}. In each vote an annotator saw one item with the "
         "answers of two methods side by side, without the methods' names, and said which answer "
         "was better, that both were equally good (a tie), or that both were bad"
     )
@@ -54,14 +54,36 @@ def _drawn(study: Study, found: Results) -> str:
     once = "" if found.repeated else "No annotator got an item twice. "
     told = (
         f"{several if len(study.lanes) > 2 else ''}{once}The second vote "
-        "on an item and a pair saw the sides turned round; else the sides were those that other "
-        "annotators had been given less often, drawn at random among equals."
+        "on an item and a pair saw the sides turned round; else the sides were drawn at random."
     )
+    told += _known(study)
     shares = [groups[0].first_left for groups in found.by_pair().values() if groups[0].votes]
     if shares:
         rounded = format_range([round(100 * each.count / each.total) for each in shares])
         which = "each pair's first method" if len(shares) > 1 else next(iter(study.lanes))
         told += f" So {escape_markdown(which)} stood on the left in {rounded} % of the votes."
+    return told
+
+
+def _known(study: Study) -> str:
+    """Return what was judged to know the annotators, in sentences."""
+    training, checks = len(study.used_for("training")), len(study.used_for("check"))
+    told = ""
+    if training:
+        told += (
+            f" Annotators began with {counted(training, 'item')} for training, after each of which "
+            "they read the right answer; these votes count nowhere."
+        )
+    if checks:
+        told += (
+            f" Everybody judged {counted(checks, 'check')} with a known better answer, mixed in "
+            "blind, which count in no comparison."
+        )
+    if study.repeat:
+        told += (
+            f" Everybody judged up to {counted(study.repeat, 'item')} again, with the sides turned "
+            "round."
+        )
     return told
 
 

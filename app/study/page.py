@@ -55,7 +55,7 @@ def open_study(settings: Settings) -> gr.Blocks:
     """
     study = read_study(settings.study or "")
     store = open_votes(study, settings)
-    print(f"{study.title}: {len(study.items)} items.")
+    print(f"{study.title}: {len(study.judged)} items.")
     invite = None if settings.hub_sign_in else settings.invite
     code = settings.coordinator
     if code is None or (invite is None and not settings.hub_sign_in):
@@ -83,8 +83,11 @@ def open_votes(study: Study, settings: Settings) -> VoteStore:
         settings.database or f"sqlite:///{study.folder / 'votes.sqlite'}",
         study=study.name,
         lanes=tuple(study.lanes),
-        items=[item.name for item in study.items],
+        items=[item.name for item in study.judged],
         votes_per_item=study.votes_per_item,
+        training={item.name: item.better for item in study.used_for("training")},
+        checks={item.name: item.better for item in study.used_for("check")},
+        repeat=study.repeat,
     )
     if settings.dataset:
         backup = HubVoteBackup(study.folder / "ledger", settings.dataset, study.name)

@@ -52,6 +52,7 @@ def annotators(
     lanes: Sequence[str],
     gold: Mapping[str, str] | None = None,
     left_out: Collection[str] = (),
+    checks: Sequence[Vote] = (),
 ) -> tuple[Annotator, ...]:
     """Measure every annotator of a study.
 
@@ -61,6 +62,7 @@ def annotators(
         gold: By item the answer that is known to be better: a lane, "tie" or "both bad".
         left_out: Whose votes the figures leave out. They are measured beside the others all the
             same, so that it can be seen why.
+        checks: Votes that count for `gold` alone.
 
     Returns:
         One for each, by name.
@@ -85,7 +87,7 @@ def annotators(
                 votes=len(mine),
                 choice=_with_others(name, told, left_out, [*lanes, *TIES], "nominal"),
                 severity=_with_others(name, severe, left_out, stats.SEVERITIES, "ordinal"),
-                gold=gold_share(mine, gold or {}),
+                gold=gold_share([*mine, *(c for c in checks if c.annotator == name)], gold or {}),
                 seconds=times[1] if times else None,
                 left=stats.left_wins(mine),
                 order=order_effect(mine),

@@ -109,8 +109,13 @@ class Results:
 
 
 def as_votes(study: Study, kept: Sequence[Mapping[str, Any]]) -> list[Vote]:
-    """Turn votes from `VoteStore.standing` into those that statistics are made of."""
+    """Turn votes from `VoteStore.standing` into those that statistics are made of.
+
+    Those on what their annotator had judged before stand at the end. Training is left out: it shows
+    what people learned and not what they think.
+    """
     tags = {item.name: item.tags for item in study.items}
+    training = {item.name for item in study.used_for("training")}
     return [
         Vote(
             item=row["item"],
@@ -126,7 +131,8 @@ def as_votes(study: Study, kept: Sequence[Mapping[str, Any]]) -> list[Vote]:
             seconds=row["seconds"],
             tags=tags.get(row["item"], ()),
         )
-        for row in kept
+        for row in sorted(kept, key=lambda row: bool(row["again"]))
+        if row["item"] not in training
     ]
 
 
@@ -134,22 +140,23 @@ def compute_results(
     study: Study,
     votes: Sequence[Vote],
     left_out: Collection[str] = (),
-    gold: Mapping[str, str] | None = None,
 ) -> Results:
     """Compute all figures of a study.
 
     Args:
         study: The study.
-        votes: All votes, oldest first.
+        votes: From `as_votes`. Those on checks count for their annotators alone.
         left_out: Annotators whose votes do not count; only `annotators` measures them.
-        gold: By item the answer that is known to be better: a lane, "tie" or "both bad".
     """
-    everyone, lanes = votes, tuple(study.lanes)
+    lanes, aside = tuple(study.lanes), {item.name for item in study.used_for("check")}
+    checks = [vote for vote in votes if vote.item in aside]
+    everyone = [vote for vote in votes if vote.item not in aside]
+    gold = {item.name: item.better for item in study.items if item.better}
     own_votes = Counter(vote.annotator for vote in everyone)
     counted = [vote for vote in everyone if vote.annotator not in left_out]
     votes = first_votes(counted)
     pairs = list(combinations(lanes, 2))
-    tags = dict.fromkeys(tag for item in study.items for tag in item.tags)
+    tags = dict.fromkeys(tag for item in study.judged for tag in item.tags)
     judged = Counter(vote.compared for vote in votes)
     own = {pair: [vote for vote in votes if vote.pair == set(pair)] for pair in pairs}
     corrected = holm([_sign_p(own[pair], pair) for pair in pairs])
@@ -167,7 +174,7 @@ def compute_results(
         seconds=stats.vote_time_quartiles(votes),
         by_annotator=Counter(vote.annotator for vote in votes),
         single=sum(count == 1 for count in judged.values()),
-        annotators=annotators(everyone, lanes, gold, left_out),
+        annotators=annotators(everyone, lanes, gold, left_out, checks),
         left_out={name: count for name, count in own_votes.items() if name in left_out},
         repeated=len(counted) - len(votes),
         matrix=win_matrix(votes, lanes),
@@ -240,6 +247,8 @@ def vote_rows(
             "item": vote["item"],
             "question": item.question if item else "",
             "tags": list(item.tags) if item else [],
+            "use": item.use if item else "judged",
+            "again": bool(vote["again"]),
             "annotator": vote["name"],
             "left": vote["left"],
             "right": vote["right"],

@@ -12,8 +12,9 @@ from typing import Any, Literal
 import krippendorff
 import numpy as np
 
+from sinktrack.study.fields import TIES as TIES
+
 SEVERITIES = ("none", "minor", "severe")
-TIES = ("tie", "both bad")
 DRAWS = 10_000
 """How often the bootstrap draws the items."""
 _Z95 = 1.959963984540054

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.study.disagreement import Dispute
 from app.study.methods_section import methods_section
+from app.study.quality import first_votes
 from app.study.results import Results
 from app.study.stats import Vote
 from app.study.wording import (
@@ -45,7 +46,7 @@ def summary(study: Study, found: Results) -> str:
     parts = [
         f"# {escape_markdown(study.title)}",
         f"{counted(total, 'vote')} by {counted(len(found.by_annotator), 'annotator')} on "
-        f"{found.items} of {len(study.items)} items, {study.votes_per_item} votes an item asked "
+        f"{found.items} of {len(study.judged)} items, {study.votes_per_item} votes an item asked "
         f"for. Each vote compared answers of two of {lanes}, blind.",
     ]
     for heading, table in preferences(found):
@@ -249,16 +250,16 @@ def disputed(found: Sequence[Dispute], most: int = 50) -> Table:
 
 def progress(study: Study, votes: Sequence[Vote]) -> tuple[Table, Table]:
     """Return how far the study is, by tag and by item; every vote counts."""
-    per_item = Counter(vote.item for vote in votes)
-    tags = dict.fromkeys(tag for item in study.items for tag in item.tags)
+    per_item = Counter(vote.item for vote in first_votes(votes))
+    tags = dict.fromkeys(tag for item in study.judged for tag in item.tags)
     by_tag: list[list[Any]] = []
     for tag in tags:
-        items = [item.name for item in study.items if tag in item.tags]
+        items = [item.name for item in study.judged if tag in item.tags]
         done = sum(min(per_item[name], study.votes_per_item) for name in items)
         by_tag.append([tag, len(items), done, study.votes_per_item * len(items)])
     by_item: list[list[Any]] = [
         [item.name, " ".join(item.tags), per_item[item.name], study.votes_per_item]
-        for item in study.items
+        for item in study.judged
     ]
     return (
         (["tag", "items", "votes", "of"], by_tag),

@@ -48,12 +48,14 @@ class Place:
         item: The item's name.
         left: The lane on the left.
         right: The lane on the right.
+        again: Whether this annotator has judged these two answers before.
     """
 
     id: int
     item: str
     left: str
     right: str
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class VoteStore:
         lanes: The names of the lanes, two or more.
         items: The names of the items.
         votes_per_item: How many votes each item gets.
+        training: As of `Assignment`; so are checks and repeat.
         rng: Draws pairs and sides.
 
     Raises:
@@ -98,11 +101,21 @@ class VoteStore:
         lanes: Sequence[str],
         items: Sequence[str],
         votes_per_item: int,
+        training: Mapping[str, str] | None = None,
+        checks: Mapping[str, str] | None = None,
+        repeat: int = 0,
         rng: random.Random | None = None,
     ) -> None:
-        self.study, self.items = study, tuple(items)
+        self.study = study
         self._assignment = Assignment(
-            study, tuple(lanes), self.items, votes_per_item, rng or random.SystemRandom()
+            study,
+            tuple(lanes),
+            tuple(items),
+            votes_per_item,
+            rng or random.SystemRandom(),
+            training or {},
+            checks or {},
+            repeat,
         )
         self._listener: Callable[[dict[str, Any]], None] | None = None
         with database_errors():
@@ -262,7 +275,7 @@ class VoteStore:
             return [dict(row._mapping) for row in connection.execute(self._given(annotator))]
 
     def _given(self, annotator: int, place: int | None = None) -> Any:
-        mine = [votes.c.annotator == annotator, places.c.item.in_(self.items)]
+        mine = [votes.c.annotator == annotator, places.c.item.in_(self._assignment.names)]
         mine += [places.c.id == place] if place is not None else []
         own = select_votes(self.study, STANDING, *mine).order_by(None)
         return own.order_by(votes.c.sequence.desc(), votes.c.cast.desc())
@@ -305,7 +318,7 @@ class VoteStore:
             seen = votes.update().where(votes.c.key == row.key, votes.c.revealed.is_(None))
             connection.execute(seen.values(revealed=time.time()))
         self._changed(row.key)
-        return Place(row.place, row.item, row.left, row.right)
+        return Place(row.place, row.item, row.left, row.right, row.again)
 
     def progress(self, annotator: int) -> Progress:
         """Return how far an annotator is."""
@@ -354,4 +367,4 @@ class VoteStore:
 
 
 def _place(row: Any) -> Place | None:
-    return Place(row.id, row.item, row.left, row.right) if row is not None else None
+    return None if row is None else Place(row.id, row.item, row.left, row.right, row.again)

@@ -18,7 +18,9 @@ MOST_OF_AN_ID = 200
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _LANE = re.compile(r"\w[\w .,+=()@:/-]{0,79}")
-_TAKEN = ("left", "right", "tie", "both bad")
+TIES = ("tie", "both bad")
+"""What votes say that prefer no lane."""
+_TAKEN = ("left", "right", *TIES)
 """What votes say beside the lanes' names."""
 _LONGEST_FILE_NAME = 120  # file systems take 255 bytes, endings and a lane's name included
 

@@ -30,7 +30,7 @@ from sinktrack.study.fields import (
     text,
 )
 from sinktrack.study.items import StudyItem as StudyItem
-from sinktrack.study.items import read_items
+from sinktrack.study.items import Use, read_items
 from sinktrack.study.yaml_file import read_yaml
 
 Ask = Literal["hallucination", "comment"]
@@ -45,7 +45,7 @@ Lane = Mapping[str, Any] | str | None
 """A method's kind and parameters, None for the plain model, or `MADE_ELSEWHERE`."""
 
 KNOWN = ("title", "instructions", "model", "lanes", "votes_per_item", "ask", "reveal",
-         "max_new_tokens", "window", "sinks", "name")  # fmt: skip
+         "max_new_tokens", "window", "sinks", "name", "repeat")  # fmt: skip
 """What study.yaml may say."""
 
 MOST_VOTES = 100
@@ -72,6 +72,7 @@ class Study:
             have voted, or never.
         max_new_tokens: The longest answer.
         cache: As for `sinktrack.compare`.
+        repeat: How many of their items everybody judges once more.
     """
 
     folder: Path
@@ -86,6 +87,16 @@ class Study:
     reveal: Reveal = "at the end"
     max_new_tokens: int = 256
     cache: Cache = "full"
+    repeat: int = 0
+
+    @property
+    def judged(self) -> tuple[StudyItem, ...]:
+        """The items that figures are made of."""
+        return self.used_for("judged")
+
+    def used_for(self, use: Use) -> tuple[StudyItem, ...]:
+        """Return the items of one use, in the file's order."""
+        return tuple(item for item in self.items if item.use == use)
 
     @property
     def imported(self) -> bool:
@@ -163,12 +174,13 @@ def read_study(folder: str | Path, *, pictures: bool = False) -> Study:
         instructions=text(said, "instructions", file, ""),
         model=_model(text(said, "model", file, NOT_KNOWN if imported else None), folder),
         lanes=lanes,
-        items=read_items(folder, pictures=pictures),
+        items=read_items(folder, tuple(lanes), pictures=pictures),
         votes_per_item=count(said, "votes_per_item", file, Study.votes_per_item, MOST_VOTES),
         ask=tuple(asked),
         reveal=reveal,
         max_new_tokens=count(said, "max_new_tokens", file, Study.max_new_tokens, 100_000),
         cache=_cache(said, file),
+        repeat=count(said, "repeat", file, 0, MOST_VOTES) if "repeat" in said else 0,
     )
 
 

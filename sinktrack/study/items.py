@@ -4,18 +4,19 @@ All lines are looked at before anything is said, so that one sentence names all 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sinktrack.core.errors import PictureError, StudyError, reason, shown
 from sinktrack.core.files import json_lines, parsed_json, read_text
 from sinktrack.core.images import load_picture
 from sinktrack.core.names import exists
-from sinktrack.study.fields import check_known, item_id, text
+from sinktrack.study.fields import TIES, check_known, item_id, one_of, text
 
-KNOWN = ("id", "image", "question", "passage", "reference", "tags")
+Use = Literal["judged", "training", "check"]
+KNOWN = ("id", "image", "question", "passage", "reference", "tags", "use", "better", "why")
 """What an item may say."""
 
 EXAMPLE = '{"id": "cat-1", "image": "pictures/cat.jpg", "question": "What is on the sofa?"}'
@@ -34,6 +35,11 @@ class StudyItem:
         passage: The text that the question is about; empty for none.
         reference: A right answer that annotators may look at; empty for none.
         tags: Groups that results are told for.
+        use: Judged for the figures; training that everybody begins with, which tells them the right
+            answer; or a check that everybody meets among the others. These two count in no figure
+            but those of annotators.
+        better: What is known to be right: a lane, "tie" or "both bad"; empty if nothing is.
+        why: Why it is; told after training.
     """
 
     name: str
@@ -42,13 +48,19 @@ class StudyItem:
     passage: str = ""
     reference: str = ""
     tags: tuple[str, ...] = ()
+    use: Use = "judged"
+    better: str = ""
+    why: str = ""
 
 
-def read_items(folder: Path, *, pictures: bool = False) -> tuple[StudyItem, ...]:
+def read_items(
+    folder: Path, lanes: Collection[str], *, pictures: bool = False
+) -> tuple[StudyItem, ...]:
     """Read the items of a study.
 
     Args:
         folder: The study's, which holds items.jsonl.
+        lanes: The names of the study's lanes.
         pictures: Whether every picture is opened as well, as before a model answers.
 
     Returns:
@@ -77,7 +89,7 @@ def read_items(folder: Path, *, pictures: bool = False) -> tuple[StudyItem, ...]
         if not line.strip():
             continue
         try:
-            item = _item(folder, line, number, f"{file}, line {number}", items)
+            item = _item(folder, line, number, f"{file}, line {number}", items, lanes)
             items[item.name] = item
             if pictures:
                 _check_pictures(item, f"{file}, line {number} (id {item.name})", opened)
@@ -85,8 +97,10 @@ def read_items(folder: Path, *, pictures: bool = False) -> tuple[StudyItem, ...]
             wrong[number] = error
     if wrong:
         raise StudyError(_all_of(wrong))
-    if not items:
-        raise StudyError(f"{file} holds no item: write one line of JSON each, such as {EXAMPLE}.")
+    if not any(item.use == "judged" for item in items.values()):
+        raise StudyError(
+            f"{file} holds no item that is judged: write one line of JSON each, such as {EXAMPLE}."
+        )
     return tuple(items.values())
 
 
@@ -114,7 +128,12 @@ def _all_of(wrong: Mapping[int, StudyError]) -> str:
 
 
 def _item(
-    folder: Path, line: str, number: int, where: str, before: Mapping[str, StudyItem]
+    folder: Path,
+    line: str,
+    number: int,
+    where: str,
+    before: Mapping[str, StudyItem],
+    lanes: Collection[str],
 ) -> StudyItem:
     """Return the item of one line.
 
@@ -135,6 +154,18 @@ def _item(
     images, passage = _images(said, folder, where), text(said, "passage", where, "")
     if not images and not passage:
         raise StudyError(f"{where} has neither image nor passage: name what the question is about.")
+    use, better = said.get("use", StudyItem.use), text(said, "better", where, "")
+    if use not in get_args(Use):
+        raise StudyError(f"{where}: use is {shown(use)}, but must be {one_of(get_args(Use))}.")
+    if better and better not in (*lanes, *TIES):
+        raise StudyError(
+            f"{where}: better is {shown(better)}, but must be {one_of((*lanes, *TIES))}."
+        )
+    if use != "judged" and not better:
+        raise StudyError(
+            f"{where}: an item for {use} needs better, what is known to be right: "
+            f"{one_of((*lanes, *TIES))}."
+        )
     return StudyItem(
         name=name,
         question=text(said, "question", where),
@@ -142,6 +173,9 @@ def _item(
         passage=passage,
         reference=text(said, "reference", where, ""),
         tags=tuple(dict.fromkeys(tags)),
+        use=use,
+        better=better,
+        why=text(said, "why", where, ""),
     )
 
 

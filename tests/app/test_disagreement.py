@@ -15,6 +15,7 @@ def kept(item, name, better, severities=("none", "none"), spans=((), ()), commen
     }
     left, right = LANES
     row = {"item": item, "name": name, "better": better, "left": left, "right": right}
+    row["again"] = False
     return row | {"judged": judged, "comment": comment}
 
 

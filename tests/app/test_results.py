@@ -33,6 +33,7 @@ def kept(item, name, better, left="baseline", **changes):
         "seconds": 4.0,
         "cast": 1_700_000_000.0,
         "revealed": None,
+        "again": False,
     }
     return row | changes
 
@@ -147,7 +148,9 @@ def test_a_vote_on_answers_that_were_judged_before_counts_for_self_agreement_alo
 
 
 def test_known_answers_are_told_by_annotator(study, votes):
-    found = compute_results(study, as_votes(study, votes), gold={"item1": "sinktrack"})
+    first, second, *others = study.items
+    study = replace(study, items=(first, replace(second, better="sinktrack"), *others))
+    found = compute_results(study, as_votes(study, votes))
     assert [each.gold for each in found.annotators] == [Share(1, 1), Share(0, 1)]
     assert "| gold |" in summary(study, found)
 

@@ -8,6 +8,13 @@ const SinkTrackJudge = (() => {
   const { PairForm, button } = SinkTrackPairForm;
   const { Drafts, attempt } = SinkTrackDrafts;
   const { SignIn, codeCard } = SinkTrackSignIn;
+  const PRACTICE = "Practice: this vote does not count, and afterwards you read what is right.";
+  const KNOWN = {
+    left: "the answer on the left was better",
+    right: "the answer on the right was better",
+    tie: "it was a tie",
+    "both bad": "both answers were bad",
+  };
   const READ = 4000; // milliseconds for which a message stays that asks for nothing
   const HOLD = 4 * 60 * 1000; // how often the server is told that somebody is at work
 
@@ -212,7 +219,8 @@ const SinkTrackJudge = (() => {
         keep: () => this.vote(),
         change: () => this.changed(),
       });
-      this.body.replaceChildren(this.top(answer), ...this.form.parts, this.shown);
+      const practice = pair.training ? [make("p", "sj-practice", PRACTICE)] : [];
+      this.body.replaceChildren(this.top(answer), ...practice, ...this.form.parts, this.shown);
       if (draft) this.form.fill(draft);
       this.form.focus();
     }
@@ -245,6 +253,23 @@ const SinkTrackJudge = (() => {
       this.show(answer);
       this.say(answer.kept ? "Kept." : "Not kept: this pair has its votes from others meanwhile. Here is the next.");
       this.host.scrollIntoView({ block: "start" });
+      if (answer.feedback) this.feedback(pair, answer.feedback);
+    }
+
+    /** Say what was right in the training, until it was read. */
+    feedback(pair, { right, better, why }) {
+      const box = make("section", `sj-card sj-feedback${right ? "" : " sj-other"}`);
+      const seen = button("Go on", "sj-main", () => {
+        this.notes.replaceChildren();
+        this.form?.focus();
+      });
+      box.append(make("h2", "", `${right ? "You found it" : "Not quite"}: ${KNOWN[better]}.`));
+      box.append(make("p", "", pair.question));
+      if (pair[better]) box.append(make("blockquote", "sj-better", pair[better]));
+      if (why) box.append(make("p", "", why));
+      box.append(seen);
+      this.notes.replaceChildren(box);
+      seen.focus();
     }
 
     /** Take a vote back, the last one or the one that is given, to change it. */
