@@ -91,27 +91,16 @@ def where_they_differ(visit: Visit) -> None:
 
 
 def what_the_picture_decided(visit: Visit) -> None:
-    """Cover the picture at two words; the first changes by more than the second."""
+    """See which word loses most without the picture, and choose it."""
     visit.example()
     visit.ask()
-    changes = [without_the_picture(visit)]
-    visit.hands.press(visit.named("The next token"))
-    expect(visit.page.locator(".stv-now .stv-title")).to_have_text("Token 2")
-    changes.append(without_the_picture(visit))
-    assert changes[0] > changes[1] + 5, f"Covering the picture changes {changes} points."
-    visit.see(visit.page.locator(".stv-result"))
-
-
-def without_the_picture(visit: Visit) -> float:
-    """Return by how many points a word's probability changes with the picture covered."""
-    visit.look()
-    if visit.named("Choose the picture").is_visible():
-        visit.hands.press(visit.named("Choose the picture"))
-    visit.hands.press(visit.named(f"Cover these {GRID * GRID}"))
-    result = visit.page.locator(".stv-result")
-    expect(result).to_contain_text("tokens covered", timeout=visit.patience)
-    plain, covered = re.findall(r"([\d.]+) %", result.inner_text())[:2]
-    return abs(float(plain) - float(covered))
+    visit.hands.press(visit.tab("From the picture"))
+    visit.hands.press(visit.named("Ask again without it"))
+    first = visit.page.locator(".stv-reliance .stv-heads").first.locator("li")
+    expect(first.first).to_be_visible(timeout=visit.patience)
+    plain, covered = re.findall(r"([\d.]+) %", first.first.inner_text())
+    assert float(plain) > float(covered) + 5, f"It falls from {plain} % to {covered} %."
+    visit.see(first.first)
 
 
 def at_layer_eight(visit: Visit) -> None:

@@ -12,9 +12,11 @@ import sinktrack
 from sinktrack.core.errors import MethodError, PromptError, TraceError
 from sinktrack.methods import create
 from sinktrack.report.explained import explained, looks_as_json, maps_as_json
+from sinktrack.shapes.scenes import COLOURS, SHAPES
 from sinktrack.why.again import prompt_of
 from sinktrack.why.explain import explain
 from sinktrack.why.looks import looks
+from sinktrack.why.reliance import reliance
 from sinktrack.why.tam import activation_maps, rank_gaussian
 from sinktrack.why.without import without
 
@@ -193,6 +195,33 @@ def test_a_word_without_its_patches_or_a_head_is_that_of_a_forced_comparison(che
         assert found.without == pytest.approx(told["probe"].probabilities[at], abs=1e-5)
         likeliest = [token.id for token, _ in found.instead]
         assert likeliest == told["probe"].trace.candidates[at, : len(likeliest)].tolist()
+
+
+def test_reliance_of_words_is_each_words_without_the_picture(checkpoint, compared):
+    model, processor = checkpoint
+    prompt = prompt_of(model, processor, compared)
+    image = [p for p, part in enumerate(prompt.parts.tolist()) if prompt.names[part] == "image"]
+    found = reliance(model, processor, compared)
+    assert found.keys() == compared.keys()
+    for name, own in found.items():
+        assert len(own.plain) == len(own.covered) == len(compared[name].token_ids)
+    for at in (0, 3, 9):
+        one = without(model, processor, compared, "sinktrack", at, positions=image)
+        assert float(found["sinktrack"].plain[at]) == pytest.approx(one.plain, abs=1e-5)
+        assert float(found["sinktrack"].covered[at]) == pytest.approx(one.without, abs=1e-5)
+    # colours and shapes are read off the picture, and what stands between them is not
+    words = compared["baseline"].trace.tokens
+    fell = found["baseline"].plain - found["baseline"].covered
+    seen = [at for at, word in enumerate(words) if word.text.strip() in {*COLOURS, *SHAPES}]
+    assert fell[seen].mean() > 0.3 > fell[[at for at in range(len(fell)) if at not in seen]].mean()
+
+
+def test_what_is_about_nothing_relies_on_nothing(checkpoint):
+    said = [("user", "Hello."), ("assistant", "Hello."), ("user", "How are you?")]
+    turns = [{"role": role, "content": text} for role, text in said]
+    said = sinktrack.compare(*checkpoint, messages=turns, max_new_tokens=4)
+    with pytest.raises(PromptError, match="about no picture, video or passage"):
+        reliance(*checkpoint, said)
 
 
 def test_what_has_no_part_or_head_to_leave_out_is_refused(checkpoint, compared):

@@ -16,9 +16,15 @@ from app.shared.kept import Kept
 from app.shared.request_queue import RequestQueue
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.errors import SinkTrackError, TraceError
-from sinktrack.report.explained import explained, looks_as_json, maps_as_json, without_as_json
+from sinktrack.report.explained import (
+    explained,
+    looks_as_json,
+    maps_as_json,
+    reliance_as_json,
+    without_as_json,
+)
 
-What = Literal["explain", "looks", "maps", "without"]
+What = Literal["explain", "looks", "maps", "without", "reliance"]
 FULL = "Too many people are waiting here right now: please try again in a minute."
 _BUSY = "The server is still working out what you asked before: wait for its answer."
 _GONE = "The server no longer has this answer: ask again."
@@ -34,12 +40,13 @@ class BadQuestion(SinkTrackError):
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A question about a token.
+    """A question about a token, or about all.
 
     Args:
-        what: What is to be told: see `sinktrack.explain`, `looks`, `activation_maps`, `without`.
+        what: What is to be told: see `sinktrack.explain`, `looks`, `activation_maps`, `without`,
+            `reliance`.
         key: Under which the comparison is kept.
-        at: Which token, from 0.
+        at: Which token, from 0; of `reliance` any.
         layer: Of `looks`: a layer; None for the mean.
         head: Of `looks`: a head; None for the mean.
         lane: Of `without`: whose words stand before the token.
@@ -157,6 +164,7 @@ def _told(question: Question, comparison: Comparison, model: Any, processor: Any
     # Here, so that the page is served before transformers' models are imported.
     from sinktrack.why.explain import explain
     from sinktrack.why.looks import looks
+    from sinktrack.why.reliance import reliance
     from sinktrack.why.tam import activation_maps
     from sinktrack.why.without import without
 
@@ -174,6 +182,8 @@ def _told(question: Question, comparison: Comparison, model: Any, processor: Any
                 *given, question.lane, at, positions=question.positions, heads=question.heads
             )
             return without_as_json(at, own)
+        case "reliance":
+            return reliance_as_json(reliance(*given))
 
 
 def _read(text: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sinktrack.report.words import part_title
 
 if TYPE_CHECKING:  # the page is served before what explains is imported, which takes seconds
     from sinktrack.why.explain import Explanation
+    from sinktrack.why.reliance import Reliance
     from sinktrack.why.without import Without
 
 MOST_BYTES = 4_000_000
@@ -113,6 +114,15 @@ def without_as_json(at: int, found: "Without") -> dict[str, Any]:
         "without": found.without,
         "instead": [{"text": token.text, "probability": share} for token, share in found.instead],
     }
+
+
+def reliance_as_json(found: Mapping[str, "Reliance"]) -> dict[str, Any]:
+    """Return how much words rely on what was asked about, as JSON values by method."""
+    lanes = {
+        name: {"plain": own.plain.tolist(), "covered": own.covered.tolist()}
+        for name, own in found.items()
+    }
+    return {"lanes": lanes}
 
 
 def packed(attention: torch.Tensor) -> str:

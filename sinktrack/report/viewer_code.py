@@ -7,7 +7,7 @@ _VIEWER = Path(__file__).parent / "viewer"
 _SCRIPTS = (
     *("colour", "dom", "data", "heatmap", "contour", "figure", "save", "overlay", "explanations"),
     *("tabs", "swipe", "asked", "moved", "card", "strip", "pin", "nearly", "token", "looked"),
-    *("why", "attention", "finder", "drift", "anchor", "numbers", "viewer"),
+    *("why", "attention", "finder", "reliance", "drift", "anchor", "numbers", "viewer"),
 )
 
 

@@ -79,6 +79,9 @@ def test_every_kind_of_question_is_answered_as_the_library_does(engine, checkpoi
     silenced = ask(what="without", lane="baseline", heads="2.1")
     assert covered["plain"] == pytest.approx(silenced["plain"], abs=1e-5)
     assert len(covered["instead"]) == 3
+    relied = ask(what="reliance")["lanes"]
+    assert relied.keys() == {"baseline", "sinktrack"}
+    assert relied["baseline"]["plain"][1] == pytest.approx(covered["plain"], abs=1e-5)
     assert (
         "99.0, but the model has 12 layers"
         in ask(what="without", lane="baseline", heads="99.0")["error"]

@@ -170,5 +170,5 @@ const SinkTrackCard = (() => {
     return { box, show };
   }
 
-  return { Card, card, key, pace };
+  return { Card, card, key, pace, tokenSpan };
 })();

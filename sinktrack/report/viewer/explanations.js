@@ -6,6 +6,7 @@
  *     {what: "looks", layer, head}    where every token up to it looked; null for the mean
  *     {what: "maps"}                  where in pictures its own logit is high
  *     {what: "without", lane, positions, heads}    its probability without a part of the prompt or some heads
+ *     {what: "reliance"}              of every word its probability with and without what was asked about; `at` is 0
  */
 const SinkTrackExplanations = (() => {
   "use strict";

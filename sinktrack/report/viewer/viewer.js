@@ -101,6 +101,11 @@ const SinkTrackViewer = (() => {
         title: "Heads", name: "stv-finder",
         build: (box) => new SinkTrackFinder.Finder(box, lanes, this.explanations, (pinned) => this.pin(pinned), () => this.why.selected),
       }];
+      const about = SinkTrackReliance.askedAbout(segments);
+      if (about && this.explanations) panels.push({
+        title: `From the ${about}`, name: "stv-reliance",
+        build: (box) => new SinkTrackReliance.Reliance(box, lanes, about, this.explanations, this.choose),
+      });
       if (lanes.some((lane) => SinkTrackDrift.drifts(lane, segments))) panels.push({
         title: "Along the answer", name: "stv-drift",
         build: (box) => new SinkTrackDrift.Drift(box, lanes, segments, this.choose),
