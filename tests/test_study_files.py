@@ -104,6 +104,7 @@ def test_all_wrong_lines_are_named_at_once(folder):
         (YAML.replace("vcd:", "tie:"), ["cannot be called 'tie'"]),
         (YAML.replace("vcd:", "<b>:"), ["'<b>' has to be named by"]),
         (YAML.replace("{kind: vcd}", "made elsewhere"), ["'baseline'", "one sort only"]),
+        (YAML + "questions: [{ask: Why?, kind: text}]\n", ["line 7", "between double quotes"]),
         ("- a\n", ["has to name at least title"]),
     ],
 )

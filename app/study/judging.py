@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.study.codes import equal, personal_code, personal_digest
+from app.study.own_questions import Unanswered, as_kept, as_said
 from app.study.stats import SEVERITIES, TIES
 from app.study.vote_store import Place, Progress, VoteStore
 from sinktrack.core.errors import SinkTrackError
@@ -161,6 +162,10 @@ class Judging:
         comment = request.get("comment", "")
         if not isinstance(comment, str) or len(comment) > _LONGEST_COMMENT:
             raise Refused(f"A comment has at most {_LONGEST_COMMENT} characters: shorten it.")
+        try:
+            said = as_kept(self.study.questions, request.get("said"), lanes, _clean)
+        except Unanswered as error:
+            raise Refused(str(error)) from error
         seconds = request.get("seconds")
         timed = isinstance(seconds, int | float) and 0 <= seconds <= _LONGEST_SECONDS
         kept = self._store.vote(
@@ -171,6 +176,7 @@ class Judging:
             judged=judged,
             comment=_clean(comment) if "comment" in self.study.ask else "",
             seconds=float(seconds) if timed and seconds is not None else None,
+            said=said if self.study.questions else None,
         )
         told = self._feedback(place, choice) if kept else {}
         return {"kept": kept, **told, **self._pair(annotator)}
@@ -208,6 +214,9 @@ class Judging:
         before = {
             "better": sides.get(vote["better"], vote["better"]),
             "comment": vote["comment"],
+            "said": as_said(
+                self.study.questions, vote["said"] or {}, {side: vote[side] for side in SIDES}
+            ),
             **{sides[lane]: judged for lane, judged in vote["judged"].items()},
         }
         return {**self._pair(annotator), "before": before}

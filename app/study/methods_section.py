@@ -33,6 +33,9 @@ def _judged(study: Study, found: Results) -> str:
     if "hallucination" in study.ask:
         told += "; and of each answer how badly it hallucinates: not at all, minor or severe"
     told += "."
+    if study.questions:
+        asked = listed([f"“{escape_markdown(each.ask)}”" for each in study.questions])
+        told += f" They were also asked: {asked}."
     if study.reveal == "after vote":
         told += " After a vote, which then could not be changed, they might see the methods' names."
     if not found.by_item:

@@ -1,6 +1,7 @@
 """The page of a study: `python app.py --study DIR`. No model is loaded; the answers are there."""
 
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,17 @@ def serve(settings: Settings) -> gr.Blocks:
         SinkTrackError: If the folder is no study, is not prepared, or the database fails.
     """
     page = open_study(settings)
-    names = ("words", "pair_form", "drafts", "sign_in", "earlier", "judge", "coordinator")
+    names = (
+        "words",
+        "sides",
+        "own_questions",
+        "pair_form",
+        "drafts",
+        "sign_in",
+        "earlier",
+        "judge",
+        "coordinator",
+    )
     launch(
         page,
         settings,
@@ -104,6 +115,7 @@ def build(judging: Judging, results_page: ResultsPage) -> gr.Blocks:
         "title": study.title,
         "instructions": study.instructions,
         "ask": list(study.ask),
+        "questions": [asdict(question) for question in study.questions],
         "hub": judging.hub_sign_in,
         "key": "sinktrack-" + hashlib.sha256(study.name.encode()).hexdigest()[:12],
     }

@@ -5,7 +5,7 @@ Knows nothing about databases and pages: it is given the votes as `app.study.vot
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import combinations
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from app.study import stats
+from app.study.own_questions import OwnFigures, own_figures
 from app.study.quality import Annotator, annotators, first_votes
 from app.study.ranking import Ranking, rank_methods, win_matrix
 from app.study.stats import Agreement, Share, Vote
@@ -79,6 +80,7 @@ class Results:
         repeated: Votes on what their annotator had judged before, which do not count either.
         matrix: How often each lane was better than each other, by the winner and the loser.
         ranking: The lanes by strength; None for two.
+        own: The answers to each choice and scale of the study's own.
     """
 
     groups: tuple[Group, ...]
@@ -94,6 +96,7 @@ class Results:
     repeated: int
     matrix: Mapping[tuple[str, str], Share]
     ranking: Ranking | None
+    own: tuple[OwnFigures, ...] = ()
 
     @property
     def items(self) -> int:
@@ -130,6 +133,7 @@ def as_votes(study: Study, kept: Sequence[Mapping[str, Any]]) -> list[Vote]:
             },
             seconds=row["seconds"],
             tags=tags.get(row["item"], ()),
+            said=row.get("said") or {},
         )
         for row in sorted(kept, key=lambda row: bool(row["again"]))
         if row["item"] not in training
@@ -179,6 +183,7 @@ def compute_results(
         repeated=len(counted) - len(votes),
         matrix=win_matrix(votes, lanes),
         ranking=rank_methods(votes, lanes) if len(lanes) > 2 else None,
+        own=own_figures(study.questions, votes, lanes),
     )
 
 
@@ -262,6 +267,7 @@ def vote_rows(
             row[f"spans of {lane}"] = " ".join(f"{a}-{b}" for a, b in judged.get("spans", []))
         rows.append(
             row
+            | _own_columns(study, vote.get("said") or {})
             | {
                 "comment": vote["comment"],
                 "seconds": vote["seconds"],
@@ -269,7 +275,31 @@ def vote_rows(
                 "revealed": _iso(vote["revealed"]) if vote["revealed"] else "",
             }
         )
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    whole = {name: "Int64" for name in _scale_columns(study) if name in frame}
+    return frame.astype(whole)  # with empty ones, which whole numbers of pandas else have not
+
+
+def _own_columns(study: Study, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a vote says to a study's own questions, a column each; of answers one a lane.
+
+    A point of a scale is a number, and what was not answered is empty.
+    """
+    found: dict[str, Any] = {}
+    for question in study.questions:
+        value = said.get(question.name)
+        of = {f" of {lane}": lane for lane in study.lanes} if question.of == "answer" else {"": ""}
+        each = value if isinstance(value, dict) else {"": value}
+        for end, lane in of.items():
+            known = isinstance(each.get(lane), int if question.kind == "scale" else str)
+            nothing = None if question.kind == "scale" else ""
+            found[f"said {question.name}{end}"] = each[lane] if known else nothing
+    return found
+
+
+def _scale_columns(study: Study) -> list[str]:
+    scales = tuple(each for each in study.questions if each.kind == "scale")
+    return list(_own_columns(replace(study, questions=scales), {}))
 
 
 def export(rows: pd.DataFrame, format: Format) -> bytes:

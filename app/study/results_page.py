@@ -24,6 +24,7 @@ from app.study.summary import (
     annotators,
     disputed,
     hallucinations,
+    own_answers,
     preferences,
     progress,
     strengths,
@@ -135,6 +136,7 @@ class ResultsPage:
         spread = disputed(disputes(self._study, kept, self._answers, found.left_out))
         by_tag, by_item = progress(self._study, votes)
         shown = [_table(*each) for each in (*preferences(found), *hallucinations(found))]
+        shown += [_table(*each) for each in own_answers(found)]
         if found.ranking is not None:
             notes = "".join(f"<p>{escape(said)}</p>" for said in about_ranking(found))
             shown += [_table("How often each wins over each other", win_rates(found))]

@@ -5,7 +5,7 @@ and the bootstrap draws items.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -34,6 +34,7 @@ class Vote:
         severity: How badly each lane hallucinates, one of SEVERITIES; empty if that was not asked.
         seconds: From the showing of the pair to the vote.
         tags: The item's.
+        said: The answers to the study's own questions, as `app.study.own_questions` keeps them.
     """
 
     item: str
@@ -44,6 +45,7 @@ class Vote:
     severity: dict[str, str] = field(default_factory=dict)
     seconds: float | None = None
     tags: tuple[str, ...] = ()
+    said: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def pair(self) -> frozenset[str]:

@@ -53,6 +53,8 @@ def summary(study: Study, found: Results) -> str:
         parts += [f"## {escape_markdown(heading)}", markdown_table(*table)]
     for heading, table in hallucinations(found) if "hallucination" in study.ask else ():
         parts += [f"## {escape_markdown(heading)}", markdown_table(*table)]
+    for heading, table in own_answers(found):
+        parts += [f"## {escape_markdown(heading)}", markdown_table(*table)]
     if found.ranking is not None:
         parts += ["## Ranking", markdown_table(*win_rates(found))]
         parts += [markdown_table(*strengths(found))] if found.ranking.strengths else []
@@ -120,6 +122,31 @@ def hallucinations(found: Results) -> list[tuple[str, Table]]:
             shares = [format_share(each[lane]) for lane in lanes for each in both]
             rows.append([group.name, *shares, format_p_value(group.hallucination_p)])
         tables.append((heading_of("How often they hallucinate", *lanes, len(pairs)), (head, rows)))
+    return tables
+
+
+def own_answers(found: Results) -> list[tuple[str, Table]]:
+    """Return the answers to a study's own questions, a table for each choice and scale."""
+    tables: list[tuple[str, Table]] = []
+    for own in found.own:
+        lanes = list(own.shares or own.means)
+        columns = [lane or "votes" for lane in lanes]
+        if own.shares:
+            options = list(next(iter(own.shares.values())))
+            rows: list[list[Any]] = [
+                [option, *(format_short_share(own.shares[lane][option]) for lane in lanes)]
+                for option in options
+            ]
+            head = ["", *columns]
+        else:
+            rows = [
+                [lane or "the pair", count, format_number(mean, 2), format_interval(ends, 2)]
+                for lane, (count, mean, ends) in own.means.items()
+            ]
+            low, high = own.question.ends
+            scale = f"mean, from 1 ({low}) to {own.question.points} ({high})"
+            head = ["", "answers", scale, "95 % interval, by item"]
+        tables.append((own.question.ask, (head, rows)))
     return tables
 
 

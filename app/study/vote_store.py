@@ -227,6 +227,7 @@ class VoteStore:
         judged: Mapping[str, Any],
         comment: str = "",
         seconds: float | None = None,
+        said: Mapping[str, Any] | None = None,
     ) -> bool:
         """Keep a vote; the same key again, or a place that has its vote, changes nothing.
 
@@ -238,6 +239,7 @@ class VoteStore:
             judged: What was said of each lane, as JSON values.
             comment: Free words.
             seconds: From the showing of the pair to the vote.
+            said: The answers to the study's own questions, as JSON values; None where it has none.
 
         Returns:
             Whether this place has the vote with this key now.
@@ -254,6 +256,7 @@ class VoteStore:
             "comment": comment,
             "seconds": seconds,
             "cast": time.time(),
+            "said": None if said is None else dict(said),
         }
         with self._writing() as connection:
             owner = sa.select(places.c.annotator).where(

@@ -31,6 +31,7 @@ from sinktrack.study.fields import (
 )
 from sinktrack.study.items import StudyItem as StudyItem
 from sinktrack.study.items import Use, read_items
+from sinktrack.study.questions import Question, read_questions
 from sinktrack.study.yaml_file import read_yaml
 
 Ask = Literal["hallucination", "comment"]
@@ -45,7 +46,7 @@ Lane = Mapping[str, Any] | str | None
 """A method's kind and parameters, None for the plain model, or `MADE_ELSEWHERE`."""
 
 KNOWN = ("title", "instructions", "model", "lanes", "votes_per_item", "ask", "reveal",
-         "max_new_tokens", "window", "sinks", "name", "repeat")  # fmt: skip
+         "max_new_tokens", "window", "sinks", "name", "repeat", "questions")  # fmt: skip
 """What study.yaml may say."""
 
 MOST_VOTES = 100
@@ -73,6 +74,7 @@ class Study:
         max_new_tokens: The longest answer.
         cache: As for `sinktrack.compare`.
         repeat: How many of their items everybody judges once more.
+        questions: What else is asked, in the order in which annotators see it.
     """
 
     folder: Path
@@ -88,6 +90,7 @@ class Study:
     max_new_tokens: int = 256
     cache: Cache = "full"
     repeat: int = 0
+    questions: tuple[Question, ...] = ()
 
     @property
     def judged(self) -> tuple[StudyItem, ...]:
@@ -181,6 +184,7 @@ def read_study(folder: str | Path, *, pictures: bool = False) -> Study:
         max_new_tokens=count(said, "max_new_tokens", file, Study.max_new_tokens, 100_000),
         cache=_cache(said, file),
         repeat=count(said, "repeat", file, 0, MOST_VOTES) if "repeat" in said else 0,
+        questions=read_questions(said.get("questions", []), lanes, file),
     )
 
 

@@ -73,6 +73,8 @@ def _sentence(file: Path, text: str, error: yaml.MarkedYAMLError) -> str:
     said = f"{file}, line {at + 1} is not YAML: {' '.join(str(error.problem).split())}"
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return f"{said}; indent with spaces in place of tabs."
+    if "got '?'" in said:  # inside braces a question mark before a comma means something else
+        return f"{said}; put the text with the question mark between double quotes."
     _, colon, value = line.partition(":")
     value = value.strip()
     if colon and value and (": " in value or value[0] in "@%`*&!|>"):

@@ -5,7 +5,8 @@ const test = require("node:test");
 require("./elements.js");
 const { load } = require("./load.js");
 
-load("colour", "dom", "words");
+load("colour", "dom", "words", "sides");
+const { OwnField, readFields, fillFields } = load("own_questions");
 const { PairForm } = load("pair_form");
 const { Drafts } = load("drafts");
 load("sign_in");
@@ -48,7 +49,7 @@ function atKeyboard(ask = ["hallucination", "comment"]) {
     pair: {},
     undoable: true,
     form: Object.assign(Object.create(PairForm.prototype), {
-      pair: {}, ask, choice, sides, comment, change: () => done.push("changed"),
+      pair: {}, ask, choice, sides, comment, own: [], change: () => done.push("changed"),
     }),
     shown: { contains: () => false },
     notes: { contains: () => false },
@@ -101,6 +102,26 @@ test("F, H and C go where words are marked and a comment is written; Escape and 
   assert.ok(!press("Enter", writing) && press("Escape", writing));
   assert.ok(press("Enter", { ...writing, ctrlKey: true }));
   assert.deepEqual(done.slice(-2), ["back", "vote"]);
+});
+
+/** As much of a field of a study's own as the form asks of it. */
+const field = (name, side, value) => Object.assign(Object.create(OwnField.prototype), {
+  question: { name, ask: `${name}?`, kind: "text", required: name !== "free" }, side, written: true, input: { value, focus() {} },
+});
+
+test("a vote lacks what a study asks itself until it is answered, and not what may be left out", () => {
+  const { view, press } = atKeyboard([]);
+  const own = [field("free", null, ""), field("useful", "left", "so"), field("useful", "right", " ")];
+  view.form.own = own;
+  press("1");
+  assert.equal(view.form.missing().sentence, "Answer “useful?” of the right answer first.");
+  own[2].value = "very";
+  assert.equal(view.form.missing(), null);
+  const said = { free: null, useful: { left: "so", right: "very" } };
+  assert.deepEqual(readFields(own), said);
+  assert.deepEqual(view.form.read().said, said);
+  fillFields(own, { free: "word", useful: { left: "new" } });
+  assert.deepEqual(readFields(own), { free: "word", useful: { left: "new", right: null } });
 });
 
 test("other keys, and shortcuts of the browser, are left alone", () => {

@@ -4,7 +4,8 @@ const SinkTrackEarlier = (() => {
 
   const { make } = SinkTrackDom;
   const { button } = SinkTrackPairForm;
-  const SAID = { left: "left is better", right: "right is better", tie: "tie", "both bad": "both bad" };
+  const { NAMES, sideName } = SinkTrackSides;
+  const better = (said) => (NAMES.includes(said) ? `${sideName(said)} is better` : said);
 
   /**
    * @param {object} answer votes, latest first, and whether the methods' names may be seen
@@ -21,7 +22,7 @@ const SinkTrackEarlier = (() => {
       const row = make("li");
       const question = make("span", "", vote.question);
       question.dir = "auto";
-      row.append(question, make("span", "sj-hint", `${SAID[vote.better]}${vote.comment ? ` · “${vote.comment}”` : ""}`));
+      row.append(question, make("span", "sj-hint", `${better(vote.better)}${vote.comment ? ` · “${vote.comment}”` : ""}`));
       const does = make("span", "sj-row");
       if (vote.changeable) does.append(button("Change", "sj-quiet", () => onChange(vote)));
       if (answer.reveal) does.append(button("Which was which?", "sj-quiet", () => onReveal(vote)));

@@ -15,13 +15,14 @@ const SinkTrackJudge = (() => {
     tie: "it was a tie",
     "both bad": "both answers were bad",
   };
+  const { sideName, onStacked } = SinkTrackSides;
   const READ = 4000; // milliseconds for which a message stays that asks for nothing
   const HOLD = 4 * 60 * 1000; // how often the server is told that somebody is at work
 
   class Judge {
     /**
      * @param {HTMLElement} host
-     * @param {object} study title, instructions, ask, key (under which the browser keeps who one
+     * @param {object} study title, instructions, ask, questions, key (under which the browser keeps who one
      *   is), hub (whether one signs in with Hugging Face, by a button above)
      * @param {(request: object) => Promise<object>} ask asks the server
      */
@@ -39,6 +40,7 @@ const SinkTrackJudge = (() => {
         document.addEventListener(each, () => (this.active = true), { passive: true, capture: true });
       }
       setInterval(() => this.hold(), HOLD);
+      onStacked(() => this.form?.nameSides());
       const kept = this.kept();
       if (study.hub) this.enter({ what: "sign in" });
       else if (kept) this.enter({ what: "next", token: kept.token }, kept);
@@ -215,7 +217,7 @@ const SinkTrackJudge = (() => {
       const draft = before ?? this.drafts.read(pair);
       this.began = performance.now() - 1000 * (draft?.seconds ?? 0);
       this.voteKey = fresh();
-      this.form = new PairForm(pair, this.study.ask, this.instructions(false), {
+      this.form = new PairForm(pair, this.study, this.instructions(false), {
         keep: () => this.vote(),
         change: () => this.changed(),
       });
@@ -298,7 +300,7 @@ const SinkTrackJudge = (() => {
       const { left, right } = answer.sides;
       const box = make("section", "sj-card");
       box.append(make("h2", "", place ? answer.question : "Your last vote"),
-        make("p", "sj-names", `On the left stood ${left}, on the right ${right}.`));
+        make("p", "sj-names", namesOf(left, right)));
       const view = make("div");
       box.append(view);
       this.shown.replaceChildren(box);
@@ -331,6 +333,11 @@ const SinkTrackJudge = (() => {
       else if (!this.form.press(event.key)) return;
       event.preventDefault();
     }
+  }
+
+  function namesOf(left, right) {
+    if (sideName("left") === "left") return `On the left stood ${left}, on the right ${right}.`;
+    return `The first answer was by ${left}, the second by ${right}.`;
   }
 
   /** A key for one vote, by which the server knows it when it comes twice. */

@@ -6,13 +6,9 @@ const SinkTrackPairForm = (() => {
 
   const { make, choice } = SinkTrackDom;
   const { Words } = SinkTrackWords;
-  const SIDES = [["left", "Left answer"], ["right", "Right answer"]];
-  const CHOICES = [
-    ["left", "1 · Left is better"],
-    ["right", "2 · Right is better"],
-    ["tie", "3 · Tie"],
-    ["both bad", "4 · Both bad"],
-  ];
+  const { NAMES, sideName, sideTitle } = SinkTrackSides;
+  const { OwnField, readFields, fillFields } = SinkTrackOwnQuestions;
+  const CHOICES = [["left", ""], ["right", ""], ["tie", "3 · Tie"], ["both bad", "4 · Both bad"]];
   const SEVERITIES = [["none", "No"], ["minor", "Minor"], ["severe", "Severe"]];
   const SEVERITY_KEYS = { left: "ASD", right: "JKL" }; // under the fingers of either hand
   const WORD_KEYS = { left: "F", right: "H" };
@@ -48,14 +44,36 @@ const SinkTrackPairForm = (() => {
   class PairForm {
     /**
      * @param {object} pair pictures, passage, question, reference, and the answers left and right
-     * @param {string[]} ask what is asked besides the better answer: "hallucination", "comment"
+     * @param {{ask: string[], questions: object[]}} study what is asked besides the better answer:
+     *   "hallucination", "comment"; and questions of its own
      * @param {HTMLElement} instructions shown beside the question
      * @param {{keep: () => void, change: () => void}} when the vote is to be kept; when anything was
      *   chosen, marked or written
      */
-    constructor(pair, ask, instructions, { keep, change }) {
+    constructor(pair, { ask, questions }, instructions, { keep, change }) {
       Object.assign(this, { pair, ask, change });
+      this.own = questions.flatMap((each) => (each.of === "answer" ? NAMES : [null]).map(
+        (side) => new OwnField(each, side, change)));
       this.parts = [this.asked(instructions), this.answers(), this.verdict(keep)];
+      this.nameSides();
+    }
+
+    /** Call the answers as they stand now: beside each other, or one under the other. */
+    nameSides() {
+      for (const side of NAMES) {
+        const { title, words } = this.sides[side];
+        title.textContent = `${sideTitle(side)} answer`;
+        words.box.setAttribute("aria-label", `${title.textContent}: mark what is hallucinated`);
+        const [text] = this.choice.querySelectorAll(`[value=${side}] + span`);
+        text.textContent = `${NAMES.indexOf(side) + 1} · ${sideTitle(side)} is better`;
+      }
+      for (const field of this.own) field.nameSides();
+      this.told.textContent = this.keys();
+    }
+
+    /** The questions of the study's own that are asked of one answer, or (null) of the pair. */
+    ownOf(side) {
+      return this.own.filter((field) => field.side === side).map((field) => field.box);
     }
 
     get rates() {
@@ -84,7 +102,7 @@ const SinkTrackPairForm = (() => {
     }
 
     pressOn(letter) {
-      for (const [side] of SIDES) {
+      for (const side of NAMES) {
         const at = SEVERITY_KEYS[side].indexOf(letter);
         if (at >= 0 && letter) setIn(this.sides[side].severity, SEVERITIES[at][0]);
         else if (letter === WORD_KEYS[side]) this.sides[side].words.box.focus();
@@ -98,28 +116,32 @@ const SinkTrackPairForm = (() => {
     missing() {
       const to = (box) => () => box.querySelector("input").focus({ preventScroll: true });
       if (!this.better) {
-        return { sentence: "Choose first: 1 left, 2 right, 3 tie, 4 both bad.", focus: to(this.choice) };
+        const sides = `1 ${sideName("left")}, 2 ${sideName("right")}`;
+        return { sentence: `Choose first: ${sides}, 3 tie, 4 both bad.`, focus: to(this.choice) };
       }
-      if (!this.rates) return null;
-      for (const [side] of SIDES) {
+      for (const side of this.rates ? NAMES : []) {
         const { severity } = this.sides[side];
         const [no, minor, severe] = SEVERITY_KEYS[side];
         if (chosenIn(severity) === null) {
-          const sentence = `Does the ${side} answer hallucinate? ${no} no, ${minor} minor, ${severe} severe.`;
+          const sentence = `Does the ${sideName(side)} answer hallucinate? ${no} no, ${minor} minor, ${severe} severe.`;
           return { sentence, focus: to(severity) };
         }
       }
-      return null;
+      const field = this.own.find((each) => each.missing);
+      if (!field) return null;
+      const of = field.side ? ` of the ${sideName(field.side)} answer` : "";
+      return { sentence: `Answer “${field.question.ask}”${of} first.`, focus: () => field.focus() };
     }
 
     /** What is sent to the server. */
     read() {
       const judged = {};
-      for (const [side] of SIDES) {
+      for (const side of NAMES) {
         const { words, severity } = this.sides[side];
         judged[side] = { severity: chosenIn(severity), spans: words.spans(this.pair[side]) };
       }
-      return { better: this.better, ...judged, comment: this.comment?.value ?? "" };
+      const said = readFields(this.own);
+      return { better: this.better, ...judged, comment: this.comment?.value ?? "", said };
     }
 
     asked(instructions) {
@@ -154,12 +176,13 @@ const SinkTrackPairForm = (() => {
       const { pair } = this;
       const row = make("div", "sj-answers");
       this.sides = {};
-      for (const [side, title] of SIDES) {
+      for (const side of NAMES) {
         const box = make("article", "sj-card");
         box.dataset.side = side;
-        box.append(make("h2", "", title));
+        const title = make("h2");
+        box.append(title);
         const severity = radios("Does it hallucinate?", SEVERITIES, SEVERITY_KEYS[side], this.change);
-        const words = new Words(pair[side], `${title}: mark what is hallucinated`, () => {
+        const words = new Words(pair[side], "", () => {
           const said = chosenIn(severity);
           if (words.any && (said === null || said === "none")) setIn(severity, "minor");
           this.change();
@@ -171,7 +194,8 @@ const SinkTrackPairForm = (() => {
           hint.append(make("span", "sj-keys", `; or ${WORD_KEYS[side]}, arrow keys and space`), ".");
           box.append(...(empty ? [] : [hint]), severity);
         }
-        this.sides[side] = { words, severity };
+        box.append(...this.ownOf(side));
+        this.sides[side] = { title, words, severity };
         row.append(box);
       }
       return row;
@@ -180,7 +204,7 @@ const SinkTrackPairForm = (() => {
     verdict(onKeep) {
       const box = make("section", "sj-card sj-verdict");
       this.choice = radios("Which answer is better?", CHOICES, "1234", this.change);
-      box.append(this.choice);
+      box.append(this.choice, ...this.ownOf(null));
       if (this.ask.includes("comment")) {
         const label = make("label", "sj-field");
         this.comment = Object.assign(make("textarea"), { rows: 2, maxLength: 5000 });
@@ -189,7 +213,8 @@ const SinkTrackPairForm = (() => {
         box.append(label);
       }
       this.slot = make("div", "sj-slot");
-      box.append(button("Keep this vote (Enter)", "sj-main", onKeep), this.slot, this.keys());
+      this.told = make("p", "sj-hint sj-keys");
+      box.append(button("Keep this vote (Enter)", "sj-main", onKeep), this.slot, this.told);
       return box;
     }
 
@@ -197,19 +222,21 @@ const SinkTrackPairForm = (() => {
     keys() {
       const told = ["1 to 4 which is better"];
       if (this.rates) {
-        told.push("A S D the left answer: no, minor, severe", "J K L the right answer",
-          "F, H the words of the left, the right");
+        const [left, right] = NAMES.map(sideName);
+        told.push(`A S D the ${left} answer: no, minor, severe`, `J K L the ${right} answer`,
+          `F, H the words of the ${left}, the ${right}`);
       }
       if (this.comment) told.push("C comment, Esc back");
       told.push("Enter keep", "U undo");
-      return make("p", "sj-hint sj-keys", `Keys: ${told.join(" · ")}`);
+      return `Keys: ${told.join(" · ")}`;
     }
 
     /** Put a vote that was taken back onto the page again. */
     fill(before) {
       setIn(this.choice, before.better);
       if (this.comment) this.comment.value = before.comment;
-      for (const [side] of SIDES) {
+      fillFields(this.own, before.said);
+      for (const side of NAMES) {
         const { words, severity } = this.sides[side];
         setIn(severity, before[side]?.severity);
         words.mark(before[side]?.spans ?? [], this.pair[side]);
