@@ -294,6 +294,7 @@ class Judging:
                 frame for visual in self._prepared(item)["visuals"] for frame in visual["frames"]
             ],
             "passage": item.passage,
+            "earlier": item.earlier,
             "question": item.question,
             "reference": item.reference,
             "training": item.use == "training",

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from sinktrack.study.items import StudyItem
 
@@ -21,10 +22,12 @@ def digest(item: StudyItem, lanes: Mapping[str, str]) -> str:
     Raises:
         OSError: If a picture's file is gone.
     """
-    said = {
+    said: dict[str, Any] = {
         "question": item.question,
         "passage": item.passage,
         "pictures": [hashlib.sha256(image.read_bytes()).hexdigest() for image in item.images],
         "lanes": dict(lanes),
     }
+    if item.earlier:  # so that all others keep the name that they had before there were any
+        said["earlier"] = item.earlier
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]

@@ -15,7 +15,7 @@ import yaml
 from sinktrack.core.cache import Cache, SinkWindow
 from sinktrack.core.errors import SinkTrackError, StudyError
 from sinktrack.core.files import whole_file
-from sinktrack.core.messages import clean_question, same_question
+from sinktrack.core.messages import clean_question, clean_text, same_question
 from sinktrack.core.names import exists
 from sinktrack.methods import from_dict
 from sinktrack.report.payload import upgraded
@@ -136,7 +136,7 @@ class Study:
             raise StudyError(
                 f"The answers in {path} are of other lanes ({', '.join(texts)}): {again} again."
             )
-        if not same_question(found.get("question"), clean_question(item.question)):
+        if not _answers_item(found, item, self.imported):
             raise StudyError(f"The answers in {path} are to another question: {again} again.")
         return found
 
@@ -252,6 +252,17 @@ def _lanes(said: Any, file: Path) -> dict[str, Lane]:
             "elsewhere: a study has lanes of one sort only."
         )
     return lanes
+
+
+def _answers_item(found: Mapping[str, Any], item: StudyItem, imported: bool) -> bool:
+    """Tell whether answers are to an item's question, after the turns that the model was told."""
+    if not same_question(found.get("question"), clean_question(item.question)):
+        return False
+    turns = item.turns if imported else found.get("turns", [])
+    return len(turns) == len(item.turns) and all(
+        same_question(turn["text"], clean_text(own["text"], "turn"))
+        for turn, own in zip(turns, item.turns, strict=True)
+    )
 
 
 def _model(name: str, folder: Path) -> str:

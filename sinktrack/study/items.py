@@ -16,7 +16,8 @@ from sinktrack.core.names import exists
 from sinktrack.study.fields import TIES, check_known, item_id, one_of, text
 
 Use = Literal["judged", "training", "check"]
-KNOWN = ("id", "image", "question", "passage", "reference", "tags", "use", "better", "why")
+KNOWN = ("id", "image", "question", "passage", "reference", "tags", "use", "better", "why",
+         "earlier")  # fmt: skip
 """What an item may say."""
 
 EXAMPLE = '{"id": "cat-1", "image": "pictures/cat.jpg", "question": "What is on the sofa?"}'
@@ -40,6 +41,8 @@ class StudyItem:
             but those of annotators.
         better: What is known to be right: a lane, "tie" or "both bad"; empty if nothing is.
         why: Why it is; told after training.
+        earlier: What was asked and answered before the question, in order. Then pictures and
+            passage stand in the first turn.
     """
 
     name: str
@@ -51,6 +54,16 @@ class StudyItem:
     use: Use = "judged"
     better: str = ""
     why: str = ""
+    earlier: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def turns(self) -> list[dict[str, str]]:
+        """What was said before the question, each with a role and a text."""
+        return [
+            {"role": role, "text": said}
+            for exchange in self.earlier
+            for role, said in zip(("user", "assistant"), exchange, strict=True)
+        ]
 
 
 def read_items(
@@ -176,7 +189,24 @@ def _item(
         use=use,
         better=better,
         why=text(said, "why", where, ""),
+        earlier=_earlier(said.get("earlier", []), where),
     )
+
+
+def _earlier(said: Any, where: str) -> tuple[tuple[str, str], ...]:
+    """Return the questions before the item's, each with its answer."""
+    whole = isinstance(said, list) and all(
+        isinstance(pair, list)
+        and len(pair) == 2
+        and all(isinstance(each, str) and each.strip() for each in pair)
+        for pair in said
+    )
+    if not whole:
+        raise StudyError(
+            f"{where}: earlier is {shown(said)}, but must be a list of questions with their "
+            'answers, such as [["What is on the sofa?", "A cat."]].'
+        )
+    return tuple((question.strip(), answer.strip()) for question, answer in said)
 
 
 def _object(line: str, number: int, where: str) -> dict[str, Any]:

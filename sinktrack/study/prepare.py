@@ -47,14 +47,7 @@ def prepare(study: Study, model: Any, processor: Any, *, batch: int = 16) -> int
     study.prepared(study.items[0]).parent.mkdir(exist_ok=True)
     decoding = Decoding(max_new_tokens=study.max_new_tokens)
     prompts = (
-        build_prompt(
-            model,
-            processor,
-            item.question,
-            item.images,
-            passage=item.passage or None,
-            answer_tokens=study.max_new_tokens,
-        )
+        build_prompt(model, processor, **_asked(item), answer_tokens=study.max_new_tokens)
         for item in unanswered
     )
     left = iter(unanswered)
@@ -91,6 +84,26 @@ def check_prepared_here(study: Study) -> None:
         )
 
 
+def _asked(item: StudyItem) -> dict[str, Any]:
+    """Return what a model is asked, as `build_prompt` takes it.
+
+    After earlier turns pictures and passage stand in the first of them, as where somebody goes on
+    on the page that compares.
+    """
+    if not item.earlier:
+        passage = item.passage or None
+        return {"question": item.question, "pictures": item.images, "passage": passage}
+    content: list[dict[str, Any]] = [{"type": "image", "image": each} for each in item.images]
+    if item.passage:
+        content.append({"type": "text", "text": item.passage, "part": "passage"})
+    messages: list[dict[str, Any]] = [
+        {"role": turn["role"], "content": [{"type": "text", "text": turn["text"]}]}
+        for turn in item.turns
+    ]
+    messages[0]["content"] = content + messages[0]["content"]
+    return {"question": item.question, "messages": messages}
+
+
 def _digest(study: Study, item: StudyItem, model: Any, methods: Methods) -> str:
     """Return a digest of everything that determines an item's answers."""
     said = {
@@ -105,6 +118,8 @@ def _digest(study: Study, item: StudyItem, model: Any, methods: Methods) -> str:
         "max_new_tokens": study.max_new_tokens,
         "cache": cache_as_json(study.cache),
     }
+    if item.earlier:
+        said["earlier"] = item.earlier
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

@@ -97,7 +97,7 @@ def test_who_knows_the_code_gets_a_pair_and_nothing_that_tells_the_sides(ann, st
     assert (ann["voted"], ann["left"], ann["undoable"], ann["reveal"]) == (0, 3, False, False)
     assert set(ann["pair"]) == {
         *("place", "seal", "pictures", "passage", "question", "reference", "left", "right"),
-        "training",
+        *("training", "earlier"),
     }
     assert {ann["pair"]["left"][:13], ann["pair"]["right"][:13]} == {
         "There is a re",

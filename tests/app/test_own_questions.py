@@ -17,14 +17,14 @@ QUESTIONS = """
 ask: []
 questions:
   - {name: fluent, ask: "Which <i>reads</i> better?", kind: choice, options: [left, right, same]}
-  - {name: tone, ask: "What tone?", kind: choice, of: answer, options: [calm, loud], required: false}
+  - {name: tone, ask: "What tone?", of: answer, kind: choice, options: [low, loud], required: false}
   - {name: useful, ask: "How useful?", kind: scale, of: answer, points: 7, ends: [not, very]}
-  - {name: hard, ask: "How hard was it?", kind: scale, points: 5, ends: [not, very], required: false}
+  - {name: hard, ask: "How hard is it?", kind: scale, ends: [not, very], required: false}
   - {name: why, ask: "Why?", kind: text, required: false}
 """
 SAID = {
     "fluent": "left",
-    "tone": {"left": "calm", "right": None},
+    "tone": {"left": "low", "right": None},
     "useful": {"left": 2, "right": 7},
     "hard": None,
     "why": " =so\x00 ",
@@ -73,14 +73,14 @@ def test_sides_are_kept_as_lanes_and_come_back_as_sides(judging, store, ann):
     (kept,) = store.standing()
     assert kept["said"] == {
         "fluent": left,
-        "tone": {left: "calm"},
+        "tone": {left: "low"},
         "useful": {left: 2, right: 7},
         "why": "=so",
     }
     before = judging.answer({"what": "undo", "token": ann["token"]})["before"]
     assert before["said"] == {
         "fluent": "left",
-        "tone": {"left": "calm"},
+        "tone": {"left": "low"},
         "useful": {"left": 2, "right": 7},
         "why": "=so",
     }
@@ -92,7 +92,7 @@ def test_sides_are_kept_as_lanes_and_come_back_as_sides(judging, store, ann):
         ({"fluent": None}, "Answer “Which <i>reads</i> better?” first."),
         ({"fluent": "baseline"}, "“Which <i>reads</i> better?” has other answers"),
         ({"fluent": ["left"]}, "has other answers"),
-        ({"tone": {"left": "left", "right": "calm"}}, "of the left answer has other answers"),
+        ({"tone": {"left": "left", "right": "low"}}, "of the left answer has other answers"),
         ({"useful": {"left": 3}}, "Answer “How useful?” of the right answer first."),
         ({"useful": 3}, "of the left answer first"),
         ({"useful": {"left": 3, "right": 8}}, "of the right answer has other answers"),
@@ -147,7 +147,7 @@ def test_figures_are_those_of_a_hand_count(study, votes):
     assert fluent.shares == {
         "": {"baseline": Share(0, 3), "sinktrack": Share(2, 3), "same": Share(1, 3)}
     }
-    assert tone.shares == {lane: {"calm": Share(0, 0), "loud": Share(0, 0)} for lane in LANES}
+    assert tone.shares == {lane: {"low": Share(0, 0), "loud": Share(0, 0)} for lane in LANES}
     assert useful.means["baseline"][:2] == (3, 3.0)
     low, high = useful.means["baseline"][2]
     assert (low, high) == (2.0, 5.0)  # item0 alone, item1 alone

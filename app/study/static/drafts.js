@@ -6,7 +6,8 @@ const SinkTrackDrafts = (() => {
 
   /** A short name for a pair as it is shown, so that no draft comes back with other sides. */
   function fingerprint(pair) {
-    const text = JSON.stringify([pair.question, pair.left, pair.right, pair.passage, pair.pictures]);
+    const text = JSON.stringify([pair.question, pair.left, pair.right, pair.passage, pair.pictures,
+      ...(pair.earlier ?? [])]);
     let [a, b] = [0xdeadbeef, 0x41c6ce57]; // cyrb53, which is no secret and need not be one
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i);

@@ -41,9 +41,22 @@ const SinkTrackPairForm = (() => {
     }
   };
 
+  /** What was asked and answered before the question. */
+  function conversation(earlier) {
+    const list = make("ol", "sj-turns");
+    for (const [at, text] of earlier.flat().entries()) {
+      const turn = make("li", at % 2 ? "sj-turn sj-turn-answer" : "sj-turn");
+      const said = make("p", "", text);
+      said.dir = "auto";
+      turn.append(make("span", "sj-hint", at % 2 ? "Answer" : "Question"), said);
+      list.append(turn);
+    }
+    return [make("h2", "", "Before"), list];
+  }
+
   class PairForm {
     /**
-     * @param {object} pair pictures, passage, question, reference, and the answers left and right
+     * @param {object} pair pictures, passage, earlier turns, question, reference, and the answers left and right
      * @param {{ask: string[], questions: object[]}} study what is asked besides the better answer:
      *   "hallucination", "comment"; and questions of its own
      * @param {HTMLElement} instructions shown beside the question
@@ -159,6 +172,7 @@ const SinkTrackPairForm = (() => {
         passage.dir = "auto";
         words.append(make("h2", "", "Passage"), passage);
       }
+      if (pair.earlier.length) words.append(...conversation(pair.earlier));
       const question = make("p", "sj-question", pair.question);
       question.dir = "auto";
       words.append(make("h2", "", "Question"), question);
