@@ -18,6 +18,11 @@ from app.study.vote_store import VoteStore
 from sinktrack.study.folder import Study, read_study
 
 _STATIC = Path(__file__).parent / "static"
+_SCRIPTS = (
+    *("words", "sides", "own_questions", "pictures", "pair_form", "drafts", "sign_in", "earlier"),
+    *("judge", "coordinator"),
+)
+"""Each after those that it uses."""
 _STARTS = """
 const study = JSON.parse(props.value);
 const host = element.querySelector(".sj");
@@ -32,22 +37,11 @@ def serve(settings: Settings) -> gr.Blocks:
         SinkTrackError: If the folder is no study, is not prepared, or the database fails.
     """
     page = open_study(settings)
-    names = (
-        "words",
-        "sides",
-        "own_questions",
-        "pair_form",
-        "drafts",
-        "sign_in",
-        "earlier",
-        "judge",
-        "coordinator",
-    )
     launch(
         page,
         settings,
         styles=[_STATIC / "judge.css"],
-        scripts=[_STATIC / f"{name}.js" for name in names],
+        scripts=[_STATIC / f"{name}.js" for name in _SCRIPTS],
         takes_files=False,
         signs_in=True,
     )
@@ -99,6 +93,7 @@ def open_votes(study: Study, settings: Settings) -> VoteStore:
         training={item.name: item.better for item in study.used_for("training")},
         checks={item.name: item.better for item in study.used_for("check")},
         repeat=study.repeat,
+        until=study.until.timestamp() if study.until else None,
     )
     if settings.dataset:
         backup = HubVoteBackup(study.folder / "ledger", settings.dataset, study.name)

@@ -7,6 +7,7 @@ const { load } = require("./load.js");
 
 load("colour", "dom", "words", "sides");
 const { OwnField, readFields, fillFields } = load("own_questions");
+load("pictures");
 const { PairForm } = load("pair_form");
 const { Drafts } = load("drafts");
 load("sign_in");

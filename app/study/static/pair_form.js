@@ -7,6 +7,7 @@ const SinkTrackPairForm = (() => {
   const { make, choice } = SinkTrackDom;
   const { Words } = SinkTrackWords;
   const { NAMES, sideName, sideTitle } = SinkTrackSides;
+  const { Pictures } = SinkTrackPictures;
   const { OwnField, readFields, fillFields } = SinkTrackOwnQuestions;
   const CHOICES = [["left", ""], ["right", ""], ["tie", "3 · Tie"], ["both bad", "4 · Both bad"]];
   const SEVERITIES = [["none", "No"], ["minor", "Minor"], ["severe", "Severe"]];
@@ -41,6 +42,12 @@ const SinkTrackPairForm = (() => {
     }
   };
 
+  function passageOf(pair) {
+    const passage = make("p", "sj-passage", pair.passage);
+    passage.dir = "auto";
+    return passage;
+  }
+
   /** What was asked and answered before the question. */
   function conversation(earlier) {
     const list = make("ol", "sj-turns");
@@ -64,10 +71,10 @@ const SinkTrackPairForm = (() => {
      *   chosen, marked or written
      */
     constructor(pair, { ask, questions }, instructions, { keep, change }) {
-      Object.assign(this, { pair, ask, change });
+      Object.assign(this, { pair, ask, change, pictures: new Pictures(pair.pictures) });
       this.own = questions.flatMap((each) => (each.of === "answer" ? NAMES : [null]).map(
         (side) => new OwnField(each, side, change)));
-      this.parts = [this.asked(instructions), this.answers(), this.verdict(keep)];
+      this.parts = [this.asked(instructions), this.answers(), this.verdict(keep), ...this.peek()];
       this.nameSides();
     }
 
@@ -160,17 +167,14 @@ const SinkTrackPairForm = (() => {
     asked(instructions) {
       const { pair } = this;
       const box = make("section", "sj-card sj-asked");
-      const pictures = make("div", "sj-pictures");
-      pair.pictures.forEach((src, at) => {
-        const alt = pair.pictures.length > 1 ? `Picture ${at + 1}` : "The picture";
-        pictures.append(Object.assign(make("img"), { src, alt }));
-      });
-      if (pair.pictures.length) box.append(pictures);
+      if (pair.pictures.length) {
+        const pictures = make("div", "sj-pictures");
+        pictures.append(...this.pictures.thumbnails(), this.pictures.dialog);
+        box.append(pictures);
+      }
       const words = make("div");
       if (pair.passage) {
-        const passage = make("p", "sj-passage", pair.passage);
-        passage.dir = "auto";
-        words.append(make("h2", "", "Passage"), passage);
+        words.append(make("h2", "", "Passage"), passageOf(pair));
       }
       if (pair.earlier.length) words.append(...conversation(pair.earlier));
       const question = make("p", "sj-question", pair.question);
@@ -184,6 +188,25 @@ const SinkTrackPairForm = (() => {
       words.append(instructions);
       box.append(words);
       return box;
+    }
+
+    /** On a phone: what the answers are about, over the lower half of the page at a tap. */
+    peek() {
+      const { pictures, passage } = this.pair;
+      const what = [...(pictures.length ? ["picture"] : []), ...(passage ? ["passage"] : [])].join(" and ");
+      if (!what) return [];
+      const [box, shown] = [make("aside", "sj-peek"), make("div", "sj-peeked")];
+      box.setAttribute("aria-label", `The ${what} again`);
+      Object.assign(shown, { hidden: true, tabIndex: 0 }); // scrolled by keys as well
+      shown.append(...this.pictures.thumbnails(), ...(passage ? [passageOf(this.pair)] : []));
+      const turn = button(`Show the ${what}`, "", () => {
+        shown.hidden = !shown.hidden;
+        turn.textContent = `${shown.hidden ? "Show" : "Hide"} the ${what}`;
+        turn.setAttribute("aria-expanded", String(!shown.hidden));
+      });
+      turn.setAttribute("aria-expanded", "false");
+      box.append(shown, turn);
+      return [box];
     }
 
     answers() {
