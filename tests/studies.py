@@ -59,5 +59,6 @@ def open_store(study, url=None, **options):
         training={item.name: item.better for item in study.used_for("training")},
         checks={item.name: item.better for item in study.used_for("check")},
         repeat=study.repeat,
+        until=study.until.timestamp() if study.until else None,
         **options,
     )

@@ -16,10 +16,11 @@ from typing import Any
 from app.study.codes import equal, personal_code, personal_digest
 from app.study.own_questions import Unanswered, as_kept, as_said
 from app.study.stats import SEVERITIES, TIES
-from app.study.vote_store import Place, Progress, VoteStore
+from app.study.vote_store import Place, Progress, State, VoteStore
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.report.payload import parts_at
 from sinktrack.study.folder import Study, StudyItem
+from sinktrack.study.until import in_words
 
 _KEY = re.compile(r"[0-9a-zA-Z-]{8,64}")
 _LONGEST_NAME = 80
@@ -143,8 +144,7 @@ class Judging:
     def _vote(self, request: Mapping[str, Any]) -> dict[str, Any]:
         annotator = self._annotator(request)
         number = self._sealed(request, annotator)
-        if self._store.state() == "closed":
-            raise Refused(_STATES["closed"])
+        self._check_open()
         place = self._store.seat(number, annotator)
         if place is None:  # given to somebody else meanwhile, and the item has no other place
             return {"kept": False, **self._pair(annotator)}
@@ -205,8 +205,7 @@ class Judging:
     def _undo(self, request: Mapping[str, Any]) -> dict[str, Any]:
         annotator = self._annotator(request)
         number = self._sealed(request, annotator) if "place" in request else None
-        if self._store.state() == "closed":
-            raise Refused(_STATES["closed"])
+        self._check_open()
         vote = self._store.undo(annotator, number)
         if vote is None:
             raise Refused("There is no vote that can be taken back.")
@@ -281,8 +280,11 @@ class Judging:
             "reveal": self._tells(progress),
         }
         if progress.state != "open":
-            found["state"] = _STATES[progress.state]
+            found["state"] = self._sentence(progress.state)
         if place is None:
+            platform = self.study.platform
+            if platform and platform.done and progress.voted and progress.state != "paused":
+                found["done"] = platform.done
             return {"pair": None, **found}
         item: StudyItem = self._items[place.item]
         texts = self._texts[place.item]
@@ -301,6 +303,19 @@ class Judging:
             **sides,
         }
         return {"pair": pair, **found}
+
+    def _check_open(self) -> None:
+        """Refuse what changes votes of a study that is closed."""
+        if self._store.state() == "closed":
+            raise Refused(self._sentence("closed"))
+
+    def _sentence(self, state: State) -> str:
+        """Return what annotators read while a study is not open."""
+        if self._store.over and self.study.until:
+            return (
+                f"The study ended {in_words(self.study.until)}: no more votes are kept. Thank you!"
+            )
+        return _STATES[state]
 
     def _lanes(self, place: Place) -> dict[str, str]:
         """Return the lane on each side."""

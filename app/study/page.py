@@ -16,6 +16,7 @@ from app.study.judging import Judging
 from app.study.results_page import PATH, ResultsPage
 from app.study.vote_store import VoteStore
 from sinktrack.study.folder import Study, read_study
+from sinktrack.study.until import in_words
 
 _STATIC = Path(__file__).parent / "static"
 _SCRIPTS = (
@@ -110,6 +111,9 @@ def build(judging: Judging, results_page: ResultsPage) -> gr.Blocks:
         "title": study.title,
         "instructions": study.instructions,
         "ask": list(study.ask),
+        "until": study.until
+        and {"at": 1000 * study.until.timestamp(), "words": in_words(study.until)},
+        "platform": study.platform.id if study.platform else None,
         "questions": [asdict(question) for question in study.questions],
         "hub": judging.hub_sign_in,
         "key": "sinktrack-" + hashlib.sha256(study.name.encode()).hexdigest()[:12],

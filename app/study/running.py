@@ -16,6 +16,7 @@ from app.study.summary import summary
 from app.study.vote_store import State, VoteStore
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.study.folder import Study
+from sinktrack.study.until import in_words
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +66,23 @@ class Running:
         if turned is not None:
             if turned not in get_args(State):
                 return {"error": "A study is open, paused or closed."}
+            if self._store.over:
+                return {"error": self._until()["until"]}
             self._store.turn(turned)
-        return {"state": self._store.state()}
+        return {"state": self._store.state(), **self._until()}
+
+    def _until(self) -> dict[str, Any]:
+        """Tell when the study is closed by itself, and whether it is; nothing where it never is."""
+        if self._study.until is None:
+            return {}
+        when = in_words(self._study.until)
+        if not self._store.over:
+            return {"until": f"It ends by itself {when}.", "over": False}
+        told = (
+            f"The study ended {when}, as study.yaml says: to go on, write a later date there and "
+            "start the page again."
+        )
+        return {"until": told, "over": True}
 
     def _file(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return a file by its name and its bytes in base64."""

@@ -4,6 +4,7 @@ import importlib.metadata
 import platform
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 from app.study.disagreement import Dispute
@@ -23,6 +24,7 @@ from app.study.wording import (
     markdown_table,
 )
 from sinktrack.study.folder import Study
+from sinktrack.study.until import in_words
 from sinktrack.version import VERSION
 
 _LIMITS = """
@@ -48,6 +50,7 @@ def summary(study: Study, found: Results) -> str:
         f"{counted(total, 'vote')} by {counted(len(found.by_annotator), 'annotator')} on "
         f"{found.items} of {len(study.judged)} items, {study.votes_per_item} votes an item asked "
         f"for. Each vote compared answers of two of {lanes}, blind.",
+        *about_until(study),
     ]
     for heading, table in preferences(found):
         parts += [f"## {escape_markdown(heading)}", markdown_table(*table)]
@@ -77,6 +80,14 @@ def summary(study: Study, found: Results) -> str:
         _LIMITS,
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def about_until(study: Study) -> Iterator[str]:
+    """Yield when the study ends by itself, if it does."""
+    if study.until is not None:
+        ended = study.until <= datetime.now(timezone.utc)
+        more = "" if ended else "; until then figures may change"
+        yield f"The study {'ended' if ended else 'ends'} {in_words(study.until)}{more}."
 
 
 Table = tuple[list[str], list[list[Any]]]

@@ -88,6 +88,7 @@ class VoteStore:
         votes_per_item: How many votes each item gets.
         training: As of `Assignment`; so are checks and repeat.
         rng: Draws pairs and sides.
+        until: When the study is closed by itself, in seconds since 1970; None for never.
 
     Raises:
         StoreError: If the database cannot be opened, or holds votes on other lanes.
@@ -105,8 +106,9 @@ class VoteStore:
         checks: Mapping[str, str] | None = None,
         repeat: int = 0,
         rng: random.Random | None = None,
+        until: float | None = None,
     ) -> None:
-        self.study = study
+        self.study, self._until = study, until
         self._assignment = Assignment(
             study,
             tuple(lanes),
@@ -185,7 +187,14 @@ class VoteStore:
         with database_errors(), self._engine.begin() as connection:
             return self._state(connection)
 
+    @property
+    def over(self) -> bool:
+        """Whether the time is past at which the study is closed by itself."""
+        return self._until is not None and time.time() >= self._until
+
     def _state(self, connection: sa.Connection) -> State:
+        if self.over:
+            return "closed"
         own = sa.select(studies.c.state).where(studies.c.name == self.study)
         said = connection.execute(own).scalar()
         return next((state for state in get_args(State) if state == said), "open")

@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -31,7 +32,9 @@ from sinktrack.study.fields import (
 )
 from sinktrack.study.items import StudyItem as StudyItem
 from sinktrack.study.items import Use, read_items
+from sinktrack.study.platform_link import PlatformLink, read_platform
 from sinktrack.study.questions import Question, read_questions
+from sinktrack.study.until import read_until
 from sinktrack.study.yaml_file import read_yaml
 
 Ask = Literal["hallucination", "comment"]
@@ -46,7 +49,8 @@ Lane = Mapping[str, Any] | str | None
 """A method's kind and parameters, None for the plain model, or `MADE_ELSEWHERE`."""
 
 KNOWN = ("title", "instructions", "model", "lanes", "votes_per_item", "ask", "reveal",
-         "max_new_tokens", "window", "sinks", "name", "repeat", "questions")  # fmt: skip
+         "max_new_tokens", "window", "sinks", "name", "repeat", "questions", "until",
+         "platform")  # fmt: skip
 """What study.yaml may say."""
 
 MOST_VOTES = 100
@@ -75,6 +79,8 @@ class Study:
         cache: As for `sinktrack.compare`.
         repeat: How many of their items everybody judges once more.
         questions: What else is asked, in the order in which annotators see it.
+        until: From when on it is closed, in UTC; None where only people close it.
+        platform: How annotators come from a platform and go back; None where they do not.
     """
 
     folder: Path
@@ -91,6 +97,8 @@ class Study:
     cache: Cache = "full"
     repeat: int = 0
     questions: tuple[Question, ...] = ()
+    until: datetime | None = None
+    platform: PlatformLink | None = None
 
     @property
     def judged(self) -> tuple[StudyItem, ...]:
@@ -185,6 +193,8 @@ def read_study(folder: str | Path, *, pictures: bool = False) -> Study:
         cache=_cache(said, file),
         repeat=count(said, "repeat", file, 0, MOST_VOTES) if "repeat" in said else 0,
         questions=read_questions(said.get("questions", []), lanes, file),
+        until=read_until(said.get("until"), file),
+        platform=read_platform(said.get("platform"), file),
     )
 
 

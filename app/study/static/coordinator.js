@@ -53,8 +53,9 @@ const SinkTrackCoordinator = (() => {
     async turn(state) {
       const answer = await this.send({ what: "state", ...(state ? { turn: state } : {}) });
       if (!answer) return;
-      this.state.textContent = STATES[answer.state][1];
-      const others = Object.entries(STATES).filter(([name]) => name !== answer.state);
+      const { over = false, until = "" } = answer;
+      this.state.textContent = over ? until : `${STATES[answer.state][1]} ${until}`.trim();
+      const others = Object.entries(STATES).filter(([name]) => name !== answer.state && !over);
       this.turns.replaceChildren(...others.map(([name, [text]]) => button(text, "", () => this.turn(name))));
     }
 

@@ -7,15 +7,10 @@ const SinkTrackJudge = (() => {
   const { make } = SinkTrackDom;
   const { PairForm, button } = SinkTrackPairForm;
   const { Drafts, attempt } = SinkTrackDrafts;
-  const { SignIn, codeCard } = SinkTrackSignIn;
-  const PRACTICE = "Practice: this vote does not count, and afterwards you read what is right.";
-  const KNOWN = {
-    left: "the answer on the left was better",
-    right: "the answer on the right was better",
-    tie: "it was a tie",
-    "both bad": "both answers were bad",
-  };
+  const { SignIn, codeCard, fromAddress } = SinkTrackSignIn;
   const { sideName, onStacked } = SinkTrackSides;
+  const PRACTICE = "Practice: this vote does not count, and afterwards you read what is right.";
+  const KNOWN = { tie: "it was a tie", "both bad": "both answers were bad" };
   const READ = 4000; // milliseconds for which a message stays that asks for nothing
   const HOLD = 4 * 60 * 1000; // how often the server is told that somebody is at work
 
@@ -23,7 +18,8 @@ const SinkTrackJudge = (() => {
     /**
      * @param {HTMLElement} host
      * @param {object} study title, instructions, ask, questions, key (under which the browser keeps who one
-     *   is), hub (whether one signs in with Hugging Face, by a button above)
+     *   is), hub (whether one signs in with Hugging Face, by a button above), until (when it ends),
+     *   platform (what an address calls the id of who comes from one)
      * @param {(request: object) => Promise<object>} ask asks the server
      */
     constructor(host, study, ask) {
@@ -33,7 +29,7 @@ const SinkTrackJudge = (() => {
       [this.notes, this.body] = [make("div", "sj-notes"), make("div", "sj-body")];
       const head = make("header", "sj-head");
       this.who = make("span", "sj-who");
-      head.append(make("h1", "", study.title), this.who);
+      head.append(make("h1", "", study.title), this.who, ...ending(study.until));
       host.replaceChildren(head, this.said, this.notes, this.body);
       document.addEventListener("keydown", (event) => this.key(event));
       for (const each of ["keydown", "pointerdown", "scroll", "input"]) {
@@ -42,7 +38,9 @@ const SinkTrackJudge = (() => {
       setInterval(() => this.hold(), HOLD);
       onStacked(() => this.form?.nameSides());
       const kept = this.kept();
-      if (study.hub) this.enter({ what: "sign in" });
+      const sent = study.platform && !study.hub ? fromAddress(study.platform) : null;
+      if (sent) this.signIn("", null, sent);
+      else if (study.hub) this.enter({ what: "sign in" });
       else if (kept) this.enter({ what: "next", token: kept.token }, kept);
       else this.signIn();
     }
@@ -94,7 +92,7 @@ const SinkTrackJudge = (() => {
     }
 
     /** Sign in, in the place of everything else or above a pair that stays as it is. */
-    signIn(sentence = "", resume = null) {
+    signIn(sentence = "", resume = null, sent = null) {
       if (!resume) [this.pair, this.form] = [null, null];
       if (!resume) this.who.replaceChildren();
       const above = resume ? [make("p", "", `${sentence} What you did stays.`)] : [this.instructions(true)];
@@ -108,6 +106,7 @@ const SinkTrackJudge = (() => {
       this.signingIn = new SignIn(above, kept, (request) => this.enter(request, kept, resume));
       (resume ? this.notes : this.body).replaceChildren(this.signingIn.box);
       this.signingIn.focus();
+      if (sent) this.signingIn.submitAs(sent);
     }
 
     /** Sign in again and go on with what was being done. */
@@ -211,6 +210,7 @@ const SinkTrackJudge = (() => {
         const none = "If others leave items open, they come back: load this page again later.";
         if (answer.state) end.append(make("h2", "", answer.state));
         else end.append(make("h2", "", title), make("p", "", none));
+        if (answer.done) end.append(doneLink(answer.done));
         this.body.replaceChildren(this.top(answer), end, this.shown);
         return;
       }
@@ -265,7 +265,7 @@ const SinkTrackJudge = (() => {
         this.notes.replaceChildren();
         this.form?.focus();
       });
-      box.append(make("h2", "", `${right ? "You found it" : "Not quite"}: ${KNOWN[better]}.`));
+      box.append(make("h2", "", `${right ? "You found it" : "Not quite"}: ${KNOWN[better] ?? `the ${sideName(better)} answer was better`}.`));
       box.append(make("p", "", pair.question));
       if (pair[better]) box.append(make("blockquote", "sj-better", pair[better]));
       if (why) box.append(make("p", "", why));
@@ -333,6 +333,19 @@ const SinkTrackJudge = (() => {
       else if (!this.form.press(event.key)) return;
       event.preventDefault();
     }
+  }
+
+  /** When the study ends by itself, or that it has. */
+  function ending(until) {
+    if (!until) return [];
+    return [make("p", "sj-until", `The study ${Date.now() < until.at ? "ends" : "ended"} ${until.words}.`)];
+  }
+
+  /** The way back to the platform, for people to follow. */
+  function doneLink(address) {
+    const link = make("a", "sj-done", "Tell the platform that you have finished");
+    if (new URL(address).protocol === "https:") Object.assign(link, { href: address, rel: "noreferrer" });
+    return link;
   }
 
   function namesOf(left, right) {

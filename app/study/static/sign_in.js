@@ -25,6 +25,20 @@ const SinkTrackSignIn = (() => {
     return { box, input };
   }
 
+  /**
+   * Who comes by a platform's link: their id and the study's code, which do not stay in the address.
+   * @param {string} id what the platform calls the id
+   * @returns {{name: string, code: string} | null} null for who does not
+   */
+  function fromAddress(id) {
+    const address = new URL(location.href);
+    const [name, code] = [id, "code"].map((each) => address.searchParams.get(each)?.trim());
+    if (!name || !code) return null;
+    for (const each of [id, "code"]) address.searchParams.delete(each);
+    history.replaceState(history.state, "", address);
+    return { name, code };
+  }
+
   class SignIn {
     /**
      * @param {HTMLElement[]} above what stands above the fields
@@ -64,6 +78,12 @@ const SinkTrackSignIn = (() => {
       await this.onSubmit({ what: "sign in", name, code: this.code.input.value, personal });
     }
 
+    /** Sign in with a name and a code that are known, as of who comes by a platform's link. */
+    async submitAs({ name, code }) {
+      [this.name.input.value, this.code.input.value] = [name, code];
+      await this.submit();
+    }
+
     /** Ask for the personal code of a name that is somebody's. */
     askPersonal() {
       this.personal.box.hidden = false;
@@ -97,5 +117,5 @@ const SinkTrackSignIn = (() => {
     return box;
   }
 
-  return { SignIn, codeCard, personalCode };
+  return { SignIn, codeCard, fromAddress, personalCode };
 })();
