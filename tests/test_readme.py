@@ -127,10 +127,11 @@ def test_the_reading_order_names_every_file_of_the_library():
 
 def test_the_study_of_the_documents_can_be_read(tmp_path):
     page = (ROOT / "docs/studies.md").read_text("utf-8")
-    ((about,), (items,)) = (blocks(page, language) for language in ("yaml", "json"))
+    about, items = ("\n".join(blocks(page, language)) for language in ("yaml", "json"))
     (tmp_path / "study.yaml").write_text(about)
     (tmp_path / "items.jsonl").write_text(items)
     for picture in re.findall(r'"([\w/-]+\.jpg)"', items):
         (tmp_path / picture).parent.mkdir(exist_ok=True)
         (tmp_path / picture).touch()
-    assert len(read_study(tmp_path).items) == 3
+    study = read_study(tmp_path)
+    assert len(study.items) == 6 and len(study.questions) == 3

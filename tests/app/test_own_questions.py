@@ -127,7 +127,7 @@ def kept(item, name, said, left="baseline", **changes):
     right = next(lane for lane in LANES if lane != left)
     row = {"key": f"{item}-{name}", "item": item, "name": name, "left": left, "right": right}
     row |= {"better": "tie", "judged": {}, "comment": "", "seconds": None, "cast": 1.7e9}
-    return row | {"revealed": None, "said": said} | changes
+    return row | {"revealed": None, "again": False, "said": said} | changes
 
 
 @pytest.fixture
