@@ -141,7 +141,7 @@ def own_answers(found: Results) -> list[tuple[str, Table]]:
     tables: list[tuple[str, Table]] = []
     for own in found.own:
         lanes = list(own.shares or own.means)
-        columns = [lane or "votes" for lane in lanes]
+        columns = [lane or "chosen" for lane in lanes]
         if own.shares:
             options = list(next(iter(own.shares.values())))
             rows: list[list[Any]] = [

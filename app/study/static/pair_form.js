@@ -58,7 +58,7 @@ const SinkTrackPairForm = (() => {
       turn.append(make("span", "sj-hint", at % 2 ? "Answer" : "Question"), said);
       list.append(turn);
     }
-    return [make("h2", "", "Before"), list];
+    return [make("h2", "", "Earlier turns"), list];
   }
 
   class PairForm {
