@@ -252,7 +252,7 @@ class Judging:
             found.append(
                 {
                     "place": vote["place"],
-                    "seal": self._signed("place", vote["place"], annotator),
+                    "seal": self._seal(_place_of(vote), annotator),
                     "question": self._items[vote["item"]].question,
                     "better": sides.get(vote["better"], vote["better"]),
                     "comment": vote["comment"],
@@ -280,7 +280,7 @@ class Judging:
         sides = {side: texts[lane] for side, lane in self._lanes(place).items()}
         pair = {
             "place": place.id,
-            "seal": self._signed("place", place.id, annotator),
+            "seal": self._seal(place, annotator),
             "pictures": [
                 frame for visual in self._prepared(item)["visuals"] for frame in visual["frames"]
             ],
@@ -300,17 +300,26 @@ class Judging:
         """Return what only this server can make of some values."""
         return hmac.new(self._secret, json.dumps(said).encode(), hashlib.sha256).hexdigest()
 
+    def _seal(self, place: Place, annotator: int) -> str:
+        """Return what proves that an annotator was given a place, with the answers of now."""
+        shown = self._store.pairs.of(place.item, place.left, place.right)
+        return self._signed("place", place.id, annotator, shown)
+
     def _sealed(self, request: Mapping[str, Any], annotator: int) -> int:
         """Return the place that a request is about, which this annotator was given once."""
         number: Any = request.get("place")
         seal = request.get("seal")
         whole = isinstance(number, int) and not isinstance(number, bool) and 0 < number < 2**31
+        place = self._store.place(number) if whole else None
         if (
-            not whole
+            place is None
             or not isinstance(seal, str)
-            or not equal(seal, self._signed("place", number, annotator))
+            or not equal(seal, self._seal(place, annotator))
         ):
-            raise Refused("This is about no pair that you were given: load the page again.")
+            raise Refused(
+                "This is about no pair that you were given, or it has changed since: load the page "
+                "again."
+            )
         return int(number)
 
     def _token(self, annotator: int) -> str:
@@ -331,6 +340,10 @@ class Judging:
                 "You are signed out: sign in again, and go on where you were.", signed_out=True
             )
         return int(number)
+
+
+def _place_of(vote: Mapping[str, Any]) -> Place:
+    return Place(vote["place"], vote["item"], vote["left"], vote["right"])
 
 
 def _is_span(span: Any, length: int) -> bool:

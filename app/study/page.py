@@ -10,10 +10,12 @@ from app.shared.only_uploads import only_uploads
 from app.shared.settings import Settings
 from app.shared.ui import FILE_AGE, component_json, launch
 from app.study.codes import FILE, made_codes
+from app.study.database import sqlite_file
 from app.study.hub_vote_backup import HubVoteBackup
 from app.study.judging import Judging
 from app.study.results_page import PATH, ResultsPage
 from app.study.vote_store import VoteStore
+from sinktrack.study.digest import pair_digests
 from sinktrack.study.folder import Study, read_study
 
 _STATIC = Path(__file__).parent / "static"
@@ -78,9 +80,10 @@ def open_votes(study: Study, settings: Settings) -> VoteStore:
 
     Raises:
         StoreError: If the database or the dataset cannot be used.
+        StudyError: If an item has no answers, or a picture cannot be read.
     """
     store = VoteStore(
-        settings.database or f"sqlite:///{study.folder / 'votes.sqlite'}",
+        settings.database or sqlite_file(study.folder / "votes.sqlite"),
         study=study.name,
         lanes=tuple(study.lanes),
         items=[item.name for item in study.judged],
@@ -88,6 +91,7 @@ def open_votes(study: Study, settings: Settings) -> VoteStore:
         training={item.name: item.better for item in study.used_for("training")},
         checks={item.name: item.better for item in study.used_for("check")},
         repeat=study.repeat,
+        pairs=pair_digests(study),
     )
     if settings.dataset:
         backup = HubVoteBackup(study.folder / "ledger", settings.dataset, study.name)
