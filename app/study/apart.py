@@ -63,7 +63,7 @@ def sort_places(connection: sa.Connection, study: str, pairs: Pairs) -> None:
     latest = {row.id: row for row in rows}  # the vote that stands, else the last one
     back = []
     for row in latest.values():
-        outdated = pairs.outdated(row._mapping)
+        outdated = pairs.outdated(row._asdict())
         if outdated and row.study == study:
             _move(connection, row, version(connection, study, row.pair))
         elif not outdated and row.study != study:

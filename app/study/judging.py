@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.study.codes import equal, personal_code, personal_digest
+from app.study.guesses import Guesses, Kind
 from app.study.stats import SEVERITIES, TIES
 from app.study.vote_store import Place, Progress, VoteStore
 from sinktrack.core.errors import SinkTrackError
@@ -63,7 +64,7 @@ class Judging:
 
     def __init__(self, study: Study, store: VoteStore, invite: str | None) -> None:
         self.study, self._store, self._invite = study, store, invite
-        self.hub_sign_in = invite is None
+        self.hub_sign_in, self._guesses = invite is None, Guesses()
         self._items = {item.name: item for item in study.items}
         self._prepared = lru_cache(maxsize=_KEPT)(study.read_prepared)
         self._texts = {
@@ -83,13 +84,14 @@ class Judging:
             "reveal": self._reveal,
         }
 
-    def answer(self, request: Any, known: str | None = None) -> dict[str, Any]:
+    def answer(self, request: Any, known: str | None = None, address: str = "") -> dict[str, Any]:
         """Answer a browser's request.
 
         Args:
             request: An object with "what", one of "sign in", "next", "vote", "hold", "votes",
                 "undo" and "reveal", and what that needs.
             known: Who it comes from, where that is certain without a code.
+            address: Where it comes from.
 
         Returns:
             The answer, or {"error": a sentence}; with "signed_out" where signing in again helps,
@@ -100,7 +102,7 @@ class Judging:
         if answer is None:
             return {"error": "This request means nothing: load the page again."}
         try:
-            return answer({**request, "known": known})
+            return answer({**request, "known": known, "address": address})
         except Refused as refusal:
             return refusal.answer
         except SinkTrackError as error:
@@ -115,8 +117,11 @@ class Judging:
             name = request["known"]
         elif not name or len(name) > _LONGEST_NAME:
             raise Refused(f"A name has 1 to {_LONGEST_NAME} characters: type yours.")
-        elif not isinstance(code, str) or not equal(code.strip(), self._invite):
-            raise Refused("This is not the code of this study: ask the people who run it.")
+        else:
+            right = isinstance(code, str) and equal(code.strip(), self._invite)
+            self._looked_at(request, "study", right)
+            if not right:
+                raise Refused("This is not the code of this study: ask the people who run it.")
         annotator = self._store.join(name)
         own = {"personal": self._personal(annotator, name, request)} if self._invite else {}
         return {"token": self._token(annotator), "name": name, **own, **self._pair(annotator)}
@@ -128,13 +133,21 @@ class Judging:
         bound = self._store.personal(annotator)
         if bound is None and digest is not None and self._store.bind(annotator, digest):
             return str(code)
-        if digest is None or digest != self._store.personal(annotator):
+        right = digest is not None and digest == self._store.personal(annotator)
+        self._looked_at(request, "personal", right)
+        if not right:
             raise Refused(
                 f"Somebody has signed in as {name} before. If that was you, type your personal "
                 "code as well. Else choose another name.",
                 taken=True,
             )
         return str(code)
+
+    def _looked_at(self, request: Mapping[str, Any], kind: Kind, right: bool) -> None:
+        """Refuse a code from where too many wrong ones came."""
+        refusal = self._guesses.refusal(request["address"], kind, right)
+        if refusal is not None:
+            raise Refused(refusal)
 
     def _next(self, request: Mapping[str, Any]) -> dict[str, Any]:
         return self._pair(self._annotator(request))

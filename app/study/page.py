@@ -8,9 +8,10 @@ import gradio as gr
 
 from app.shared.only_uploads import only_uploads
 from app.shared.settings import Settings
-from app.shared.ui import FILE_AGE, component_json, launch
+from app.shared.ui import ASK, FILE_AGE, component_json, launch
 from app.study.codes import FILE, made_codes
 from app.study.database import sqlite_file
+from app.study.guesses import address_of
 from app.study.hub_vote_backup import HubVoteBackup
 from app.study.judging import Judging
 from app.study.results_page import PATH, ResultsPage
@@ -38,7 +39,7 @@ def serve(settings: Settings) -> gr.Blocks:
         page,
         settings,
         styles=[_STATIC / "judge.css"],
-        scripts=[_STATIC / f"{name}.js" for name in names],
+        scripts=[ASK, *(_STATIC / f"{name}.js" for name in names)],
         takes_files=False,
         signs_in=True,
     )
@@ -112,8 +113,9 @@ def build(judging: Judging, results_page: ResultsPage) -> gr.Blocks:
         "key": "sinktrack-" + hashlib.sha256(study.name.encode()).hexdigest()[:12],
     }
 
-    def answer(request: Any, profile: gr.OAuthProfile | None) -> dict[str, Any]:
-        return judging.answer(request, profile.username if profile else None)
+    def answer(request: Any, profile: gr.OAuthProfile | None, client: gr.Request) -> dict[str, Any]:
+        known = profile.username if profile else None
+        return judging.answer(request, known, address_of(client))
 
     page = gr.Blocks(title=study.title, delete_cache=(600, FILE_AGE))
     with page:

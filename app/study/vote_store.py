@@ -34,6 +34,7 @@ from app.study.database import (
     studies,
     votes,
 )
+from app.study.withdrawal import deleted, left_after, withdraw
 from sinktrack.core.errors import StoreError
 
 State = Literal["open", "paused", "closed"]
@@ -161,10 +162,12 @@ class VoteStore:
         with self._writing() as connection:
             return find_or_add_annotator(connection, self.study, name, time.time())
 
-    def find(self, name: str) -> int | None:
-        """Return the annotator of that name; None if nobody has joined by it."""
+    def find(self, name: str) -> tuple[int, str] | None:
+        """Return the annotator of that name, and how they wrote it; None if nobody joined by it."""
         with database_errors(), self._engine.begin() as connection:
-            return find_annotator(connection, self.study, " ".join(name.split()))
+            found = find_annotator(connection, self.study, " ".join(name.split()))
+            own = sa.select(annotators.c.name).where(annotators.c.id == found)
+            return None if found is None else (found, connection.execute(own).scalar_one())
 
     def personal(self, annotator: int) -> str | None:
         """Return the digest of an annotator's personal code; None if the name is nobody's yet."""
@@ -350,11 +353,27 @@ class VoteStore:
 
     def standing(self) -> list[dict[str, Any]]:
         """Return every vote that counts, oldest first, with item, lanes and annotator."""
-        return [row for row in self.history() if row["undone"] is None and not row["apart"]]
+        return counting(self.history())
 
     def history(self) -> list[dict[str, Any]]:
         """Return every vote there was, as `standing` does; "apart" tells which are kept apart."""
         return [{**row, "apart": self.pairs.outdated(row)} for row in self._rows()]
+
+    def withdraw(self, annotator: int) -> None:
+        """Delete an annotator's votes, name and personal code, and let others have their places.
+
+        Raises:
+            StoreError: If nothing was deleted, or if a copy of the votes was not told of it.
+        """
+        with self._writing() as connection:
+            told = withdraw(connection, self.study, annotator, time.time())
+        if self._listener is not None:
+            self._listener(told)
+
+    def deleted(self) -> list[int]:
+        """Return of everybody who withdrew how many votes were deleted."""
+        with database_errors(), self._engine.begin() as connection:
+            return deleted(connection, self.study)
 
     def subscribe(self, listener: Callable[[dict[str, Any]], None]) -> None:
         """Call a listener with every vote there is, and from now on with each that changes."""
@@ -363,11 +382,15 @@ class VoteStore:
             listener(row)
 
     def restore(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Put votes back that a listener was called with and that are not here."""
+        """Put votes back that a listener was called with and that are not here.
+
+        Those that somebody wanted deleted stay so.
+        """
         with self._writing() as connection:
             known = set(connection.execute(sa.select(votes.c.key)).scalars())
             # votes taken back come last: their place may have been given to another annotator
-            for row in sorted(rows, key=lambda row: (row["undone"] is not None, row["cast"])):
+            left = left_after(connection, self.study, rows)
+            for row in sorted(left, key=lambda row: (row["undone"] is not None, row["cast"])):
                 if row["key"] not in known:
                     apart = self.pairs.outdated(row)
                     home = version(connection, self.study, row["pair"]) if apart else self.study
@@ -388,6 +411,11 @@ class VoteStore:
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
+
+
+def counting(history: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the votes of a history that count: neither taken back nor kept apart."""
+    return [dict(row) for row in history if row["undone"] is None and not row["apart"]]
 
 
 def _place(row: Any) -> Place | None:
