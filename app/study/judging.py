@@ -118,8 +118,10 @@ class Judging:
         elif not name or len(name) > _LONGEST_NAME:
             raise Refused(f"A name has 1 to {_LONGEST_NAME} characters: type yours.")
         else:
-            right = isinstance(code, str) and equal(code.strip(), self._invite)
-            self._looked_at(request, "study", right)
+            typed = isinstance(code, str) and bool(code.strip())
+            right = typed and equal(code.strip(), self._invite)
+            if typed:
+                self._looked_at(request, "study", right)
             if not right:
                 raise Refused("This is not the code of this study: ask the people who run it.")
         annotator = self._store.join(name)

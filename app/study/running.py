@@ -49,9 +49,12 @@ class Running:
             code: What was typed.
             address: Where it comes from; wrong codes from there make it wait.
         """
-        right = isinstance(code, str) and equal(code.strip(), self._code)
+        wrong = "This is not the coordinator's code of this study."
+        if not isinstance(code, str) or not code.strip():  # nobody has guessed
+            return wrong
+        right = equal(code.strip(), self._code)
         waits = self._guesses.refusal(address, "coordinator", right)
-        return waits or (None if right else "This is not the coordinator's code of this study.")
+        return waits or (None if right else wrong)
 
     def answer(self, request: Any, address: str = "") -> dict[str, Any]:
         """Answer a browser's request.

@@ -137,3 +137,17 @@ def test_every_code_of_a_study_is_guarded(study):
     assert judging.answer(asked, None, "192.0.2.9")["pair"]
     assert running.refusal("x", "192.0.2.9") and running.refusal("chief", "192.0.2.1") is None
     store.close()
+
+
+@pytest.mark.parametrize("code", [None, "", " ", 3, ["code"]])
+def test_what_is_no_code_is_no_guess(study, code):
+    store = open_store(study)
+    judging, running = Judging(study, store, "code"), Running(study, store, "chief")
+    for _ in range(FREE + 2):
+        assert (
+            "not the code"
+            in judging.answer({"what": "sign in", "name": "A", "code": code})["error"]
+        )
+        assert "not the coordinator" in running.refusal(code)
+    assert running.refusal("chief") is None
+    store.close()
