@@ -118,8 +118,8 @@ class Judging:
         elif not name or len(name) > _LONGEST_NAME:
             raise Refused(f"A name has 1 to {_LONGEST_NAME} characters: type yours.")
         else:
-            typed = isinstance(code, str) and bool(code.strip())
-            right = typed and equal(code.strip(), self._invite)
+            typed = code.strip() if isinstance(code, str) else ""
+            right = equal(typed, self._invite)
             if typed:
                 self._looked_at(request, "study", right)
             if not right:

@@ -167,8 +167,8 @@ def test_the_coordinator_sees_what_was_voted_and_takes_it_away(
 
     ann.page.get_by_role("button", name="Undo").click()
     expect(ann.said()).to_contain_text("Taken back")
-    page.get_by_label("Votes", exact=True).select_option("all, with those taken back")
-    page.get_by_label("of", exact=True).select_option("<b>Ann</b>")
+    page.select_option("[name=which]", label="all, with those taken back")
+    page.select_option("[name=whose]", label="<b>Ann</b>")
     (row,) = csv.DictReader(io.StringIO(taken("csv").decode()))
     assert row["undone"] > row["cast"] and row["sequence"] == "1"
 
@@ -200,7 +200,7 @@ def test_the_coordinator_deletes_somebodys_votes_with_a_second_press(
     page.click("#show")
     deleted = "1 vote of one person was deleted at their request."
     expect(page.locator("#results")).to_contain_text(deleted)
-    ann.keep()
+    ann.page.get_by_role("button", name="Undo").click()
     expect(ann.said()).to_contain_text("signed out")
 
 
@@ -216,10 +216,17 @@ def test_whoever_guesses_codes_is_told_how_long_to_wait(
     expect(ann.said()).to_contain_text("wait")
     page = visit(f"{study_url}/results", Coordinator).page
     page.fill("#code input", "guess")
-    for _ in range(8):
+    for _ in range(5):
         page.click("#show")
-        page.wait_for_timeout(150)
-    expect(page.locator(".toast-wrap")).to_contain_text("second")
+        expect(page.locator(".toast-body")).to_contain_text("not the coordinator's code")
+        page.locator(".toast-close").click()
+        expect(page.locator(".toast-body")).to_have_count(0)
+    page.fill("#code input", RESULTS)
+    page.click("#show")  # nor is the right one looked at
+    expect(page.locator(".toast-body")).to_contain_text("wait 1 second, then try again")
+    page.wait_for_timeout(1100)
+    page.click("#show")
+    expect(page.locator("#results")).to_contain_text("Which answer is better")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -44,9 +44,9 @@ const SinkTrackCoordinator = (() => {
     /** Which votes are downloaded, and as what. */
     votes() {
       const row = make("div", "sj-row");
-      const which = select("Votes", [["", "that stand"], ["history", "all, with those taken back"]]);
-      const { people } = JSON.parse(this.props.value);
-      const whose = select("of", [["", "everybody"], ...people.map((name) => [name, name])]);
+      const which = select("which", "Votes", () => [["", "that stand"], ["history", "all, with those taken back"]]);
+      const people = () => JSON.parse(this.props.value).people.map((name) => [name, name]);
+      const whose = select("whose", "of", () => [["", "everybody"], ...people()]);
       const chosen = () => ({ history: which.input.value === "history", annotator: whose.input.value });
       row.append(which.box, whose.box, ...this.files(TABLES, chosen));
       return row;
@@ -125,11 +125,17 @@ const SinkTrackCoordinator = (() => {
     }
   }
 
-  /** A list to choose from, with what stands before it. */
-  function select(label, options) {
+  /** A list to choose from, with what stands before it; options may come while the page is open. */
+  function select(name, label, options) {
     const box = make("label", "sj-field");
-    const input = make("select");
-    for (const [value, text] of options) input.append(Object.assign(make("option", "", text), { value }));
+    const input = Object.assign(make("select"), { name });
+    const fill = () => {
+      const { value } = input;
+      input.replaceChildren(...options().map(([each, text]) => Object.assign(make("option", "", text), { value: each })));
+      input.value = options().some(([each]) => each === value) ? value : "";
+    };
+    input.addEventListener("focus", fill);
+    fill();
     box.append(make("span", "", label), input);
     return { box, input };
   }
