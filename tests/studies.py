@@ -4,7 +4,9 @@ import json
 
 from PIL import Image
 
+from app.study.database import sqlite_file
 from app.study.vote_store import VoteStore
+from sinktrack.study.digest import pair_digests
 from sinktrack.study.folder import read_study
 
 LANES = ("baseline", "sinktrack")
@@ -51,7 +53,7 @@ def make_study(folder, items=3, yaml=YAML, texts=texts_of):
 def open_store(study, url=None, **options):
     """Open the votes of a study."""
     return VoteStore(
-        url or f"sqlite:///{study.folder / 'votes.sqlite'}",
+        url or sqlite_file(study.folder / "votes.sqlite"),
         study=study.name,
         lanes=tuple(study.lanes),
         items=[item.name for item in study.judged],
@@ -60,5 +62,6 @@ def open_store(study, url=None, **options):
         checks={item.name: item.better for item in study.used_for("check")},
         repeat=study.repeat,
         until=study.until.timestamp() if study.until else None,
+        pairs=pair_digests(study),
         **options,
     )

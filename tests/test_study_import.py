@@ -12,6 +12,7 @@ from studies import open_store
 from app.study.judging import Judging
 from sinktrack import cli
 from sinktrack.core.errors import StudyError
+from sinktrack.study import imported
 from sinktrack.study.asked import UNANSWERABLE
 from sinktrack.study.digest import digest
 from sinktrack.study.folder import MADE_ELSEWHERE, read_study
@@ -294,3 +295,23 @@ def test_a_digest_changes_with_what_annotators_see_and_with_nothing_else(tmp_pat
     other.write_bytes(b"2")
     changed.append(digest(StudyItem(**item | {"images": (other,)}), said))
     assert base not in changed and len(set(changed)) == len(changed)
+
+
+def test_an_import_that_was_interrupted_is_no_study_and_can_be_made_again(
+    make, two, tmp_path, monkeypatch
+):
+    written, whole = [], imported.payload_of_texts
+
+    def stops(*said):
+        written.append(said)
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        return whole(*said)
+
+    monkeypatch.setattr(imported, "payload_of_texts", stops)
+    folder = tmp_path / "my study"
+    assert cli.main(["study", "import", str(folder), *two]) == 130
+    assert len(list((folder / "prepared").iterdir())) == 2
+    assert not (folder / "study.yaml").exists() and not (folder / "items.jsonl").exists()
+    study = make(*two)
+    assert len(study.items) == 6 and answers(study, 5)["new"] == "new says 5"

@@ -8,7 +8,7 @@ import gradio as gr
 from app.results.browsing import Browsing
 from app.shared.only_uploads import only_uploads
 from app.shared.settings import Settings
-from app.shared.ui import COPY, FILE_AGE, launch
+from app.shared.ui import ASK, COPY, FILE_AGE, launch
 
 _STATIC = Path(__file__).parent / "static"
 _STARTS = """
@@ -31,7 +31,7 @@ def serve(settings: Settings) -> gr.Blocks:
         page,
         settings,
         styles=[_STATIC / "results.css"],
-        scripts=[COPY, *scripts],
+        scripts=[ASK, COPY, *scripts],
         takes_files=False,
     )
     return page

@@ -30,6 +30,8 @@ QUEUED: dict[str, Any] = {
 """How the others are: in the queue, where a refusal reaches the visitor as a message."""
 
 _STATIC = Path(__file__).parent / "static"
+ASK = _STATIC / "ask.js"
+"""The script that asks the server and says what went wrong, for pages with such a line."""
 COPY = _STATIC / "copy.js"
 """The script that copies an address, for pages that have some."""
 _LARGEST_UPLOAD = "64mb"

@@ -2,9 +2,12 @@
 
 page             both pages, put together
 judging          what an annotator asks for and gets
-codes            the codes of a study, and those that bind names to people
+codes            the codes of a study, and those that bind names to people; guesses, waits for who
+                 guesses them
 assignment       who judges which item next, and which answer stands on the left
 vote_store       where votes are kept; database, its tables; migrations, how the tables came to be
+apart            votes on answers that have changed since; withdrawal, votes that somebody wants
+                 deleted; uncounted, what is said of both
 hub_vote_backup  a copy of the votes on the Hugging Face Hub
 results_page     the page with the results; results, the figures, and summary, what is said of them
 running          what the coordinator does there

@@ -140,13 +140,16 @@ def next_sequence(connection: sa.Connection, annotator: int) -> int:
 
 
 def select_votes(study: str, *where: Any) -> Any:
-    """Select votes of a study with item, number, lanes and annotator's name, oldest first."""
+    """Select votes of a study with item, number, lanes and annotator's name, oldest first.
+
+    Those that are kept apart are among them: see `app.study.apart`.
+    """
     of_place = (places.c.item, places.c.number, places.c.left, places.c.right, places.c.again)
     return (
         sa.select(votes, *of_place, annotators.c.name)
         .join(places, places.c.id == votes.c.place)
         .join(annotators, annotators.c.id == votes.c.annotator)
-        .where(places.c.study == study, *where)
+        .where(annotators.c.study == study, *where)
         .order_by(votes.c.cast, votes.c.key)
     )
 
@@ -187,15 +190,24 @@ def fill_right(connection: sa.Connection, study: str, lanes: Sequence[str]) -> b
     return connection.execute(sa.select(places.c.id).where(*unsaid)).first() is None
 
 
-def restore_vote(connection: sa.Connection, study: str, row: Mapping[str, Any]) -> None:
+def restore_vote(
+    connection: sa.Connection, study: str, row: Mapping[str, Any], home: str | None = None
+) -> None:
     """Insert one row of `select_votes`, its annotator and its place, unless they are there.
 
     Two servers that overlapped may have given one place number twice. Then a vote that stands gets
     a place of its own, and a vote that was taken back is left out.
+
+    Args:
+        connection: To the votes.
+        study: The annotators' study.
+        row: The vote.
+        home: The study of the place, where it is another one: see `app.study.apart`.
     """
+    home = study if home is None else home
     annotator = find_or_add_annotator(connection, study, row["name"], row["cast"])
     again = bool(row.get("again"))
-    of_item = sa.select(places).where(places.c.study == study, places.c.item == row["item"])
+    of_item = sa.select(places).where(places.c.study == home, places.c.item == row["item"])
     there = connection.execute(of_item).all()
     own = (one.id for one in there if one.annotator == annotator and one.again == again)
     place = next(own, None)
@@ -205,7 +217,7 @@ def restore_vote(connection: sa.Connection, study: str, row: Mapping[str, Any]) 
             if row["undone"] is not None:
                 return
             number = min(taken) - 1 if again else max(taken) + 1
-        seat = {"study": study, "item": row["item"], "number": number, "annotator": annotator}
+        seat = {"study": home, "item": row["item"], "number": number, "annotator": annotator}
         seat |= {"left": row["left"], "right": row.get("right"), "given": row["cast"]}
         seat["again"] = again
         made = places.insert().values(seat).returning(places.c.id)
@@ -217,9 +229,14 @@ def restore_vote(connection: sa.Connection, study: str, row: Mapping[str, Any]) 
     connection.execute(insert_once(connection, votes, values))
 
 
-def _engine(url: str, *, migrating: bool = False) -> sa.Engine:
+def sqlite_file(file: Path) -> sa.URL:
+    """Return the address of a database in a file, whatever characters its path has."""
+    return sa.URL.create("sqlite", database=str(file))
+
+
+def _engine(url: str | sa.URL, *, migrating: bool = False) -> sa.Engine:
     """Return an engine; one that migrates may make a table anew that others refer to."""
-    if url.startswith(("postgres://", "postgresql://")):
+    if isinstance(url, str) and url.startswith(("postgres://", "postgresql://")):
         url = "postgresql+psycopg://" + url.split("://", 1)[1]
         return sa.create_engine(url, pool_pre_ping=True)
     engine = sa.create_engine(url, connect_args={"timeout": _WAIT, "isolation_level": None})
@@ -227,7 +244,9 @@ def _engine(url: str, *, migrating: bool = False) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def _durable(connection: Any, _record: Any) -> None:
         _keep_a_log(connection)
-        for pragma in ("synchronous=FULL", f"foreign_keys={'OFF' if migrating else 'ON'}"):
+        keys = "OFF" if migrating else "ON"
+        # what is deleted leaves nothing behind in the file
+        for pragma in ("synchronous=FULL", "secure_delete=ON", f"foreign_keys={keys}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")
@@ -255,13 +274,13 @@ def _keep_a_log(connection: Any) -> None:
             time.sleep(0.02)
 
 
-def open_database(url: str) -> sa.Engine:
+def open_database(url: str | sa.URL) -> sa.Engine:
     """Return an engine for a database with all tables, which are made or brought up to date."""
     _migrate(url)
     return _engine(url)
 
 
-def _migrate(url: str) -> None:
+def _migrate(url: str | sa.URL) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     engine = _engine(url, migrating=True)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.study.codes import equal, personal_code, personal_digest
+from app.study.guesses import Guesses, Kind
 from app.study.own_questions import Unanswered, as_kept, as_said
 from app.study.stats import SEVERITIES, TIES
 from app.study.vote_store import Place, Progress, State, VoteStore
@@ -65,7 +66,7 @@ class Judging:
 
     def __init__(self, study: Study, store: VoteStore, invite: str | None) -> None:
         self.study, self._store, self._invite = study, store, invite
-        self.hub_sign_in = invite is None
+        self.hub_sign_in, self._guesses = invite is None, Guesses()
         self._items = {item.name: item for item in study.items}
         self._prepared = lru_cache(maxsize=_KEPT)(study.read_prepared)
         self._texts = {
@@ -85,13 +86,14 @@ class Judging:
             "reveal": self._reveal,
         }
 
-    def answer(self, request: Any, known: str | None = None) -> dict[str, Any]:
+    def answer(self, request: Any, known: str | None = None, address: str = "") -> dict[str, Any]:
         """Answer a browser's request.
 
         Args:
             request: An object with "what", one of "sign in", "next", "vote", "hold", "votes",
                 "undo" and "reveal", and what that needs.
             known: Who it comes from, where that is certain without a code.
+            address: Where it comes from.
 
         Returns:
             The answer, or {"error": a sentence}; with "signed_out" where signing in again helps,
@@ -102,7 +104,7 @@ class Judging:
         if answer is None:
             return {"error": "This request means nothing: load the page again."}
         try:
-            return answer({**request, "known": known})
+            return answer({**request, "known": known, "address": address})
         except Refused as refusal:
             return refusal.answer
         except SinkTrackError as error:
@@ -117,8 +119,13 @@ class Judging:
             name = request["known"]
         elif not name or len(name) > _LONGEST_NAME:
             raise Refused(f"A name has 1 to {_LONGEST_NAME} characters: type yours.")
-        elif not isinstance(code, str) or not equal(code.strip(), self._invite):
-            raise Refused("This is not the code of this study: ask the people who run it.")
+        else:
+            typed = code.strip() if isinstance(code, str) else ""
+            right = equal(typed, self._invite)
+            if typed:
+                self._looked_at(request, "study", right)
+            if not right:
+                raise Refused("This is not the code of this study: ask the people who run it.")
         annotator = self._store.join(name)
         own = {"personal": self._personal(annotator, name, request)} if self._invite else {}
         return {"token": self._token(annotator), "name": name, **own, **self._pair(annotator)}
@@ -130,13 +137,21 @@ class Judging:
         bound = self._store.personal(annotator)
         if bound is None and digest is not None and self._store.bind(annotator, digest):
             return str(code)
-        if digest is None or digest != self._store.personal(annotator):
+        right = digest is not None and digest == self._store.personal(annotator)
+        self._looked_at(request, "personal", right)
+        if not right:
             raise Refused(
                 f"Somebody has signed in as {name} before. If that was you, type your personal "
                 "code as well. Else choose another name.",
                 taken=True,
             )
         return str(code)
+
+    def _looked_at(self, request: Mapping[str, Any], kind: Kind, right: bool) -> None:
+        """Refuse a code from where too many wrong ones came."""
+        refusal = self._guesses.refusal(request["address"], kind, right)
+        if refusal is not None:
+            raise Refused(refusal)
 
     def _next(self, request: Mapping[str, Any]) -> dict[str, Any]:
         return self._pair(self._annotator(request))
@@ -260,7 +275,7 @@ class Judging:
             found.append(
                 {
                     "place": vote["place"],
-                    "seal": self._signed("place", vote["place"], annotator),
+                    "seal": self._seal(_place_of(vote), annotator),
                     "question": self._items[vote["item"]].question,
                     "better": sides.get(vote["better"], vote["better"]),
                     "comment": vote["comment"],
@@ -291,7 +306,7 @@ class Judging:
         sides = {side: texts[lane] for side, lane in self._lanes(place).items()}
         pair = {
             "place": place.id,
-            "seal": self._signed("place", place.id, annotator),
+            "seal": self._seal(place, annotator),
             "pictures": [
                 frame for visual in self._prepared(item)["visuals"] for frame in visual["frames"]
             ],
@@ -325,17 +340,26 @@ class Judging:
         """Return what only this server can make of some values."""
         return hmac.new(self._secret, json.dumps(said).encode(), hashlib.sha256).hexdigest()
 
+    def _seal(self, place: Place, annotator: int) -> str:
+        """Return what proves that an annotator was given a place, with the answers of now."""
+        shown = self._store.pairs.of(place.item, place.left, place.right)
+        return self._signed("place", place.id, annotator, shown)
+
     def _sealed(self, request: Mapping[str, Any], annotator: int) -> int:
         """Return the place that a request is about, which this annotator was given once."""
         number: Any = request.get("place")
         seal = request.get("seal")
         whole = isinstance(number, int) and not isinstance(number, bool) and 0 < number < 2**31
+        place = self._store.place(number) if whole else None
         if (
-            not whole
+            place is None
             or not isinstance(seal, str)
-            or not equal(seal, self._signed("place", number, annotator))
+            or not equal(seal, self._seal(place, annotator))
         ):
-            raise Refused("This is about no pair that you were given: load the page again.")
+            raise Refused(
+                "This is about no pair that you were given, or it has changed since: load the page "
+                "again."
+            )
         return int(number)
 
     def _token(self, annotator: int) -> str:
@@ -356,6 +380,10 @@ class Judging:
                 "You are signed out: sign in again, and go on where you were.", signed_out=True
             )
         return int(number)
+
+
+def _place_of(vote: Mapping[str, Any]) -> Place:
+    return Place(vote["place"], vote["item"], vote["left"], vote["right"])
 
 
 def _is_span(span: Any, length: int) -> bool:

@@ -103,6 +103,7 @@ def _left_out(found: Results) -> str:
             f"{counted(found.repeated, 'vote')} on answers that the same annotator had judged "
             "before count for self-agreement alone."
         )
+    told += found.uncounted.sentences(named=False)
     return " ".join(told) or "No vote was left out."
 
 

@@ -9,12 +9,15 @@ import gradio as gr
 
 from app.shared.only_uploads import only_uploads
 from app.shared.settings import Settings
-from app.shared.ui import FILE_AGE, component_json, launch
+from app.shared.ui import ASK, FILE_AGE, component_json, launch
 from app.study.codes import FILE, made_codes
+from app.study.database import sqlite_file
+from app.study.guesses import address_of
 from app.study.hub_vote_backup import HubVoteBackup
 from app.study.judging import Judging
 from app.study.results_page import PATH, ResultsPage
 from app.study.vote_store import VoteStore
+from sinktrack.study.digest import pair_digests
 from sinktrack.study.folder import Study, read_study
 from sinktrack.study.until import in_words
 
@@ -42,7 +45,7 @@ def serve(settings: Settings) -> gr.Blocks:
         page,
         settings,
         styles=[_STATIC / "judge.css"],
-        scripts=[_STATIC / f"{name}.js" for name in _SCRIPTS],
+        scripts=[ASK, *(_STATIC / f"{name}.js" for name in _SCRIPTS)],
         takes_files=False,
         signs_in=True,
     )
@@ -84,9 +87,10 @@ def open_votes(study: Study, settings: Settings) -> VoteStore:
 
     Raises:
         StoreError: If the database or the dataset cannot be used.
+        StudyError: If an item has no answers, or a picture cannot be read.
     """
     store = VoteStore(
-        settings.database or f"sqlite:///{study.folder / 'votes.sqlite'}",
+        settings.database or sqlite_file(study.folder / "votes.sqlite"),
         study=study.name,
         lanes=tuple(study.lanes),
         items=[item.name for item in study.judged],
@@ -95,6 +99,7 @@ def open_votes(study: Study, settings: Settings) -> VoteStore:
         checks={item.name: item.better for item in study.used_for("check")},
         repeat=study.repeat,
         until=study.until.timestamp() if study.until else None,
+        pairs=pair_digests(study),
     )
     if settings.dataset:
         backup = HubVoteBackup(study.folder / "ledger", settings.dataset, study.name)
@@ -119,8 +124,9 @@ def build(judging: Judging, results_page: ResultsPage) -> gr.Blocks:
         "key": "sinktrack-" + hashlib.sha256(study.name.encode()).hexdigest()[:12],
     }
 
-    def answer(request: Any, profile: gr.OAuthProfile | None) -> dict[str, Any]:
-        return judging.answer(request, profile.username if profile else None)
+    def answer(request: Any, profile: gr.OAuthProfile | None, client: gr.Request) -> dict[str, Any]:
+        known = profile.username if profile else None
+        return judging.answer(request, known, address_of(client))
 
     page = gr.Blocks(title=study.title, delete_cache=(600, FILE_AGE))
     with page:

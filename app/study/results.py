@@ -17,6 +17,7 @@ from app.study.own_questions import OwnFigures, own_figures
 from app.study.quality import Annotator, annotators, first_votes
 from app.study.ranking import Ranking, rank_methods, win_matrix
 from app.study.stats import Agreement, Share, Vote
+from app.study.uncounted import NOTHING_UNCOUNTED, Uncounted
 from sinktrack.eval.statistics import holm
 from sinktrack.study.folder import Study
 
@@ -81,6 +82,7 @@ class Results:
         matrix: How often each lane was better than each other, by the winner and the loser.
         ranking: The lanes by strength; None for two.
         own: The answers to each choice and scale of the study's own.
+        uncounted: Votes that are not among those given.
     """
 
     groups: tuple[Group, ...]
@@ -97,6 +99,7 @@ class Results:
     matrix: Mapping[tuple[str, str], Share]
     ranking: Ranking | None
     own: tuple[OwnFigures, ...] = ()
+    uncounted: Uncounted = NOTHING_UNCOUNTED
 
     @property
     def items(self) -> int:
@@ -144,6 +147,7 @@ def compute_results(
     study: Study,
     votes: Sequence[Vote],
     left_out: Collection[str] = (),
+    uncounted: Uncounted = NOTHING_UNCOUNTED,
 ) -> Results:
     """Compute all figures of a study.
 
@@ -151,6 +155,7 @@ def compute_results(
         study: The study.
         votes: From `as_votes`. Those on checks count for their annotators alone.
         left_out: Annotators whose votes do not count; only `annotators` measures them.
+        uncounted: Votes that are not among `votes`, to be told of.
     """
     lanes, aside = tuple(study.lanes), {item.name for item in study.used_for("check")}
     checks = [vote for vote in votes if vote.item in aside]
@@ -184,6 +189,7 @@ def compute_results(
         matrix=win_matrix(votes, lanes),
         ranking=rank_methods(votes, lanes) if len(lanes) > 2 else None,
         own=own_figures(study.questions, votes, lanes),
+        uncounted=uncounted,
     )
 
 
@@ -234,18 +240,20 @@ def vote_rows(
 
     Args:
         study: The study.
-        kept: Votes from `VoteStore.standing`; those of people who are left out as well.
+        kept: Votes from `VoteStore.history`; those of people who are left out as well.
         answers: From `answers_of`; read from the study's folder if not given.
 
     Returns:
         Tags are lists, names are text, and of each lane the answer is empty where it was not one of
-        the two that were compared.
+        the two that were compared. Of a vote that is kept apart, question, tags and answers are
+        empty, because those of now are others.
     """
     answers = answers_of(study) if answers is None else answers
     items = {item.name: item for item in study.items}
     rows = []
     for vote in kept:
-        item = items.get(vote["item"])
+        apart = bool(vote.get("apart"))
+        item = None if apart else items.get(vote["item"])
         row = {
             "study": study.name,
             "key": vote["key"],
@@ -261,7 +269,8 @@ def vote_rows(
         }
         for lane in study.lanes:
             judged = vote["judged"].get(lane, {})
-            texts = answers.get(vote["item"], {}) if lane in (vote["left"], vote["right"]) else {}
+            seen = lane in (vote["left"], vote["right"]) and not apart
+            texts = answers.get(vote["item"], {}) if seen else {}
             row[f"answer of {lane}"] = texts.get(lane, "")
             row[f"severity of {lane}"] = judged.get("severity", "")
             row[f"spans of {lane}"] = " ".join(f"{a}-{b}" for a, b in judged.get("spans", []))
@@ -273,6 +282,10 @@ def vote_rows(
                 "seconds": vote["seconds"],
                 "cast": _iso(vote["cast"]),
                 "revealed": _iso(vote["revealed"]) if vote["revealed"] else "",
+                "undone": _iso(vote["undone"]) if vote.get("undone") else "",
+                "sequence": vote.get("sequence"),
+                "pair": vote.get("pair") or "",
+                "apart": apart,
             }
         )
     frame = pd.DataFrame(rows)

@@ -10,8 +10,8 @@ import gradio as gr
 import pandas as pd
 
 from app.shared.ui import component_json, toast
-from app.study.codes import equal
 from app.study.disagreement import disputes
+from app.study.guesses import address_of
 from app.study.ranking_figure import ranking_figure
 from app.study.results import Results, answers_of, as_votes, compute_results
 from app.study.running import Running
@@ -30,7 +30,8 @@ from app.study.summary import (
     strengths,
     win_rates,
 )
-from app.study.vote_store import VoteStore
+from app.study.uncounted import uncounted
+from app.study.vote_store import VoteStore, counting
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.study.folder import Study
 
@@ -55,7 +56,7 @@ class ResultsPage:
     """
 
     def __init__(self, study: Study, store: VoteStore, code: str) -> None:
-        self._study, self._store, self._code = study, store, code
+        self._study, self._store = study, store
         self._running = Running(study, store, code)
 
     @cached_property
@@ -65,8 +66,9 @@ class ResultsPage:
     def layout(self) -> None:
         """Build the page, inside a route of its own."""
 
-        def run(request: Any) -> dict[str, Any]:  # Gradio marks it, which no method admits
-            return self._running.answer(request)
+        # Gradio marks it, which no method admits
+        def run(request: Any, client: gr.Request) -> dict[str, Any]:
+            return self._running.answer(request, address_of(client))
 
         gr.HTML(
             '<header class="st-top"><h1>Results</h1><p class="st-tagline">'
@@ -98,28 +100,33 @@ class ResultsPage:
             )
             tables = gr.HTML(apply_default_css=False)
             files = gr.HTML(
-                _asked_of_files(self._study, ()),
+                _asked_of_files(self._study),
                 html_template='<div class="sj"></div>',
                 js_on_load=_STARTS,
                 server_functions=[run],
                 apply_default_css=False,
             )
 
-        def answer(given: str | None, without: Sequence[str] | None) -> list[Any]:
-            if not isinstance(given, str) or not equal(given.strip(), self._code):
-                raise toast("This is not the coordinator's code of this study.")
+        def answer(
+            given: str | None, without: Sequence[str] | None, client: gr.Request
+        ) -> list[Any]:
+            refusal = self._running.refusal(given, address_of(client))
+            if refusal is not None:
+                raise toast(refusal)
             try:
-                kept = self._store.standing()
+                history, deleted = self._store.history(), self._store.deleted()
             except SinkTrackError as error:
                 raise toast(str(error)) from error
+            kept = counting(history)
             votes = as_votes(self._study, kept)
-            found = compute_results(self._study, votes, without or ())
+            apart = uncounted(history, deleted)
+            found = compute_results(self._study, votes, without or (), uncounted=apart)
             return [
                 gr.update(visible=True),
                 gr.update(choices=[each.name for each in found.annotators]),
                 _shares(found),
                 self._tables(kept, votes, found),
-                _asked_of_files(self._study, found.left_out),
+                _asked_of_files(self._study, found.left_out, {row["name"] for row in history}),
             ]
 
         gr.on(
@@ -135,7 +142,8 @@ class ResultsPage:
     ) -> str:
         spread = disputed(disputes(self._study, kept, self._answers, found.left_out))
         by_tag, by_item = progress(self._study, votes)
-        shown = [_table(*each) for each in (*preferences(found), *hallucinations(found))]
+        shown = [f"<p>{escape(said)}</p>" for said in found.uncounted.sentences()]
+        shown += [_table(*each) for each in (*preferences(found), *hallucinations(found))]
         shown += [_table(*each) for each in own_answers(found)]
         if found.ranking is not None:
             notes = "".join(f"<p>{escape(said)}</p>" for said in about_ranking(found))
@@ -147,10 +155,19 @@ class ResultsPage:
         return "".join((*shown, _table("By tag", by_tag), _table("By item", by_item)))
 
 
-def _asked_of_files(study: Study, left_out: Collection[str]) -> str:
-    """Return what a browser needs to ask for files: which there are, whose votes do not count."""
+def _asked_of_files(
+    study: Study, left_out: Collection[str] = (), people: Collection[str] = ()
+) -> str:
+    """Return what a browser needs to ask for files.
+
+    Args:
+        study: The study.
+        left_out: Whose votes do not count.
+        people: Who has voted.
+    """
     ranked = len(study.lanes) > 2
-    return component_json({"ranked": ranked, "left_out": sorted(left_out)})
+    told = {"ranked": ranked, "left_out": sorted(left_out), "people": sorted(people)}
+    return component_json(told)
 
 
 def _shares(found: Results) -> pd.DataFrame:

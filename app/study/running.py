@@ -1,4 +1,4 @@
-"""What a study's coordinator does: take votes away, pause and close, help somebody sign in.
+"""What a study's coordinator does: take votes away, pause and close, help people and delete votes.
 
 Every request brings the coordinator's code. Files are made when they are asked for and never touch
 the disk, so that nobody finds one later. Knows nothing about pages.
@@ -10,11 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from app.study.codes import equal, personal_code, personal_digest
+from app.study.guesses import Guesses
 from app.study.ranking_figure import ranking_figure
 from app.study.results import Format, as_votes, compute_results, export, vote_rows
 from app.study.summary import summary
-from app.study.vote_store import State, VoteStore
-from sinktrack.core.errors import SinkTrackError
+from app.study.uncounted import uncounted
+from app.study.vote_store import State, VoteStore, counting
+from sinktrack.core.errors import SinkTrackError, StoreError
+from sinktrack.study.fields import file_name
 from sinktrack.study.folder import Study
 from sinktrack.study.until import in_words
 
@@ -32,26 +35,43 @@ class Running:
 
     def __init__(self, study: Study, store: VoteStore, code: str) -> None:
         self._study, self._store, self._code = study, store, code
+        self._guesses = Guesses()
         self._answers: dict[Any, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
             "state": self._state,
             "file": self._file,
             "personal": self._personal,
+            "withdraw": self._withdraw,
         }
 
-    def answer(self, request: Any) -> dict[str, Any]:
+    def refusal(self, code: Any, address: str = "") -> str | None:
+        """Return why a code opens nothing; None if it is the coordinator's.
+
+        Args:
+            code: What was typed.
+            address: Where it comes from; wrong codes from there make it wait.
+        """
+        wrong = "This is not the coordinator's code of this study."
+        if not isinstance(code, str) or not code.strip():  # nobody has guessed
+            return wrong
+        right = equal(code.strip(), self._code)
+        waits = self._guesses.refusal(address, "coordinator", right)
+        return waits or (None if right else wrong)
+
+    def answer(self, request: Any, address: str = "") -> dict[str, Any]:
         """Answer a browser's request.
 
         Args:
-            request: An object with "code", "what", one of "state", "file" and "personal", and what
-                that needs.
+            request: An object with "code", "what", one of "state", "file", "personal" and
+                "withdraw", and what that needs.
+            address: Where it comes from.
 
         Returns:
             The answer, or {"error": a sentence}.
         """
         said = request if isinstance(request, dict) else {}
-        code, what = said.get("code"), said.get("what")
-        if not isinstance(code, str) or not equal(code.strip(), self._code):
-            return {"error": "This is not the coordinator's code of this study."}
+        what, refusal = said.get("what"), self.refusal(said.get("code"), address)
+        if refusal is not None:
+            return {"error": refusal}
         if not isinstance(what, str) or what not in self._answers:
             return {"error": "This request means nothing: load the page again."}
         try:
@@ -86,12 +106,13 @@ class Running:
 
     def _file(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return a file by its name and its bytes in base64."""
-        wanted, left_out = request.get("file"), request.get("left_out")
-        without = left_out if isinstance(left_out, list) else []
-        kept = self._store.standing()
+        wanted, without = request.get("file"), request.get("left_out")
+        history = self._store.history()
         if wanted in ("summary", "ranking"):
-            names = {name for name in without if isinstance(name, str)}
-            found = compute_results(self._study, as_votes(self._study, kept), names)
+            names = {name for name in _listed(without) if isinstance(name, str)}
+            votes = as_votes(self._study, counting(history))
+            apart = uncounted(history, self._store.deleted())
+            found = compute_results(self._study, votes, names, uncounted=apart)
             if wanted == "summary":
                 name, content = "summary.md", summary(self._study, found).encode()
             elif found.ranking is not None:
@@ -99,8 +120,14 @@ class Running:
             else:
                 return {"error": "There is no ranking: a study of two methods has none."}
         elif isinstance(wanted, str) and wanted in get_args(Format):
+            whole, person = request.get("history") is True, request.get("annotator")
+            kept = [row for row in history if whole or row["undone"] is None]
+            name = "history" if whole else "votes"
+            if isinstance(person, str) and person:
+                kept = [row for row in kept if row["name"] == person]
+                name += f"-{file_name(person)}"
             rows = vote_rows(self._study, kept)
-            name, content = f"votes.{wanted}", export(rows, wanted)  # type: ignore[arg-type]
+            name, content = f"{name}.{wanted}", export(rows, wanted)  # type: ignore[arg-type]
         else:
             return {"error": "There is no such file."}
         return {
@@ -108,12 +135,29 @@ class Running:
             "content": base64.b64encode(content).decode(),
         }
 
+    def _withdraw(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Delete all that somebody said, if it is confirmed; else tell how much that is."""
+        annotator, name = self._named(request)
+        votes = sum(row["undone"] is None for row in self._store.history() if row["name"] == name)
+        if request.get("confirmed") is True:
+            self._store.withdraw(annotator)
+        return {"name": name, "votes": votes}
+
     def _personal(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Give somebody a new personal code; the one before, and who is signed in by it, end."""
-        name = request.get("name")
-        annotator = self._store.find(name) if isinstance(name, str) else None
-        if annotator is None:
-            return {"error": "Nobody has signed in by that name."}
+        annotator, _ = self._named(request)
         code = personal_code()
         self._store.bind(annotator, personal_digest(code) or "", anew=True)
         return {"personal": code}
+
+    def _named(self, request: Mapping[str, Any]) -> tuple[int, str]:
+        """Return the annotator that a request names, and how they wrote their name."""
+        name = request.get("name")
+        found = self._store.find(name) if isinstance(name, str) else None
+        if found is None:
+            raise StoreError("Nobody has signed in by that name.")
+        return found
+
+
+def _listed(said: Any) -> list[Any]:
+    return said if isinstance(said, list) else []

@@ -70,6 +70,7 @@ def summary(study: Study, found: Results) -> str:
         "position, half.",
         f"- Time for a vote: {format_times(found.seconds)}.",
         f"- Left out of all figures: {left_out or 'nobody'}.",
+        *(f"- {escape_markdown(said)}" for said in found.uncounted.sentences()),
         "## Method",
         methods_section(study, found),
         "## Versions",

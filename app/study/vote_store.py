@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
+from app.study.apart import Pairs, sort_places, version
 from app.study.assignment import Assignment
 from app.study.database import (
     STANDING,
@@ -33,6 +34,7 @@ from app.study.database import (
     studies,
     votes,
 )
+from app.study.withdrawal import deleted, left_after, withdraw
 from sinktrack.core.errors import StoreError
 
 State = Literal["open", "paused", "closed"]
@@ -80,6 +82,9 @@ class Progress:
 class VoteStore:
     """The votes of one study; its `secret` is random, made with the study, and never shown.
 
+    `pairs` knows what annotators see now. Votes about something else count nowhere and take no
+    place; they come back when what they are about does.
+
     Args:
         url: As SQLAlchemy reads it, such as "sqlite:///votes.sqlite" or "postgresql://...".
         study: The study's name; a database may hold several.
@@ -87,6 +92,7 @@ class VoteStore:
         items: The names of the items.
         votes_per_item: How many votes each item gets.
         training: As of `Assignment`; so are checks and repeat.
+        pairs: The digests of what annotators see, by item and two lanes; None for not known.
         rng: Draws pairs and sides.
         until: When the study is closed by itself, in seconds since 1970; None for never.
 
@@ -96,7 +102,7 @@ class VoteStore:
 
     def __init__(
         self,
-        url: str,
+        url: str | sa.URL,
         *,
         study: str,
         lanes: Sequence[str],
@@ -105,10 +111,11 @@ class VoteStore:
         training: Mapping[str, str] | None = None,
         checks: Mapping[str, str] | None = None,
         repeat: int = 0,
+        pairs: Mapping[str, Mapping[frozenset[str], str]] | None = None,
         rng: random.Random | None = None,
         until: float | None = None,
     ) -> None:
-        self.study, self._until = study, until
+        self.study, self.pairs, self._until = study, Pairs(pairs), until
         self._assignment = Assignment(
             study,
             tuple(lanes),
@@ -133,6 +140,9 @@ class VoteStore:
                     known.update(connection.execute(said.distinct()).scalars())
                 self._lanes = tuple(lanes)
                 whole = known <= set(lanes) and fill_right(connection, study, self._lanes)
+            if whole:
+                with self._writing() as connection:
+                    sort_places(connection, study, self.pairs)
         if not whole:
             self.close()
             raise StoreError(
@@ -154,10 +164,12 @@ class VoteStore:
         with self._writing() as connection:
             return find_or_add_annotator(connection, self.study, name, time.time())
 
-    def find(self, name: str) -> int | None:
-        """Return the annotator of that name; None if nobody has joined by it."""
+    def find(self, name: str) -> tuple[int, str] | None:
+        """Return the annotator of that name, and how they wrote it; None if nobody joined by it."""
         with database_errors(), self._engine.begin() as connection:
-            return find_annotator(connection, self.study, " ".join(name.split()))
+            found = find_annotator(connection, self.study, " ".join(name.split()))
+            own = sa.select(annotators.c.name).where(annotators.c.id == found)
+            return None if found is None else (found, connection.execute(own).scalar_one())
 
     def personal(self, annotator: int) -> str | None:
         """Return the digest of an annotator's personal code; None if the name is nobody's yet."""
@@ -209,6 +221,12 @@ class VoteStore:
         """Return the item that an annotator judges next; None when there is none for them now."""
         with self._writing() as connection:
             return _place(self._assignment.next(connection, annotator))
+
+    def place(self, number: int) -> Place | None:
+        """Return a place by its id; None if there is none, or it is apart."""
+        own = sa.select(places).where(places.c.id == number, places.c.study == self.study)
+        with database_errors(), self._engine.begin() as connection:
+            return _place(connection.execute(own).first())
 
     def seat(self, place: int, annotator: int) -> Place | None:
         """Return the place that a vote goes to of somebody who was given a place once.
@@ -268,12 +286,12 @@ class VoteStore:
             "said": None if said is None else dict(said),
         }
         with self._writing() as connection:
-            owner = sa.select(places.c.annotator).where(
-                places.c.id == place, places.c.study == self.study
-            )
-            if connection.execute(owner).scalar() != annotator:
+            there = sa.select(places).where(places.c.id == place, places.c.study == self.study)
+            own_place = connection.execute(there).first()
+            if own_place is None or own_place.annotator != annotator:
                 raise StoreError("This item was given to somebody else meanwhile: take the next.")
             values["sequence"] = next_sequence(connection, annotator)
+            values["pair"] = self.pairs.of(own_place.item, own_place.left, own_place.right)
             connection.execute(insert_once(connection, votes, values))
             own = (votes.c.key == key, votes.c.place == place, STANDING)
             stands = connection.execute(sa.select(votes.c.key).where(*own)).first() is not None
@@ -288,6 +306,7 @@ class VoteStore:
 
     def _given(self, annotator: int, place: int | None = None) -> Any:
         mine = [votes.c.annotator == annotator, places.c.item.in_(self._assignment.names)]
+        mine += [places.c.study == self.study]
         mine += [places.c.id == place] if place is not None else []
         own = select_votes(self.study, STANDING, *mine).order_by(None)
         return own.order_by(votes.c.sequence.desc(), votes.c.cast.desc())
@@ -345,8 +364,28 @@ class VoteStore:
         return Progress(count, left, last is not None and last.revealed is None, state, ended)
 
     def standing(self) -> list[dict[str, Any]]:
-        """Return every vote that stands, oldest first, with item, lanes and annotator."""
-        return self._rows(STANDING)
+        """Return every vote that counts, oldest first, with item, lanes and annotator."""
+        return counting(self.history())
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return every vote there was, as `standing` does; "apart" tells which are kept apart."""
+        return [{**row, "apart": self.pairs.outdated(row)} for row in self._rows()]
+
+    def withdraw(self, annotator: int) -> None:
+        """Delete an annotator's votes, name and personal code, and let others have their places.
+
+        Raises:
+            StoreError: If nothing was deleted, or if a copy of the votes was not told of it.
+        """
+        with self._writing() as connection:
+            told = withdraw(connection, self.study, annotator, time.time())
+        if self._listener is not None:
+            self._listener(told)
+
+    def deleted(self) -> list[int]:
+        """Return of everybody who withdrew how many votes were deleted."""
+        with database_errors(), self._engine.begin() as connection:
+            return deleted(connection, self.study)
 
     def subscribe(self, listener: Callable[[dict[str, Any]], None]) -> None:
         """Call a listener with every vote there is, and from now on with each that changes."""
@@ -355,11 +394,19 @@ class VoteStore:
             listener(row)
 
     def restore(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Put votes back that a listener was called with and that are not here."""
+        """Put votes back that a listener was called with and that are not here.
+
+        Those that somebody wanted deleted stay so.
+        """
         with self._writing() as connection:
+            known = set(connection.execute(sa.select(votes.c.key)).scalars())
             # votes taken back come last: their place may have been given to another annotator
-            for row in sorted(rows, key=lambda row: (row["undone"] is not None, row["cast"])):
-                restore_vote(connection, self.study, row)
+            left = left_after(connection, self.study, rows)
+            for row in sorted(left, key=lambda row: (row["undone"] is not None, row["cast"])):
+                if row["key"] not in known:
+                    apart = self.pairs.outdated(row)
+                    home = version(connection, self.study, row["pair"]) if apart else self.study
+                    restore_vote(connection, self.study, row, home)
             fill_right(connection, self.study, self._lanes)
 
     def _rows(self, *where: Any) -> list[dict[str, Any]]:
@@ -376,6 +423,11 @@ class VoteStore:
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
+
+
+def counting(history: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the votes of a history that count: neither taken back nor kept apart."""
+    return [dict(row) for row in history if row["undone"] is None and not row["apart"]]
 
 
 def _place(row: Any) -> Place | None:

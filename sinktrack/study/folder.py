@@ -116,7 +116,7 @@ class Study:
 
     def prepared(self, item: StudyItem) -> Path:
         """Return the file that holds an item's answers."""
-        return self.folder / "prepared" / f"{file_name(item.name)}.json"
+        return prepared_file(self.folder, item.name)
 
     def trace(self, item: StudyItem, lane: str) -> Path:
         """Return the file that holds the attention of one answer; imported ones have none."""
@@ -147,6 +147,11 @@ class Study:
         if not _answers_item(found, item, self.imported):
             raise StudyError(f"The answers in {path} are to another question: {again} again.")
         return found
+
+
+def prepared_file(folder: Path, item: str) -> Path:
+    """Return the file in a study's folder that holds the answers to an item of that name."""
+    return folder / "prepared" / f"{file_name(item)}.json"
 
 
 def read_study(folder: str | Path, *, pictures: bool = False) -> Study:

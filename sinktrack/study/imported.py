@@ -25,7 +25,14 @@ from sinktrack.eval.predictions import AnsweredRun
 from sinktrack.report.texts import payload_of_texts
 from sinktrack.study.asked import Asked, asked_in_answer, matched, picture_file
 from sinktrack.study.fields import item_id, lane_name
-from sinktrack.study.folder import MADE_ELSEWHERE, Study, check_new, write_files
+from sinktrack.study.folder import (
+    MADE_ELSEWHERE,
+    NOT_KNOWN,
+    Study,
+    check_new,
+    prepared_file,
+    write_files,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,17 +175,21 @@ def write_study(
     for name in ("prepared", *(["pictures"] if any(sources.values()) else [])):
         (folder / name).mkdir(parents=True, exist_ok=True)
     items = [_item(folder, id, each, sources[id]) for id, each in gathered.asked.items()]
+    for item, id in tqdm(list(zip(items, gathered.asked, strict=True)), unit="item"):
+        answers = {name: _said(answered[id]) for name, answered in gathered.answers.items()}
+        shown = [load_picture(folder / name) for name in _names(item.get("image", []))]
+        told = (item["question"], shown, item.get("passage", ""), model.strip() or NOT_KNOWN)
+        found = payload_of_texts(answers, *told)
+        with whole_file(prepared_file(folder, item["id"]), "The answers") as part:
+            part.write_text(json.dumps(found, allow_nan=False) + "\n", "utf-8")
     about: dict[str, Any] = {"title": title, "instructions": instructions}
     about |= {"model": model} if model else {}
     about |= {"lanes": lanes, "votes_per_item": votes_per_item}
-    study = write_files(folder, about, items)
-    for item, id in tqdm(list(zip(study.items, gathered.asked, strict=True)), unit="item"):
-        answers = {name: _said(answered[id]) for name, answered in gathered.answers.items()}
-        shown = [load_picture(image) for image in item.images]
-        found = payload_of_texts(answers, item.question, shown, item.passage, study.model)
-        with whole_file(study.prepared(item), "The answers") as part:
-            part.write_text(json.dumps(found, allow_nan=False) + "\n", "utf-8")
-    return study
+    return write_files(folder, about, items)  # last: what was interrupted is no study
+
+
+def _names(said: str | list[str]) -> list[str]:
+    return said if isinstance(said, list) else [said]
 
 
 def _lanes(runs: Sequence[AnsweredRun]) -> list[str]:

@@ -1,13 +1,17 @@
-"""An engine over the bundled checkpoint, and one whose model never ends an answer by itself."""
+"""Engines over the bundled checkpoint, one of them without an end, and databases of votes."""
 
+import random
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import databases
 import pytest
 from PIL import Image, ImageDraw
 
 from app.shared.engine import Engine
+from app.study.vote_store import VoteStore
 
 
 @pytest.fixture
@@ -39,3 +43,41 @@ def endless(engine: Engine, checkpoint: tuple[Any, Any]) -> Iterator[Engine]:
     before, config.eos_token_id = config.eos_token_id, None
     yield engine
     config.eos_token_id = before
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    if databases.programs() is None:
+        pytest.skip("PostgreSQL is not installed here: apt-get install postgresql")
+    with databases.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database, of each sort."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'votes.sqlite'}"
+    return str(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def make(url: str) -> Iterator[Callable[..., VoteStore]]:
+    """Open a study of its own in the database, as often as one likes."""
+    opened = []
+    name = uuid.uuid4().hex
+
+    def open_store(
+        items: Any = ("a", "b", "c"),
+        votes_per_item: int = 2,
+        seed: int = 0,
+        lanes: Any = ("baseline", "sinktrack"),
+        **options: Any,
+    ) -> VoteStore:
+        options |= {"lanes": lanes, "items": items, "votes_per_item": votes_per_item}
+        opened.append(VoteStore(url, study=name, rng=random.Random(seed), **options))
+        return opened[-1]
+
+    yield open_store
+    for store in opened:
+        store.close()

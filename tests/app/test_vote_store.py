@@ -1,6 +1,5 @@
 """Votes are kept, each once, and every item gets its number; on SQLite and on PostgreSQL."""
 
-import random
 import sqlite3
 import subprocess
 import sys
@@ -10,7 +9,6 @@ import uuid
 from collections import Counter
 from itertools import combinations, cycle
 
-import databases
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -27,45 +25,6 @@ from sinktrack.core.errors import StoreError
 
 LANES = ("baseline", "sinktrack")
 PEOPLE = 10
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    if databases.programs() is None:
-        pytest.skip("PostgreSQL is not installed here: apt-get install postgresql")
-    with databases.server() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'votes.sqlite'}"
-    return request.getfixturevalue("postgres")
-
-
-@pytest.fixture
-def make(url):
-    """Open a study of its own in the database, as often as one likes."""
-    opened = []
-    name = uuid.uuid4().hex
-
-    def open_store(items=("a", "b", "c"), votes_per_item=2, seed=0, lanes=LANES):
-        opened.append(
-            VoteStore(
-                url,
-                study=name,
-                lanes=lanes,
-                items=items,
-                votes_per_item=votes_per_item,
-                rng=random.Random(seed),
-            )
-        )
-        return opened[-1]
-
-    yield open_store
-    for store in opened:
-        store.close()
 
 
 def cast(store, annotator, place, better="tie", key=None, **more):

@@ -165,6 +165,69 @@ def test_the_coordinator_sees_what_was_voted_and_takes_it_away(
     assert json.loads(line)["annotator"] == "<b>Ann</b>"
     assert "95 %" in taken("summary").decode()
 
+    ann.page.get_by_role("button", name="Undo").click()
+    expect(ann.said()).to_contain_text("Taken back")
+    page.select_option("[name=which]", label="all, with those taken back")
+    page.select_option("[name=whose]", label="<b>Ann</b>")
+    (row,) = csv.DictReader(io.StringIO(taken("csv").decode()))
+    assert row["undone"] > row["cast"] and row["sequence"] == "1"
+
+
+def test_the_coordinator_deletes_somebodys_votes_with_a_second_press(
+    visit: Callable[..., Any], study_url: str
+) -> None:
+    ann: Annotator = visit(study_url, Annotator)
+    ann.sign_in("Ann")
+    judge_by_mouse(ann, 0)
+    page = visit(f"{study_url}/results", Coordinator).page
+    page.fill("#code input", RESULTS)
+    page.keyboard.press("Enter")
+    expect(page.locator("#results")).to_contain_text("Which answer is better")
+    name = page.get_by_label("Somebody wants their votes deleted: their name")
+    said = page.locator(".sj-note")
+    name.fill("Nemo")
+    name.press("Enter")
+    expect(said).to_have_text("Nobody has signed in by that name.")
+    name.fill("ann")
+    page.get_by_role("button", name="Find their votes").click()
+    expect(said).to_contain_text("Nothing is deleted yet")
+    name.fill("an")  # another name begins anew
+    name.fill("ann")
+    page.get_by_role("button", name="Find their votes").click()
+    page.get_by_role("button", name="Delete 1 vote of Ann for good").click()
+    expect(said).to_contain_text("Deleted")
+    expect(page.get_by_role("button", name="Find their votes")).to_be_visible()
+    page.click("#show")
+    deleted = "1 vote of one person was deleted at their request."
+    expect(page.locator("#results")).to_contain_text(deleted)
+    ann.page.get_by_role("button", name="Undo").click()
+    expect(ann.said()).to_contain_text("signed out")
+
+
+def test_whoever_guesses_codes_is_told_how_long_to_wait(
+    visit: Callable[..., Any], study_url: str
+) -> None:
+    ann: Annotator = visit(study_url, Annotator)
+    ann.page.fill(".sj-sign [name=name]", "Ann")
+    ann.page.fill(".sj-sign [name=code]", "guess")
+    for _ in range(8):
+        ann.page.click(".sj-sign button")
+        expect(ann.page.locator(".sj-busy")).to_have_count(0)
+    expect(ann.said()).to_contain_text("wait")
+    page = visit(f"{study_url}/results", Coordinator).page
+    page.fill("#code input", "guess")
+    for _ in range(5):
+        page.click("#show")
+        expect(page.locator(".toast-body")).to_contain_text("not the coordinator's code")
+        page.locator(".toast-close").click()
+        expect(page.locator(".toast-body")).to_have_count(0)
+    page.fill("#code input", RESULTS)
+    page.click("#show")  # nor is the right one looked at
+    expect(page.locator(".toast-body")).to_contain_text("wait 1 second, then try again")
+    page.wait_for_timeout(1100)
+    page.click("#show")
+    expect(page.locator("#results")).to_contain_text("Which answer is better")
+
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_study_fits_a_phone(visit: Callable[..., Any], study_url: str, scheme: str) -> None:

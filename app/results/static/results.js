@@ -25,25 +25,13 @@ const SinkTrackResults = (() => {
      * @param {(request: object) => Promise<object>} ask asks the server
      */
     constructor(host, ask) {
-      Object.assign(this, { host, server: ask });
       this.said = make("p", "sr-said");
       this.said.setAttribute("role", "status");
+      Object.assign(this, { host, ask: SinkTrackAsk.asker(ask, this.said) });
       this.body = make("div", "sr-body");
       host.replaceChildren(this.said, this.body);
       document.addEventListener("keydown", (event) => this.changed?.key(event));
       this.open(place.read("run"));
-    }
-
-    /** What the server answers; null after saying why there is nothing. */
-    async ask(request) {
-      try {
-        const answer = await this.server(request);
-        this.said.textContent = answer.error ?? "";
-        return answer.error ? null : answer;
-      } catch {
-        this.said.textContent = "The server cannot be reached: try again.";
-        return null;
-      }
     }
 
     async open(name) {

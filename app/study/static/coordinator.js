@@ -5,9 +5,10 @@ const SinkTrackCoordinator = (() => {
   "use strict";
 
   const { make } = SinkTrackDom;
+  const { asker } = SinkTrackAsk;
   const { button } = SinkTrackPairForm;
-  const FILES = [["csv", "Votes (CSV)"], ["jsonl", "Votes (JSONL)"], ["parquet", "Votes (Parquet)"],
-    ["summary", "Summary (Markdown)"]];
+  const TABLES = [["csv", "CSV"], ["jsonl", "JSONL"], ["parquet", "Parquet"]];
+  const TEXTS = [["summary", "Summary (Markdown)"]];
   const RANKING = ["ranking", "Ranking (SVG)"];
   const STATES = {
     open: ["Open", "The study is open."],
@@ -18,35 +19,37 @@ const SinkTrackCoordinator = (() => {
   class Coordinator {
     /**
      * @param {HTMLElement} host
-     * @param {{value: string}} props JSON: "ranked", whether there is a ranking; "left_out", whose votes are left out
+     * @param {{value: string}} props JSON: "ranked", whether there is a ranking; "left_out", whose
+     *   votes are left out; "people", who has voted
      * @param {(request: object) => Promise<object>} ask asks the server, with the coordinator's code
      */
     constructor(host, props, ask) {
-      Object.assign(this, { props, ask });
       this.said = make("p", "sj-note");
       this.said.setAttribute("role", "status");
+      Object.assign(this, { props, send: asker(ask, this.said) });
       this.state = make("p", "sj-state");
       this.turns = make("div", "sj-row");
-      const files = make("div", "sj-row");
       const { ranked } = JSON.parse(props.value);
-      for (const [file, text] of ranked ? [...FILES, RANKING] : FILES) {
-        const node = button(text, "", () => this.take(file));
-        node.id = file;
-        files.append(node);
-      }
-      host.replaceChildren(files, this.state, this.turns, this.help(), this.said);
+      const texts = make("div", "sj-row");
+      texts.append(...this.files(ranked ? [...TEXTS, RANKING] : TEXTS));
+      host.replaceChildren(this.votes(), texts, this.state, this.turns, this.help(), this.withdrawal(), this.said);
       this.turn();
     }
 
-    async send(request) {
-      try {
-        const answer = await this.ask(request);
-        this.said.textContent = answer.error ?? "";
-        return answer.error ? null : answer;
-      } catch {
-        this.said.textContent = "The server cannot be reached: try again.";
-        return null;
-      }
+    /** Buttons that download files. */
+    files(named, more = () => ({})) {
+      return named.map(([file, text]) => Object.assign(button(text, "", () => this.take(file, more())), { id: file }));
+    }
+
+    /** Which votes are downloaded, and as what. */
+    votes() {
+      const row = make("div", "sj-row");
+      const which = select("which", "Votes", () => [["", "that stand"], ["history", "all, with those taken back"]]);
+      const people = () => JSON.parse(this.props.value).people.map((name) => [name, name]);
+      const whose = select("whose", "of", () => [["", "everybody"], ...people()]);
+      const chosen = () => ({ history: which.input.value === "history", annotator: whose.input.value });
+      row.append(which.box, whose.box, ...this.files(TABLES, chosen));
+      return row;
     }
 
     /** Say whether the study is open; turn it first where a state is given. */
@@ -59,9 +62,9 @@ const SinkTrackCoordinator = (() => {
       this.turns.replaceChildren(...others.map(([name, [text]]) => button(text, "", () => this.turn(name))));
     }
 
-    async take(file) {
+    async take(file, more) {
       const { left_out } = JSON.parse(this.props.value);
-      const answer = await this.send({ what: "file", file, left_out });
+      const answer = await this.send({ what: "file", file, left_out, ...more });
       if (!answer) return;
       const bytes = Uint8Array.from(atob(answer.content), (each) => each.charCodeAt(0));
       const link = Object.assign(make("a"), {
@@ -74,18 +77,68 @@ const SinkTrackCoordinator = (() => {
 
     /** Somebody who has lost their personal code gets a new one. */
     help() {
-      const box = make("form", "sj-row");
-      const label = make("label", "sj-field");
-      const name = Object.assign(make("input"), { name: "lost", type: "text", required: true });
-      label.append(make("span", "", "Somebody lost their personal code: their name"), name);
-      box.append(label, Object.assign(make("button", "sj-button", "Make a new code"), { type: "submit" }));
+      const { box, input } = this.about("lost", "Somebody lost their personal code: their name", "Make a new code");
       box.addEventListener("submit", async (event) => {
         event.preventDefault();
-        const answer = await this.send({ what: "personal", name: name.value });
-        if (answer) this.said.textContent = `The new personal code of ${name.value} is ${answer.personal}`;
+        const answer = await this.send({ what: "personal", name: input.value });
+        if (answer) this.said.textContent = `The new personal code of ${input.value} is ${answer.personal}`;
       });
       return box;
     }
+
+    /** Somebody wants their votes deleted, which a second press confirms. */
+    withdrawal() {
+      const ask = "Find their votes";
+      const { box, input, go } = this.about("withdrawn", "Somebody wants their votes deleted: their name", ask);
+      let found = null;
+      const begin = () => {
+        found = null;
+        go.textContent = ask;
+      };
+      input.addEventListener("input", begin);
+      box.addEventListener("submit", async (event) => {
+        event.preventDefault();
+        const answer = await this.send({ what: "withdraw", name: found ?? input.value, confirmed: found !== null });
+        if (!answer || found !== null) {
+          begin();
+          if (!answer) return;
+          input.value = "";
+          this.said.textContent = "Deleted, with the name and the personal code. Show the results again.";
+          return;
+        }
+        found = answer.name;
+        const votes = `${answer.votes} vote${answer.votes === 1 ? "" : "s"}`;
+        go.textContent = `Delete ${votes} of ${found} for good`;
+        this.said.textContent = "Nothing is deleted yet: press again to delete, and nothing brings them back.";
+      });
+      return box;
+    }
+
+    /** A form about one person. */
+    about(name, label, text) {
+      const box = make("form", "sj-row");
+      const field = make("label", "sj-field");
+      const input = Object.assign(make("input"), { name, type: "text", required: true, autocomplete: "off" });
+      field.append(make("span", "", label), input);
+      const go = Object.assign(make("button", "sj-button", text), { type: "submit" });
+      box.append(field, go);
+      return { box, input, go };
+    }
+  }
+
+  /** A list to choose from, with what stands before it; options may come while the page is open. */
+  function select(name, label, options) {
+    const box = make("label", "sj-field");
+    const input = Object.assign(make("select"), { name });
+    const fill = () => {
+      const { value } = input;
+      input.replaceChildren(...options().map(([each, text]) => Object.assign(make("option", "", text), { value: each })));
+      input.value = options().some(([each]) => each === value) ? value : "";
+    };
+    input.addEventListener("focus", fill);
+    fill();
+    box.append(make("span", "", label), input);
+    return { box, input };
   }
 
   return { Coordinator };
