@@ -9,12 +9,13 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
+from app.shared.logs import answered
 from app.shared.ui import component_json, toast
 from app.study.codes import equal
 from app.study.disagreement import disputes
 from app.study.ranking_figure import ranking_figure
 from app.study.results import Results, answers_of, as_votes, compute_results
-from app.study.running import Running
+from app.study.running import ASKED, Running
 from app.study.stats import TIES, Vote
 from app.study.summary import (
     ABOUT_ANNOTATORS,
@@ -65,7 +66,7 @@ class ResultsPage:
         """Build the page, inside a route of its own."""
 
         def run(request: Any) -> dict[str, Any]:  # Gradio marks it, which no method admits
-            return self._running.answer(request)
+            return answered(request, ASKED, lambda: self._running.answer(request))
 
         gr.HTML(
             '<header class="st-top"><h1>Results</h1><p class="st-tagline">'

@@ -5,7 +5,6 @@ the disk, so that nobody finds one later. Knows nothing about pages.
 """
 
 import base64
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
@@ -17,7 +16,8 @@ from app.study.vote_store import State, VoteStore
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.study.folder import Study
 
-log = logging.getLogger(__name__)
+ASKED = ("state", "file", "personal")
+"""What a coordinator asks for; all of it is logged."""
 
 
 class Running:
@@ -56,7 +56,6 @@ class Running:
         try:
             return self._answers[what](said)
         except SinkTrackError as error:
-            log.warning("%s", error)
             return {"error": str(error)}
 
     def _state(self, request: Mapping[str, Any]) -> dict[str, Any]:
