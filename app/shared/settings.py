@@ -8,8 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from app.shared.machine import DATA
 from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.errors import SinkTrackError
+from sinktrack.core.files import check_usable
 from sinktrack.core.names import BUNDLED, check_study_folder
 from sinktrack.eval.run_files import find_runs
 
@@ -124,6 +126,8 @@ class Settings:
         given = parser.parse_args(arguments)
         _choose_page(parser, given)
         try:
+            if environment.get(DATA):
+                check_usable(environment[DATA], "What the page writes")
             if given.results is not None:
                 find_runs(given.results)
             elif given.study is not None:

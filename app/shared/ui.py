@@ -102,7 +102,7 @@ def launch(
             prevent_thread_lock=True,
         )
     take_over("uvicorn")
-    # No banner: both were made when the server began, and the first replaces the second each second.
+    # no banner: the first of these replaces the second every second
     page.server.config.encoded_headers = []
     page.server.server_state.default_headers = []
 

@@ -68,24 +68,6 @@ class HubVoteBackup:
         self._scheduler.trigger().result()
         self._scheduler.stop()
 
-    def close_for_good(self) -> None:
-        """Upload the last votes; none is acknowledged after that."""
-        while not self._uploaded():
-            pass  # somebody voted meanwhile
-
-    def _uploaded(self) -> bool:
-        """Upload; return whether that was everything, and then let nothing more be written."""
-        before = self._size()
-        self._scheduler.trigger().result()
-        self._scheduler.lock.acquire()
-        if self._size() == before:
-            return True
-        self._scheduler.lock.release()
-        return False
-
-    def _size(self) -> int:
-        return self._file.stat().st_size if self._file.exists() else 0
-
 
 def merged(files: Iterable[Path]) -> list[dict[str, Any]]:
     """Return each vote once, as it stood after its latest change; oldest first."""

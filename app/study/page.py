@@ -112,7 +112,7 @@ def open_votes(study: Study, settings: Settings, ending: Ending) -> VoteStore:
         backup = HubVoteBackup(study.folder / "ledger", settings.dataset, study.name)
         store.restore(backup.votes)
         store.subscribe(backup.write)
-        ending.last(backup.close_for_good)
+        ending.last(backup.close)
     return store
 
 
