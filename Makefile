@@ -33,6 +33,7 @@ check: setup  ## lint, types, and which way imports run
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/oxlint --config .oxlintrc.json
+	$(BIN)/hadolint Dockerfile
 
 # The oldest Python that is supported, where there is one.
 OLDEST_PYTHON ?= $(shell python3.10 --version >/dev/null 2>&1 && echo python3.10 || echo $(PYTHON))

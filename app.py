@@ -2,7 +2,10 @@
 
 import os
 import sys
+import time
 
+from app.shared.ending import Ending, interrupt_when_terminated, leave
+from app.shared.logs import set_up_logs
 from app.shared.machine import without_proxies
 from app.shared.settings import Settings
 from sinktrack.core.errors import SinkTrackError
@@ -10,12 +13,15 @@ from sinktrack.machine import tolerate_any_text
 from sinktrack.terminal import waiting
 
 
-def main() -> int:
+def main(ending: Ending) -> int:
     """Serve the page, and load a model while it is there already; return the exit status."""
     settings = Settings.read(sys.argv[1:], os.environ)
     tolerate_any_text()
+    set_up_logs(as_json=settings.log_json)
     # Imported here, so that a wrong argument is answered at once and not after loading torch.
     with without_proxies():  # Gradio opens a client when it is imported
+        from app.shared.ui import close
+
         if settings.results is not None:  # each page imports what it needs, and no more
             from app.results import page as results_page
         else:
@@ -28,16 +34,20 @@ def main() -> int:
                 from app.study import page as study_page
 
     try:
+        engine = None
         if settings.results is not None:
-            page = results_page.serve(settings)
+            page = results_page.serve(settings, ending)
         elif settings.study is not None:
-            page = study_page.serve(settings)
+            page = study_page.serve(settings, ending)
         else:
-            engine = Engine.choose(settings)
+            engine = Engine.choose(settings, ending)
             page = compare_page.serve(engine, settings)
-            with waiting(f"Loading {engine.name}") as say:
-                engine.load(say)
-        page.block_thread()
+        with ending.of(lambda: close(page)):
+            if engine is not None:
+                with waiting(f"Loading {engine.name}") as say:
+                    engine.load(say)
+            while page.is_running:
+                time.sleep(0.1)
     except (SinkTrackError, OSError) as error:  # OSError: the port is taken
         print(f"app.py: {error}", file=sys.stderr)
         return 2
@@ -45,4 +55,10 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interrupt_when_terminated()
+    end = Ending()
+    try:
+        status = main(end)
+    except KeyboardInterrupt:  # the page has ended well by then
+        status = 0
+    leave(status, end)

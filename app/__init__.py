@@ -10,10 +10,11 @@ No page imports another one, and no module but `app.shared.engine` reaches a mod
 
 import os
 
-from app.shared.machine import own_temporary_folder
+from app.shared.machine import own_temporary_folder, use_data_folder
 
 # They are read when gradio and huggingface_hub are imported, so they are set before.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+use_data_folder(os.environ)
 if "GRADIO_TEMP_DIR" not in os.environ and (folder := own_temporary_folder()):
     os.environ["GRADIO_TEMP_DIR"] = folder

@@ -369,3 +369,29 @@ def test_the_page_says_what_should_be_known_of_a_model(tmp_path):
     engine.load()
     assert engine.notice.startswith("It has no chat template, so it goes on with the text")
     assert engine.notice in _header(engine)
+
+
+def test_code_that_comes_with_a_checkpoint_is_never_run(tmp_path):
+    """Whoever owns a repository of weights would else own the machine."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for source in CHECKPOINT.iterdir():
+        (folder / source.name).symlink_to(source)
+    ran = tmp_path / "ran"
+    (folder / "theirs.py").write_text(
+        f"open({str(ran)!r}, 'w')\nclass Config: pass\nModel = Config\n"
+    )
+    kinds = {"AutoConfig": "theirs.Config", "AutoProcessor": "theirs.Config"}
+    kinds |= dict.fromkeys(("AutoModelForImageTextToText", "AutoTokenizer"), "theirs.Model")
+    for name in ("config.json", "tokenizer_config.json", "processor_config.json"):
+        if (folder / name).exists():
+            said = json.loads((CHECKPOINT / name).read_text())
+            (folder / name).unlink()
+            (folder / name).write_text(json.dumps(said | {"auto_map": kinds}))
+    sinktrack.load(folder)
+    assert not ran.exists()
+    config = json.loads((folder / "config.json").read_text()) | {"model_type": "theirs"}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError):
+        sinktrack.load(folder)
+    assert not ran.exists()

@@ -135,3 +135,24 @@ def test_the_study_of_the_documents_can_be_read(tmp_path):
         (tmp_path / picture).touch()
     study = read_study(tmp_path)
     assert len(study.items) == 6 and len(study.questions) == 3
+
+
+def test_what_security_names_as_tests_are_tests():
+    text = (ROOT / "SECURITY.md").read_text("utf-8")
+    named = re.findall(r"`(?:tests/\S+/)?(?:tests/)?(test_\w+\.py)`", text)
+    there = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    assert len(named) > 8 and set(named) <= there
+
+
+def test_every_variable_of_the_page_stands_where_hosting_is_told():
+    """And none that is not read."""
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "app").rglob("*.py"))
+    # settings make some names of the options' names
+    read = set(re.findall(r'"(SINKTRACK_[A-Z_]+[A-Z])"', code))
+    read |= {
+        f"SINKTRACK_{name}" for name in ("MAX_NEW_TOKENS", "MAX_QUESTION_TOKENS", "QUEUE_SIZE")
+    }
+    told = set(
+        re.findall(r"`(SINKTRACK_[A-Z_]+)`", (ROOT / "docs" / "hosting.md").read_text("utf-8"))
+    )
+    assert read == told

@@ -30,6 +30,7 @@ from app.shared.events import (
     Surveying,
     Waiting,
 )
+from app.shared.logs import Entry
 from app.shared.stop_flag import StopFlag
 from app.shared.survey import Survey
 from app.shared.ui import QUEUED, QUICK, component_json, toast
@@ -139,8 +140,15 @@ class ChancePanel:
         Raises:
             gr.Error: With a sentence for the visitor.
         """
+        entry = Entry("survey")
+        try:
+            yield from self._answers(survey, stop or StopFlag(), entry)
+        finally:
+            entry.end("gone")  # unless it has ended already
+
+    def _answers(self, survey: Survey, stop: StopFlag, entry: Entry) -> Iterator[Any]:
         began: float | None = None
-        stop = stop or StopFlag()
+        facts = {"methods": len(survey.methods), "questions": len(survey.items)}
         for event in self._engine.survey(survey, stop):
             match event:
                 case Heartbeat():
@@ -149,10 +157,15 @@ class ChancePanel:
                     began = began or time.monotonic()
                     yield component_json(_progress(survey, answers, of, time.monotonic() - began))
                 case Surveyed(result):
+                    entry.end("stopped" if stop.is_set() else "answered", **facts)
                     yield component_json(_state("", result=json.loads(result)))
-                case Refused() | Failed():
-                    raise toast(event.sentence)
+                case Refused(told):
+                    entry.end("refused", **facts)
+                    raise toast(told)
+                case Failed(told, trace):
+                    raise toast(entry.fail(trace, told))
                 case Stopped():
+                    entry.end("stopped", **facts)
                     yield component_json(_state("Stopped before the first answers were there."))
                 case Waiting() | LoadingModel():
                     yield component_json(_state(stage.in_words(event), busy=True))

@@ -1,10 +1,9 @@
 """What happens on Ask and on Stop: inputs to events, and events to what the page shows."""
 
 import json
-import logging
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 
@@ -27,10 +26,11 @@ from app.shared.events import (
     Waiting,
     Writing,
 )
+from app.shared.logs import Entry, answered
 from app.shared.request import Request, cache_for, given
 from app.shared.stop_flag import StopFlag
 from app.shared.ui import component_json, toast
-from app.shared.why import Question
+from app.shared.why import Question, What
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.eval.truth import Truth
 from sinktrack.report.html import render
@@ -39,8 +39,6 @@ _UNCHANGED = (gr.skip(),) * (NUM_TAKEN + 1)  # what can be taken, and what was a
 _NOT_NUMBERS = "The settings hold something that is not a number: load the page again."
 UNUSABLE = (SinkTrackError, TypeError, ValueError, OverflowError)
 """What inputs raise that cannot be used; the last three, where a number is none."""
-
-log = logging.getLogger(__name__)
 
 
 class CompareHandlers:
@@ -120,25 +118,36 @@ class CompareHandlers:
         Raises:
             gr.Error: With a sentence for the visitor.
         """
-        stop = stop or StopFlag()
+        stop, entry = stop or StopFlag(), Entry("ask")
         try:
             request = self._request(inputs)
         except UNUSABLE as error:
             stop.set()
+            entry.refuse(error)
             yield self._no_answer(), *_UNCHANGED
             raise toast(sentence(error)) from error
-        yield from self.answer_request(stop, request)
+        yield from self.answer_request(stop, request, entry)
 
-    def answer_request(self, stop: StopFlag, request: Request) -> Iterator[tuple[Any, ...]]:
+    def answer_request(
+        self, stop: StopFlag, request: Request, entry: Entry | None = None
+    ) -> Iterator[tuple[Any, ...]]:
         """Answer what was checked; yield as `answer`.
 
         Args:
             stop: Stops this answer.
             request: From the engine.
+            entry: Of the log; None begins one.
 
         Raises:
             gr.Error: With a sentence for the visitor.
         """
+        entry = entry or Entry("ask")
+        try:
+            yield from self._answer(stop, request, entry)
+        finally:
+            entry.end("gone")  # unless it has ended already
+
+    def _answer(self, stop: StopFlag, request: Request, entry: Entry) -> Iterator[tuple[Any, ...]]:
         began = time.monotonic()
         titles = self._engine.lane_titles(request.methods, **request.has())
         notices = list(request.notices)
@@ -149,20 +158,26 @@ class CompareHandlers:
                     yield gr.skip(), *_UNCHANGED
                 case Answered():
                     comparison = json.loads(event.payload)
-                    answered = Finished.of(request, comparison)
+                    done = Finished.of(request, comparison)
                     seconds = time.monotonic() - began
+                    entry.end(_outcome(comparison), **_facts(request, comparison))
                     truth = self._known.truth(request)
                     value, report = self._finished(event, comparison, seconds, notices, truth)
-                    yield value, *_UNCHANGED[1:], answered
+                    yield value, *_UNCHANGED[1:], done
                     # after the answer is shown, because large maps take a while to be kept
                     taken = self._take.answered(event.payload, event.large_maps)
                     yield gr.skip(), *taken, gr.skip()
                 case FilesReady():
                     yield gr.skip(), *self._take.ready(report, event), gr.skip()
-                case Refused() | Failed():
+                case Refused(told):
+                    entry.end("refused", **_facts(request))
                     yield self._no_answer(), *_UNCHANGED
-                    raise toast(event.sentence)
+                    raise toast(told)
+                case Failed(told, trace):
+                    yield self._no_answer(), *_UNCHANGED
+                    raise toast(entry.fail(trace, told))
                 case Stopped():
+                    entry.end("stopped", **_facts(request))
                     yield self._no_answer("Stopped before the answer began."), *_UNCHANGED
                 case Waiting() | LoadingModel() | ReadingPrompt() | Writing():
                     state = stage.growing(stage.in_words(event), titles, event=event)
@@ -193,11 +208,13 @@ class CompareHandlers:
         """End the answer within one decode step, keep what was written, and switch Stop off."""
         if stop is not None:
             stop.set()
+            Entry("stop").end("done")
         return gr.update(interactive=False)
 
     def abandoned(self, stop: StopFlag | None) -> str:
         """Return the viewer's value for an answer that never came, as when the queue is full."""
-        self.stop(stop)
+        if stop is not None:
+            stop.set()
         return self._no_answer()
 
     def _no_answer(self, status: str = "No answer.") -> str:
@@ -210,13 +227,14 @@ class CompareHandlers:
         Args:
             asked: What the browser sent, see `Question`; "key" is of the viewer's value.
         """
-        try:
-            return self._engine.why(Question.read(asked))
-        except SinkTrackError as error:
-            return {"error": str(error)}
-        except Exception:  # whatever it is, the visitor gets a sentence
-            log.exception("an explanation failed")
-            return {"error": "Something went wrong here. The answers are still there."}
+
+        def why() -> dict[str, Any]:
+            try:
+                return self._engine.why(Question.read(asked))
+            except SinkTrackError as error:
+                return {"error": str(error)}
+
+        return answered(asked, get_args(What), why)
 
     def _finished(
         self,
@@ -227,8 +245,8 @@ class CompareHandlers:
         truth: Truth | None,
     ) -> tuple[str, str | None]:
         """Return the viewer's value with the answers, and the report's file."""
-        stopped = any(lane["finish"] == "stopped" for lane in comparison["lanes"])
-        status = f"{'Stopped' if stopped else 'Done'} after {seconds:.1f} seconds."
+        how = "Done" if _outcome(comparison) == "answered" else "Stopped"
+        status = f"{how} after {seconds:.1f} seconds."
         report = self._take.file(render(comparison).encode(), REPORT_NAME)
         if report is None:
             notices = [*notices, "The files to download could not be written on the server."]
@@ -237,6 +255,22 @@ class CompareHandlers:
         return stage.finished(
             status, comparison, notices, key=event.key, forces=True, truth=truth
         ), report
+
+
+def _outcome(comparison: dict[str, Any]) -> str:
+    """Return how an answer ended, in the log's word."""
+    stopped = any(lane["finish"] == "stopped" for lane in comparison["lanes"])
+    return "stopped" if stopped else "answered"
+
+
+def _facts(request: Request, comparison: dict[str, Any] | None = None) -> dict[str, float]:
+    """Return what the log says of a question: numbers alone."""
+    lanes = [] if comparison is None else comparison["lanes"]
+    return {
+        "methods": len(request.methods),
+        "pictures": len(request.visuals),
+        "tokens": sum(len(lane["tokens"]) for lane in lanes),
+    }
 
 
 def _began(lanes: list[dict[str, str]]) -> tuple[str, StopFlag, list[str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
 from app.compare import stage
 from app.compare.card import model_card
@@ -26,6 +27,7 @@ from app.compare.shelf import Shelf, folder_of
 from app.compare.take import Take
 from app.compare.viewer import answer_viewer
 from app.shared.engine import Engine
+from app.shared.health import writable
 from app.shared.only_uploads import only_uploads
 from app.shared.request import Exchange
 from app.shared.settings import Settings
@@ -119,6 +121,11 @@ def serve(engine: Engine, settings: Settings) -> gr.Blocks:
     launch(
         page,
         settings,
+        engine.ending,
+        checks={
+            "model": lambda: engine.ready,
+            "disk": lambda: writable([get_upload_folder(), *filter(None, [settings.keep])]),
+        },
         styles=[_STATIC / name for name in styles],
         scripts=[COPY, *(_STATIC / name for name in scripts)],
     )

@@ -12,8 +12,11 @@ request_queue  who is served next
 heartbeat      events by the clock
 stop_flag      how an answer is told to end
 
+ending   the end of a page: work under way ends or is cut; health, whether the page can work
+logs     one line for each request that matters; headers, what stands around every answer
+
 settings   what can be set, and which model a machine gets
-machine    proxies, and folders of other users
+machine    proxies, folders of other users, the folder of all that is written
 only_uploads  keeps every page from opening what was not uploaded to it; guards, what is refused
                before a page is reached
 ui         messages, heads and the server of a page; theme, its colours

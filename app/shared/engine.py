@@ -19,6 +19,7 @@ import torch
 import sinktrack
 from app.shared.checking import check_numbers, checked
 from app.shared.downloads import downloads, large_maps
+from app.shared.ending import Ending
 from app.shared.events import (
     Answered,
     Event,
@@ -34,12 +35,12 @@ from app.shared.heartbeat import UPDATE_SECONDS, with_heartbeat
 from app.shared.kept import Kept
 from app.shared.method_cards import MethodCard, fitting, method_cards
 from app.shared.methods import lane_methods, lane_titles, suited, text_of
-from app.shared.request import DEFAULT_METHODS, Asked, Exchange, Request, given
+from app.shared.request import DEFAULT_METHODS, Asked, Exchange, Request, given, gpu_seconds
 from app.shared.request_queue import RequestQueue
 from app.shared.settings import Settings, choose_model
 from app.shared.stop_flag import StopFlag
 from app.shared.survey import Survey, survey_seconds
-from app.shared.troubles import in_sentences
+from app.shared.troubles import RESTARTS, cut_short, in_sentences
 from app.shared.unfamiliar import Unfamiliar
 from app.shared.why import FULL, Question, Why
 from sinktrack.core.cache import Cache
@@ -68,6 +69,7 @@ class Engine:
         queue_size: How many requests may wait.
         bundled: Whether this is the small bundled checkpoint.
         notice: What people should know of the model before they ask; may be empty.
+        ending: Brings answers under way to an end when the page ends.
 
     Attributes:
         loading: How far loading is, such as "downloading, 1.2 of 7.5 GB"; "" before and after.
@@ -84,6 +86,7 @@ class Engine:
         queue_size: int = 32,
         bundled: bool = False,
         notice: str = "",
+        ending: Ending | None = None,
     ) -> None:
         self._model, self._processor = model, processor
         self._queue = RequestQueue(queue_size)
@@ -91,15 +94,15 @@ class Engine:
         self._max_question_tokens = max_question_tokens
         self.name, self.bundled, self.notice = name, bundled, notice
         self.max_new_tokens = max_new_tokens
-        self.loading = ""
+        self.loading, self.ending = "", ending or Ending()
         self._chosen, self._insists = str(BUNDLED), True
         self._kept, self._unfamiliar = Kept(), Unfamiliar()
         self._why = Why(self._kept, self._queue)
-        self._on_gpu = on_lent_gpu(self._events, _gpu_seconds)
+        self._on_gpu = on_lent_gpu(self._events, gpu_seconds)
         self._survey_on_gpu = on_lent_gpu(self._survey_events, survey_seconds)
 
     @classmethod
-    def choose(cls, settings: Settings) -> "Engine":
+    def choose(cls, settings: Settings, ending: Ending | None = None) -> "Engine":
         """Return an engine for the model that was asked for, or that suits the machine.
 
         `load` loads it. On a ZeroGPU Space it is loaded here already, because there that has to
@@ -116,6 +119,7 @@ class Engine:
             max_question_tokens=settings.max_question_tokens,
             queue_size=settings.queue_size,
             bundled=Path(chosen).resolve().parent == BUNDLED.resolve().parent,
+            ending=ending,
         )
         engine._chosen, engine._insists = chosen, settings.model is not None
         if engine.bundled and not engine._insists:
@@ -327,23 +331,26 @@ class Engine:
 
     def _in_turn(self, stop: StopFlag, work: Callable[[], Iterator[Event]]) -> Iterator[Event]:
         """Wait in the queue, then work; the flag is raised in the end, however it ends."""
-        ticket = self._queue.join()
+        ticket = None if self.ending.begun else self._queue.join()
         if ticket is None:
             stop.set()
-            yield Refused(FULL)
+            yield Refused(RESTARTS if self.ending.begun else FULL)
             return
         try:
-            with ticket:
+            with ticket, self.ending.under_way():
                 last: Event | None = None
                 while (ahead := ticket.ahead) or not self.ready:
-                    if stop.is_set():
-                        yield Stopped()
+                    if stop.is_set() or self.ending.begun:
+                        yield Refused(RESTARTS) if self.ending.begun else Stopped()
                         return
                     time.sleep(UPDATE_SECONDS)
                     event: Event = Waiting(ahead) if ahead else LoadingModel(self.loading)
                     yield Heartbeat() if event == last else event
                     last = event
-                yield from work()
+                for event in work():
+                    if self.ending.cut:
+                        stop.set()
+                    yield cut_short(event) if self.ending.cut else event
         finally:
             stop.set()
 
@@ -437,13 +444,3 @@ def gpu_memory() -> int | None:
     if not torch.cuda.is_available():
         return None
     return int(torch.cuda.get_device_properties(0).total_memory)
-
-
-def _gpu_seconds(request: Request, stop: StopFlag) -> int:
-    """Return for how long a ZeroGPU Space should lend its GPU: reading, then writing all lanes.
-
-    The platform takes half as much again off a visitor's daily quota, and without an account that
-    is two minutes: 128 tokens in two lanes leave four answers a day.
-    """
-    read = 2 * len(request.methods) + len(request.visuals)
-    return 6 + read + request.max_new_tokens // 16

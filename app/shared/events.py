@@ -108,9 +108,11 @@ class Failed:
 
     Args:
         sentence: What to do, for the visitor.
+        trace: Where in the code, for the log.
     """
 
     sentence: str
+    trace: str = ""
 
 
 @dataclass(frozen=True)

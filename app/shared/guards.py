@@ -4,7 +4,6 @@ Each is an ASGI middleware for `app.shared.ui.launch`.
 """
 
 import json
-import logging
 import os
 import traceback
 from collections.abc import Iterator
@@ -16,12 +15,13 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_UPLOADS = ("/upload", "/process_recording")
+from app.shared.logs import Entry
+
+UPLOADS = ("/upload", "/process_recording")
+"""How the addresses end that take files."""
 _SERVER_FUNCTIONS = "/component_server"
 _LARGEST_CALL = 1_000_000  # bytes; a form with both answers marked and a comment has 10,000
 _OWN = str(Path(__file__).parents[1])
-
-log = logging.getLogger(__name__)
 
 
 class _Guard:
@@ -47,7 +47,7 @@ class NoUploads(_Guard):
 
     def refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Refuse what would keep a file."""
-        if scope["method"] == "POST" and _route(scope).endswith(_UPLOADS):
+        if scope["method"] == "POST" and route(scope).endswith(UPLOADS):
             return 403, "This page takes no files."
         return None
 
@@ -83,7 +83,7 @@ class WholeCalls:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a call; whatever else Gradio cannot make sense of is refused as well."""
-        began = False
+        began, entry = False, Entry("request")
 
         async def sending(message: Message) -> None:
             nonlocal began
@@ -93,7 +93,7 @@ class WholeCalls:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if scope["method"] == "POST" and _route(scope).endswith(_SERVER_FUNCTIONS):
+        if scope["method"] == "POST" and route(scope).endswith(_SERVER_FUNCTIONS):
             body = await _body(receive)
             if not _means_something(scope, body):
                 await _refused(400, "This means nothing: load the page again.")(
@@ -106,11 +106,12 @@ class WholeCalls:
         except Exception as error:
             if began or _ours(error):
                 raise
-            log.warning("refused %s: %r", _route(scope)[:80], error)
+            entry.refuse(error)
             await _refused(400, "This means nothing: load the page again.")(scope, receive, send)
 
 
-def _route(scope: Scope) -> str:
+def route(scope: Scope) -> str:
+    """Return a request's address without what follows it."""
     return str(scope["path"]).rstrip("/")
 
 

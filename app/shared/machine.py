@@ -1,12 +1,21 @@
-"""What of a machine can get in the page's way: proxies, and folders of other users."""
+"""What of a machine concerns the page: proxies, folders of other users, and its own folder."""
 
 import getpass
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+DATA = "SINKTRACK_DATA"
+"""Names the one folder that everything is written below; without it each goes where it is usual."""
+_BELOW_DATA = {
+    "GRADIO_TEMP_DIR": "uploads",
+    "SINKTRACK_KEEP": "kept",
+    "HF_HOME": "models",
+    "TMPDIR": "tmp",
+    "TRITON_CACHE_DIR": "kernels",
+}
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
@@ -24,6 +33,25 @@ def without_proxies() -> Iterator[None]:
         yield
     finally:
         os.environ.update(hidden)
+
+
+def use_data_folder(environment: MutableMapping[str, str]) -> None:
+    """Let everything that is written go below one folder, where the environment names it.
+
+    What the environment says of single folders stays. `Settings` refuses a folder that cannot be
+    used.
+
+    Args:
+        environment: Read and changed, before gradio and huggingface_hub are imported.
+    """
+    data = environment.get(DATA)
+    if not data:
+        return
+    for variable, name in _BELOW_DATA.items():
+        folder = Path(data).absolute() / name
+        with suppress(OSError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        environment.setdefault(variable, str(folder))
 
 
 def own_temporary_folder(ending: str = "") -> str | None:

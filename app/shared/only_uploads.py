@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from app.shared.logs import Entry
 from app.shared.ui import toast
 
 _ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # no drive letter of a path
@@ -63,6 +64,7 @@ def _is_below(path: str, folder: str) -> bool:
 
 
 def _refuse(sent: str) -> None:
+    Entry("upload").end("refused", reason="no upload of this page")
     if _ADDRESS.match(sent):
         raise toast("Links are not opened here: upload the file.")
     raise toast("That file was not uploaded here: upload it again.")

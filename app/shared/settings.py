@@ -4,11 +4,14 @@ Knows nothing about torch or gradio.
 """
 
 import argparse
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from app.shared.machine import DATA
 from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.errors import SinkTrackError
+from sinktrack.core.files import check_usable
 from sinktrack.core.names import BUNDLED, check_study_folder
 from sinktrack.eval.run_files import find_runs
 
@@ -22,6 +25,9 @@ _BY_MEMORY = (
     (20 * GIB, "Qwen/Qwen2.5-VL-7B-Instruct"),
     (int(7.5 * GIB), "Qwen/Qwen2.5-VL-3B-Instruct"),
 )
+
+
+_ORIGIN = re.compile(r"https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +49,8 @@ class Settings:
         coordinator: The code that opens its results; None makes one.
         database: Where its votes go, as a URL; None for a file in the study's folder.
         dataset: "owner/name" on the Hugging Face Hub that votes are copied to; None for none.
+        frame_ancestors: Origins that may show the page inside their own, besides Hugging Face.
+        log_json: Whether each line of the log is a JSON object.
         hub_sign_in: Whether annotators sign in with Hugging Face, and not with a code.
     """
 
@@ -60,6 +68,8 @@ class Settings:
     coordinator: str | None = None
     database: str | None = None
     dataset: str | None = None
+    frame_ancestors: tuple[str, ...] = ()
+    log_json: bool = False
     hub_sign_in: bool = False
 
     @classmethod
@@ -116,6 +126,8 @@ class Settings:
         given = parser.parse_args(arguments)
         _choose_page(parser, given)
         try:
+            if environment.get(DATA):
+                check_usable(environment[DATA], "What the page writes")
             if given.results is not None:
                 find_runs(given.results)
             elif given.study is not None:
@@ -132,6 +144,8 @@ class Settings:
             coordinator=environment.get("SINKTRACK_COORDINATOR") or None,
             database=environment.get("DATABASE_URL") or None,
             dataset=environment.get("SINKTRACK_DATASET") or None,
+            frame_ancestors=_ancestors(parser, environment),
+            log_json=_as_json(parser, environment),
             # what a Space has whose card says `hf_oauth: true`
             hub_sign_in=invite is None and {"SPACE_ID", "OAUTH_CLIENT_ID"} <= environment.keys(),
         )
@@ -152,6 +166,27 @@ def _choose_page(parser: argparse.ArgumentParser, given: argparse.Namespace) -> 
             parser.exit(
                 2, f"app.py: --results loads no model and keeps nothing: leave --{name} out.\n"
             )
+
+
+def _ancestors(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the origins that may show the page inside their own, or refuse what is none."""
+    said = environment.get("SINKTRACK_FRAME_ANCESTORS", "").split()
+    for each in said:
+        if _ORIGIN.fullmatch(each) is None:
+            parser.exit(
+                2,
+                f"app.py: SINKTRACK_FRAME_ANCESTORS has {each!r}, which is no origin: write "
+                "origins like https://example.org or https://*.example.org, with spaces between.\n",
+            )
+    return tuple(said)
+
+
+def _as_json(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> bool:
+    """Return whether the log is JSON, or refuse a form that there is not."""
+    said = environment.get("SINKTRACK_LOG") or "text"
+    if said not in ("text", "json"):
+        parser.exit(2, f"app.py: SINKTRACK_LOG is {said!r}: set it to json or to text.\n")
+    return said == "json"
 
 
 def _count(text: str) -> int:

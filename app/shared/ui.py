@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.caching import CacheMissError
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
+from app.shared.ending import Ending
 from app.shared.guards import NoUploads, OwnOrigin, WholeCalls
+from app.shared.headers import Outermost
+from app.shared.health import Checks, Health
+from app.shared.logs import Entry, take_over
 from app.shared.machine import without_proxies
 from app.shared.settings import Settings
 from app.shared.theme import theme
@@ -51,7 +56,9 @@ def component_json(state: Any) -> str:
 def launch(
     page: gr.Blocks,
     settings: Settings,
+    ending: Ending,
     *,
+    checks: Checks,
     styles: Iterable[Path],
     scripts: Iterable[Path],
     takes_files: bool = True,
@@ -62,11 +69,14 @@ def launch(
     Args:
         page: The page.
         settings: Where it listens, and how many requests may wait.
+        ending: Counts what is under way.
+        checks: What must be there before it can do its work.
         styles: Its own CSS files.
         scripts: Its own JavaScript files; each may use those before it, and the viewer's.
         takes_files: Whether visitors upload anything; else the server keeps nothing of theirs.
         signs_in: Whether visitors are somebody there, for whom no foreign page may speak.
     """
+    _failures_in_sentences(page)
     guards: list[Any] = [] if takes_files else [NoUploads]
     guards += [OwnOrigin] if signs_in else []
     with without_proxies():
@@ -82,14 +92,47 @@ def launch(
             max_threads=settings.queue_size + _SPARE_THREADS,
             app_kwargs={
                 "middleware": [
+                    Middleware(Outermost, ending, settings.frame_ancestors),
+                    Middleware(Health, checks, ending),
                     *map(Middleware, guards),
                     Middleware(_CompressedPages, compresslevel=5),
                     Middleware(WholeCalls),
                 ]
             },
             run_history=False,  # what a visitor asked is shown to nobody else
+            ssr_mode=False,  # a page that Node has drawn would come without our headers
             prevent_thread_lock=True,
         )
+    take_over("uvicorn")
+    # no banner: the first of these replaces the second every second
+    page.server.config.encoded_headers = []
+    page.server.server_state.default_headers = []
+
+
+def close(page: gr.Blocks) -> None:
+    """End a page's server, which deletes what it keeps of its visitors."""
+    # which browsers listen to without end; Gradio tells another app than the one that it serves
+    page.server_app.stop_event.set()
+    page.close(verbose=False)
+
+
+def _failures_in_sentences(page: gr.Blocks) -> None:
+    """Let what an event raises that nobody expected reach its visitor as a sentence.
+
+    Gradio would show "Error" alone, and write a traceback with the words of the error.
+    """
+    process = page.process_api
+
+    async def guarded(*given: Any, **options: Any) -> dict[str, Any]:
+        entry = Entry("event")
+        try:
+            return await process(*given, **options)
+        except (gr.Error, CacheMissError):  # a refusal, and what Gradio's queue waits for
+            raise
+        except Exception as error:
+            raise toast(entry.fail(error)) from error
+
+    page.process_api = guarded  # type: ignore[method-assign]
 
 
 class _CompressedPages(GZipMiddleware):

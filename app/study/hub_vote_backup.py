@@ -5,8 +5,6 @@ change appends one line with the vote as it stands. Knows nothing about database
 """
 
 import json
-import os
-import signal
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -126,35 +124,6 @@ class HubVoteBackup:
         """Upload what is not uploaded yet, and no more after it."""
         self._scheduler.trigger().result()
         self._scheduler.stop()
-
-    def close_when_stopped(self) -> None:
-        """Upload the last votes when the process is asked to end, as a Space is; then end it.
-
-        Call it in the main thread. No vote is acknowledged after the last upload.
-        """
-
-        def stop(number: int, _frame: Any) -> None:
-            signal.signal(number, signal.SIG_DFL)
-            try:
-                while not self._uploaded():
-                    pass  # somebody voted meanwhile
-            finally:
-                os.kill(os.getpid(), number)
-
-        signal.signal(signal.SIGTERM, stop)
-
-    def _uploaded(self) -> bool:
-        """Upload; return whether that was everything, and then let nothing more be written."""
-        before = self._size()
-        self._scheduler.trigger().result()
-        self._scheduler.lock.acquire()
-        if self._size() == before:
-            return True
-        self._scheduler.lock.release()
-        return False
-
-    def _size(self) -> int:
-        return self._file.stat().st_size if self._file.exists() else 0
 
 
 def merged(files: Iterable[Path]) -> list[dict[str, Any]]:

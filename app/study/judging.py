@@ -7,7 +7,6 @@ which answer stays on the server until the vote is kept. Knows nothing about pag
 import hashlib
 import hmac
 import json
-import logging
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -35,8 +34,6 @@ _STATES = {
     "paused": "The study is paused: nobody gets new pairs for now. Load this page again later.",
     "closed": "The study is closed: no more votes are kept. Thank you!",
 }
-
-log = logging.getLogger(__name__)
 
 
 class Refused(Exception):
@@ -108,7 +105,6 @@ class Judging:
         except Refused as refusal:
             return refusal.answer
         except SinkTrackError as error:
-            log.warning("%s", error)
             return {"error": str(error)}
 
     def _sign_in(self, request: Mapping[str, Any]) -> dict[str, Any]:

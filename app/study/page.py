@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
+from app.shared.ending import Ending
+from app.shared.health import writable
+from app.shared.logs import answered
 from app.shared.only_uploads import only_uploads
 from app.shared.settings import Settings
 from app.shared.ui import ASK, FILE_AGE, component_json, launch
@@ -27,6 +31,8 @@ _SCRIPTS = (
     *("judge", "coordinator"),
 )
 """Each after those that it uses."""
+LOGGED = ("sign in", "vote", "undo", "reveal")
+"""What annotators do that is logged."""
 _STARTS = """
 const study = JSON.parse(props.value);
 const host = element.querySelector(".sj");
@@ -34,16 +40,28 @@ new SinkTrackJudge.Judge(host, study, (request) => server.answer(request));
 """
 
 
-def serve(settings: Settings) -> gr.Blocks:
+def serve(settings: Settings, ending: Ending) -> gr.Blocks:
     """Serve a study, and return at once; `block_thread` of what is returned waits for its end.
+
+    Args:
+        settings: With `study`.
+        ending: Counts what is under way, and has the last votes copied.
 
     Raises:
         SinkTrackError: If the folder is no study, is not prepared, or the database fails.
     """
-    page = open_study(settings)
+    study = read_study(settings.study or "")
+    store = open_votes(study, settings, ending)
+    page = open_study(study, store, settings)
+    own_disk = settings.database is None
     launch(
         page,
         settings,
+        ending,
+        checks={
+            "database": lambda: bool(store.state()),
+            "disk": lambda: writable([study.folder if own_disk else get_upload_folder()]),
+        },
         styles=[_STATIC / "judge.css"],
         scripts=[ASK, *(_STATIC / f"{name}.js" for name in _SCRIPTS)],
         takes_files=False,
@@ -52,18 +70,17 @@ def serve(settings: Settings) -> gr.Blocks:
     return page
 
 
-def open_study(settings: Settings) -> gr.Blocks:
-    """Open a study's folder and its votes, and return the page.
+def open_study(study: Study, store: VoteStore, settings: Settings) -> gr.Blocks:
+    """Return the page of a study.
 
     Args:
-        settings: With `study`; without `database` votes go to votes.sqlite in that folder, and
-            codes that are not given are made, printed, and kept there.
+        study: The study.
+        store: Its votes.
+        settings: Codes that it does not have are made, printed, and kept in the study's folder.
 
     Raises:
-        SinkTrackError: If the folder is no study, is not prepared, or the database fails.
+        SinkTrackError: If the study is not prepared, or the database fails.
     """
-    study = read_study(settings.study or "")
-    store = open_votes(study, settings)
     print(f"{study.title}: {len(study.judged)} items.")
     invite = None if settings.hub_sign_in else settings.invite
     code = settings.coordinator
@@ -82,8 +99,10 @@ def open_study(settings: Settings) -> gr.Blocks:
     return build(Judging(study, store, invite), ResultsPage(study, store, code))
 
 
-def open_votes(study: Study, settings: Settings) -> VoteStore:
+def open_votes(study: Study, settings: Settings, ending: Ending) -> VoteStore:
     """Open the votes of a study, with those that a dataset has kept of it.
+
+    Without `database` in the settings they go to votes.sqlite in its folder.
 
     Raises:
         StoreError: If the database or the dataset cannot be used.
@@ -105,7 +124,7 @@ def open_votes(study: Study, settings: Settings) -> VoteStore:
         backup = HubVoteBackup(study.folder / "ledger", settings.dataset, study.name)
         store.restore(backup.votes)
         store.subscribe(backup.write)
-        backup.close_when_stopped()
+        ending.last(backup.close)
     return store
 
 
@@ -125,8 +144,8 @@ def build(judging: Judging, results_page: ResultsPage) -> gr.Blocks:
     }
 
     def answer(request: Any, profile: gr.OAuthProfile | None, client: gr.Request) -> dict[str, Any]:
-        known = profile.username if profile else None
-        return judging.answer(request, known, address_of(client))
+        known, address = profile.username if profile else None, address_of(client)
+        return answered(request, LOGGED, lambda: judging.answer(request, known, address))
 
     page = gr.Blocks(title=study.title, delete_cache=(600, FILE_AGE))
     with page:

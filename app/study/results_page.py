@@ -9,12 +9,13 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
+from app.shared.logs import answered
 from app.shared.ui import component_json, toast
 from app.study.disagreement import disputes
 from app.study.guesses import address_of
 from app.study.ranking_figure import ranking_figure
 from app.study.results import Results, answers_of, as_votes, compute_results
-from app.study.running import Running
+from app.study.running import ASKED, Running
 from app.study.stats import TIES, Vote
 from app.study.summary import (
     ABOUT_ANNOTATORS,
@@ -68,7 +69,8 @@ class ResultsPage:
 
         # Gradio marks it, which no method admits
         def run(request: Any, client: gr.Request) -> dict[str, Any]:
-            return self._running.answer(request, address_of(client))
+            address = address_of(client)
+            return answered(request, ASKED, lambda: self._running.answer(request, address))
 
         gr.HTML(
             '<header class="st-top"><h1>Results</h1><p class="st-tagline">'

@@ -5,7 +5,6 @@ the disk, so that nobody finds one later. Knows nothing about pages.
 """
 
 import base64
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
@@ -21,7 +20,8 @@ from sinktrack.study.fields import file_name
 from sinktrack.study.folder import Study
 from sinktrack.study.until import in_words
 
-log = logging.getLogger(__name__)
+ASKED = ("state", "file", "personal", "withdraw")
+"""What a coordinator asks for; all of it is logged."""
 
 
 class Running:
@@ -77,7 +77,6 @@ class Running:
         try:
             return self._answers[what](said)
         except SinkTrackError as error:
-            log.warning("%s", error)
             return {"error": str(error)}
 
     def _state(self, request: Mapping[str, Any]) -> dict[str, Any]:

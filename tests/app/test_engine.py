@@ -322,7 +322,7 @@ def failing(error: Exception) -> Callable[..., Iterator[Any]]:
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
-        (torch.OutOfMemoryError("CUDA"), Refused, "ran out of memory"),
+        (torch.OutOfMemoryError("CUDA"), Failed, "ran out of memory"),
         (PromptError("The question has 9 tokens."), Refused, "The question has 9 tokens."),
         (KeyError("secret"), Failed, "try again"),
     ],

@@ -86,3 +86,30 @@ def test_a_gallery_is_there_only_where_the_owner_asks_for_one():
     assert Settings.read(["--gallery"], {}).gallery == "sinktrack-gallery"
     assert Settings.read(["--gallery", "/data/gallery"], {}).gallery == "/data/gallery"
     assert Settings.read([], {"SINKTRACK_GALLERY": "/data"}).gallery == "/data"
+
+
+def test_origins_that_may_frame_the_page_are_origins():
+    said = {"SINKTRACK_FRAME_ANCESTORS": "https://a.example  http://*.b.example:8080"}
+    assert Settings.read([], said).frame_ancestors == (
+        "https://a.example",
+        "http://*.b.example:8080",
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["a.example", "https://a.example; script-src *", "*", "https://a/b", "'none'", "https://*"],
+)
+def test_what_is_no_origin_gets_into_no_policy(said, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        Settings.read([], {"SINKTRACK_FRAME_ANCESTORS": said})
+    assert exit_.value.code == 2
+    assert "is no origin: write" in capsys.readouterr().err
+
+
+def test_the_log_is_text_or_json(capsys):
+    assert Settings.read([], {"SINKTRACK_LOG": "json"}).log_json
+    assert not Settings.read([], {"SINKTRACK_LOG": ""}).log_json
+    with pytest.raises(SystemExit):
+        Settings.read([], {"SINKTRACK_LOG": "xml"})
+    assert "set it to json or to text" in capsys.readouterr().err

@@ -117,10 +117,18 @@ class Server:
         """Return what the process has said."""
         return self._log.read_text()
 
+    def terminate(self) -> None:
+        """Ask the process to end, as whoever runs servers does."""
+        self._process.terminate()
+
+    def status(self) -> int:
+        """Wait for the end of the process, and return its exit status."""
+        return self._process.wait(timeout=30)
+
     def stop(self) -> str:
         """End the process and return what it has said."""
-        self._process.terminate()
-        self._process.wait(timeout=30)
+        self.terminate()
+        self.status()
         return self.said()
 
 
@@ -129,10 +137,14 @@ class Guest:
 
     ready = "body"
     """What stands on the page once it can be used."""
+    HEARS_POLICY = """document.addEventListener("securitypolicyviolation", (event) =>
+        policyViolated(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`));"""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page, self.troubles = page, list[str]()
         origin = "/".join(url.split("/")[:3])
+        page.expose_function("policyViolated", lambda what: self.troubles.append(f"policy: {what}"))
+        page.add_init_script(self.HEARS_POLICY)
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
         page.on("request", lambda request: self._requested(request.url, origin))
