@@ -125,6 +125,7 @@ def open_votes(study: Study, settings: Settings, ending: Ending) -> VoteStore:
         store.restore(backup.votes)
         store.subscribe(backup.write)
         ending.last(backup.close)
+    ending.last(store.close)  # SQLite's log, which holds earlier states, goes then
     return store
 
 

@@ -115,6 +115,7 @@ def test_a_vote_under_way_is_kept(tmp_path: Path) -> None:
     assert server.status() == 0
     assert time.monotonic() - began < PROMISE
     assert answers[0]["kept"] is True
+    assert not (study.folder / "votes.sqlite-wal").exists(), "earlier states outlive the server"
     store = open_store(study)
     (kept,) = store.standing()
     store.close()
