@@ -19,10 +19,9 @@ from app.study.judging import (
     clean,
     one_line,
 )
-from app.study.rulings import pair_of
+from app.study.rulings import latest, pair_of
 from app.study.stats import TIES
 from app.study.vote_store import VoteStore
-from sinktrack.study.digest import digest
 from sinktrack.study.folder import Study
 
 
@@ -41,13 +40,13 @@ class Adjudication:
         self._study, self._store, self._answers = study, store, answers
         self._items = {item.name: item for item in study.items}
 
-    def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def disputes(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the disputed items, the most disputed first, and nothing that tells the lanes.
 
         Args:
             request: With "left_out", whose votes do not count.
         """
-        ruled = {pair_of(row) for row in self._store.beside.rulings()}
+        ruled = {pair_of(row) for row in latest(self._store.beside.rulings())}
         told = [
             {
                 "key": self._key(each),
@@ -63,7 +62,7 @@ class Adjudication:
         """Return one disputed item, with all votes on it.
 
         Args:
-            request: With "key" from `list`, "left_out", and "judge", a name or nothing.
+            request: With "key" from `disputes`, "left_out", and "judge", a name or nothing.
 
         Returns:
             "pair", what annotators saw; "votes", what they said of "left" (A) and "right" (B); and
@@ -94,13 +93,13 @@ class Adjudication:
             judge=judge,
             better=dict(zip(SIDES, (first, second), strict=True)).get(choice, choice),
             comment=clean(comment),
-            pair=digest(self._items[wanted.item], wanted.answers),
         )
         return self._shown(wanted, judge)
 
     def _disputes(self, request: Mapping[str, Any]) -> Sequence[Dispute]:
         left_out = request.get("left_out")
-        names = {each for each in left_out if isinstance(each, str)} if left_out else set()
+        listed = left_out if isinstance(left_out, list) else []
+        names = {each for each in listed if isinstance(each, str)}
         found = disputes(self._study, self._store.standing(), self._answers(), names)
         return [each for each in found if each.spread or each.severity_spread]
 
@@ -144,7 +143,8 @@ class Adjudication:
         ]
         texts = {side: dispute.answers[lane] for side, lane in lanes.items()}
         about = (dispute.item, frozenset(dispute.answers))
-        rulings = [row for row in self._store.beside.rulings() if pair_of(row) == about]
+        kept = self._store.beside.rulings()
+        rulings = [row for row in kept if pair_of(row) == about and not row["apart"]]
         told = None
         if any(row["judge"] == judge for row in rulings):
             titles = {lane["name"]: lane["title"] for lane in prepared["lanes"]}

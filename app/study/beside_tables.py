@@ -64,6 +64,8 @@ def _passed(kept: Sequence[Mapping[str, Any]], passed: Sequence[Mapping[str, Any
     if without:
         more = f" and {len(without) - _MOST_NAMED} more" if len(without) > _MOST_NAMED else ""
         named = ", ".join(without[:_MOST_NAMED])
-        notes.append(f"Passed over and without any vote: {counted(len(without), 'item')}: {named}{more}.")
+        notes.append(
+            f"Passed over and without any vote: {counted(len(without), 'item')}: {named}{more}."
+        )
     head = ["item", "skipped", "something is wrong", "votes of others", "what is wrong"]
     return Section("Items passed over", (head, rows), tuple(notes))

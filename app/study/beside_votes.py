@@ -140,9 +140,9 @@ class BesideVotes:
             better: A lane, "tie" or "both bad".
             comment: Free words.
         """
-        said = {"item": item, "first": first, "second": second, "judge": judge, "better": better}
-        pair = self._pairs.of(item, first, second)
-        said |= {"comment": comment, "pair": pair, "ruled": time.time()}
+        said: dict[str, Any] = {"item": item, "first": first, "second": second}
+        said |= {"judge": judge, "better": better, "comment": comment, "ruled": time.time()}
+        said["pair"] = self._pairs.of(item, first, second)
         with self._writing() as connection:
             connection.execute(rulings.insert().values(said | {"study": self._study}))
         self._changed(_row_of_ruling(said))
@@ -183,8 +183,8 @@ class BesideVotes:
                 connection.execute(insert_once(connection, passes, values))
             else:
                 who = find_annotator(connection, self._study, row["name"]) or 0
-                gone = (passes.c.study == self._study, passes.c.item == row["item"])
-                gone += (passes.c.annotator == who, passes.c.passed == row["cast"])
+                gone = [passes.c.study == self._study, passes.c.item == row["item"]]
+                gone += [passes.c.annotator == who, passes.c.passed == row["cast"]]
                 connection.execute(passes.delete().where(*gone))
 
 

@@ -334,4 +334,5 @@ def _as_cell(value: Any) -> Any:
 
 
 def iso(seconds: float) -> str:
+    """Write a time, in seconds since 1970, as UTC."""
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")

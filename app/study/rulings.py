@@ -46,12 +46,12 @@ def pair_of(row: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
 
 
 def latest(kept: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the rulings that count: the latest on each item and pair of lanes.
+    """Return the rulings that count: the latest on two answers that are there still.
 
     Args:
         kept: From `BesideVotes.rulings`, oldest first.
     """
-    return list({pair_of(row): row for row in kept}.values())
+    return list({pair_of(row): row for row in kept if not row["apart"]}.values())
 
 
 def rulings_by_pair(
@@ -147,8 +147,9 @@ def ruling_rows(
         answers: By item and lane the answer's text.
 
     Returns:
-        With "counts", whether it is the latest on its item and pair; and "blind", whether this
-        judge had not ruled on the two answers before, after which they were told the names.
+        With "counts", whether it is the latest on two answers that are there still; and
+        "blind", whether this judge had not ruled on the two answers before, after which they were
+        told the names.
     """
     questions = {item.name: item.question for item in study.items}
     counting = {row["id"] for row in latest(kept)}

@@ -58,9 +58,7 @@ class Running:
         """By item and lane the answer's text."""
         return answers_of(self._study)
 
-    def beside(
-        self, kept: Sequence[Mapping[str, Any]], left_out: Collection[str]
-    ) -> list[Section]:
+    def beside(self, kept: Sequence[Mapping[str, Any]], left_out: Collection[str]) -> list[Section]:
         """Return what is told beside the votes: rulings, and items passed over."""
         ruled = rulings_by_pair(self._study, self._store.beside.rulings(), kept, left_out)
         return beside_votes(kept, self._store.beside.passed(), ruled)
@@ -98,8 +96,8 @@ class Running:
             return {"error": "This request means nothing: load the page again."}
         try:
             return self._answers[what](said)
-        except Refused as refusal:
-            return refusal.answer
+        except Refused as refused:
+            return refused.answer
         except SinkTrackError as error:
             log.warning("%s", error)
             return {"error": str(error)}

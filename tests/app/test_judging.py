@@ -87,7 +87,7 @@ def test_of_three_lanes_two_are_shown_and_told(tmp_path):
     found = compute_results(made, votes)
     assert [group.votes for group in found.groups if group.name == "all"] == [1, 1, 1]
     page = ResultsPage(made, store, CODE)
-    assert page._tables(kept, votes, found).count("Which answer is better: ") == 3
+    assert page._figures(votes, found).count("Which answer is better: ") == 3
     store.close()
 
 

@@ -281,5 +281,5 @@ const SinkTrackPairForm = (() => {
     }
   }
 
-  return { PairForm, button };
+  return { PairForm, button, radios };
 })();
