@@ -16,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.study.beside_votes import freed, passed_items, passed_over
 from app.study.database import STANDING, has_vote, places, votes
 from sinktrack.study.fields import TIES
 
@@ -87,7 +88,7 @@ class Assignment:
         """Return how many pairs an annotator could still judge, as far as others leave them."""
         open_ = connection.execute(self.open(annotator)).all()
         met = self._met(connection, annotator)
-        judged, others = met.intersection(self.items), self._untaken(connection, met)
+        judged, others = self._judged(connection, annotator), self._untaken(connection, met)
         if not judged and not others:
             return len(open_)
         known = {*self.checks, *(self.training if others else ())} - met
@@ -110,6 +111,8 @@ class Assignment:
             annotator: Who votes.
         """
         was = connection.execute(self._all_places(places.c.id == place)).first()
+        if was is not None and was.item in passed_items(connection, self.study, annotator):
+            return None
         if was is None or was.annotator == annotator:
             return was
         there = connection.execute(self._places(places.c.item == was.item)).all()
@@ -151,12 +154,18 @@ class Assignment:
         return connection.execute(places.insert().values(values).returning(places)).one()
 
     def open(self, annotator: int) -> Any:
-        """Select the places that an annotator has and that have no vote."""
-        return self._all_places(places.c.annotator == annotator, ~has_vote())
+        """Select the places that an annotator has, without a vote and not passed over."""
+        return self._all_places(places.c.annotator == annotator, ~has_vote(), ~passed_over())
 
     def _met(self, connection: sa.Connection, annotator: int) -> set[str]:
-        """Return the items that an annotator has judged or has open."""
+        """Return the items that an annotator has judged, has open, or passed over."""
         rows = connection.execute(self._all_places(places.c.annotator == annotator))
+        return {row.item for row in rows} | passed_items(connection, self.study, annotator)
+
+    def _judged(self, connection: sa.Connection, annotator: int) -> set[str]:
+        """Return the items that count and that an annotator has judged or has open."""
+        own = sa.or_(has_vote(), ~passed_over())
+        rows = connection.execute(self._places(places.c.annotator == annotator, own))
         return {row.item for row in rows}
 
     def _places(self, *where: Any) -> Any:
@@ -172,7 +181,7 @@ class Assignment:
     def _untaken(self, connection: sa.Connection, met: set[str]) -> dict[str, int]:
         """Return the items with a place left that were not met, and how many places are taken."""
         counted = sa.select(places.c.item, sa.func.count())
-        counted = counted.where(places.c.study == self.study, ~places.c.again)
+        counted = counted.where(places.c.study == self.study, ~places.c.again, ~freed())
         rows = connection.execute(counted.group_by(places.c.item))
         taken: dict[str, int] = {item: count for item, count in rows}
         return {
@@ -187,6 +196,9 @@ class Assignment:
             return None
         most = max(free.values())
         item = self.rng.choice([item for item, taken in free.items() if taken == most])
+        passed = connection.execute(self._places(places.c.item == item, freed())).first()
+        if passed is not None:
+            return self._give_over(connection, passed.id, annotator)
         rows = connection.execute(self._places(places.c.item == item)).all()
         here = Counter((row.left, row.right) for row in rows)
         sides = self._sides(connection, annotator, here)
@@ -203,7 +215,7 @@ class Assignment:
             met: The items that they have met.
             others: How many other items they could judge now.
         """
-        if not others and not met.intersection(self.items):
+        if not others and not self._judged(connection, annotator):
             return []  # nobody comes for checks alone
         asides: list[Callable[[], Any]] = [
             partial(self._give_known, connection, annotator, item, better)
@@ -295,8 +307,9 @@ class Assignment:
         return None if row is None else self._give_over(connection, row.id, annotator)
 
     def _left_unvoted(self, *where: Any) -> Any:
-        """Select the places that were left open for long."""
-        return self._places(*where, places.c.given < time.time() - HELD_SECONDS, ~has_vote())
+        """Select the places that were left open for long, or passed over."""
+        left = sa.or_(places.c.given < time.time() - HELD_SECONDS, freed())
+        return self._places(*where, left, ~has_vote())
 
     def _give_over(self, connection: sa.Connection, place: int, annotator: int) -> Any:
         over = places.update().where(places.c.id == place)

@@ -22,6 +22,7 @@ class Said:
         better: The lane that was preferred, "tie" or "both bad".
         severity: By lane, how badly it hallucinates; empty if that was not asked.
         marked: By lane, the parts of its answer that were marked, in order.
+        spans: The same as [start, end], in characters.
         comment: Free words.
     """
 
@@ -29,6 +30,7 @@ class Said:
     better: str
     severity: Mapping[str, str]
     marked: Mapping[str, tuple[str, ...]]
+    spans: Mapping[str, Sequence[Sequence[int]]]
     comment: str
 
 
@@ -117,13 +119,15 @@ def _severity_spread(rows: Sequence[Mapping[str, Any]], pair: Sequence[str]) -> 
 
 def _said(row: Mapping[str, Any], texts: Mapping[str, str]) -> Said:
     judged = {lane: row["judged"].get(lane, {}) for lane in texts}
+    spans = {lane: each.get("spans", ()) for lane, each in judged.items()}
     return Said(
         annotator=row["name"],
         better=row["better"],
         severity={lane: each["severity"] for lane, each in judged.items() if "severity" in each},
         marked={
-            lane: tuple(text[start:end] for start, end in judged[lane].get("spans", ()))
+            lane: tuple(text[start:end] for start, end in spans[lane])
             for lane, text in texts.items()
         },
+        spans=spans,
         comment=row["comment"],
     )

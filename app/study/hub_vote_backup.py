@@ -71,7 +71,9 @@ class HubVoteBackup:
         return sorted(Path(copy, self._study).glob("*.jsonl"))
 
     def write(self, vote: Mapping[str, Any]) -> None:
-        """Append a vote as it stands now; or what tells that votes were deleted, which go at once.
+        """Append a vote, or a row beside them, as it stands now.
+
+        Votes that were deleted go at once.
 
         Raises:
             StoreError: If the dataset could not be told that votes were deleted.

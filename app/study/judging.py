@@ -23,8 +23,9 @@ from sinktrack.study.folder import Study, StudyItem
 from sinktrack.study.until import in_words
 
 _KEY = re.compile(r"[0-9a-zA-Z-]{8,64}")
-_LONGEST_NAME = 80
-_LONGEST_COMMENT = 5000
+LONGEST_NAME = 80
+LONGEST_COMMENT = 5000
+_LONGEST_REASON = 2000
 _LONGEST_SECONDS = 24 * 60 * 60
 _KEPT = 64
 """The answers of this many items stay in memory, with all of their attention."""
@@ -77,6 +78,7 @@ class Judging:
             "sign in": self._sign_in,
             "next": self._next,
             "vote": self._vote,
+            "pass": self._pass,
             "hold": self._hold,
             "votes": self._votes,
             "undo": self._undo,
@@ -87,8 +89,8 @@ class Judging:
         """Answer a browser's request.
 
         Args:
-            request: An object with "what", one of "sign in", "next", "vote", "hold", "votes",
-                "undo" and "reveal", and what that needs.
+            request: An object with "what", one of "sign in", "next", "vote", "pass", "hold",
+                "votes", "undo" and "reveal", and what that needs.
             known: Who it comes from, where that is certain without a code.
             address: Where it comes from.
 
@@ -108,13 +110,13 @@ class Judging:
             return {"error": str(error)}
 
     def _sign_in(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        name, code = _line(request.get("name")), request.get("code")
+        name, code = one_line(request.get("name")), request.get("code")
         if self._invite is None:
             if request["known"] is None:
                 raise Refused("Sign in with Hugging Face first: the button is at the top.")
             name = request["known"]
-        elif not name or len(name) > _LONGEST_NAME:
-            raise Refused(f"A name has 1 to {_LONGEST_NAME} characters: type yours.")
+        elif not name or len(name) > LONGEST_NAME:
+            raise Refused(f"A name has 1 to {LONGEST_NAME} characters: type yours.")
         else:
             typed = code.strip() if isinstance(code, str) else ""
             right = equal(typed, self._invite)
@@ -171,10 +173,10 @@ class Judging:
             lane: self._judged(request.get(side), texts[lane]) for side, lane in lanes.items()
         }
         comment = request.get("comment", "")
-        if not isinstance(comment, str) or len(comment) > _LONGEST_COMMENT:
-            raise Refused(f"A comment has at most {_LONGEST_COMMENT} characters: shorten it.")
+        if not isinstance(comment, str) or len(comment) > LONGEST_COMMENT:
+            raise Refused(f"A comment has at most {LONGEST_COMMENT} characters: shorten it.")
         try:
-            said = as_kept(self.study.questions, request.get("said"), lanes, _clean)
+            said = as_kept(self.study.questions, request.get("said"), lanes, clean)
         except Unanswered as error:
             raise Refused(str(error)) from error
         seconds = request.get("seconds")
@@ -185,7 +187,7 @@ class Judging:
             annotator,
             better=lanes.get(choice, choice),
             judged=judged,
-            comment=_clean(comment) if "comment" in self.study.ask else "",
+            comment=clean(comment) if "comment" in self.study.ask else "",
             seconds=float(seconds) if timed and seconds is not None else None,
             said=said if self.study.questions else None,
         )
@@ -200,6 +202,22 @@ class Judging:
         sides = {lane: side for side, lane in self._lanes(place).items()}
         better = sides.get(item.better, item.better)
         return {"feedback": {"right": choice == better, "better": better, "why": item.why}}
+
+    def _pass(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Pass an item over: with a "reason" where something is wrong with it."""
+        annotator = self._annotator(request)
+        number = self._sealed(request, annotator)
+        self._check_open()
+        reason = ""
+        if "reason" in request:
+            said = request["reason"]
+            reason = clean(said) if isinstance(said, str) else ""
+            if not reason or len(reason) > _LONGEST_REASON:
+                raise Refused(
+                    f"Say what is wrong with this item, in 1 to {_LONGEST_REASON:,} characters."
+                )
+        passed = self._store.beside.pass_over(number, annotator, reason)
+        return {"passed_over": passed, **self._pair(annotator)}
 
     def _judged(self, said: Any, text: str) -> dict[str, Any]:
         """Return what was said of one answer, or refuse it."""
@@ -287,6 +305,7 @@ class Judging:
         found: dict[str, Any] = {
             "voted": progress.voted,
             "left": progress.left,
+            "passed": progress.passed,
             "undoable": progress.undoable,
             "reveal": self._tells(progress),
         }
@@ -303,13 +322,7 @@ class Judging:
         pair = {
             "place": place.id,
             "seal": self._seal(place, annotator),
-            "pictures": [
-                frame for visual in self._prepared(item)["visuals"] for frame in visual["frames"]
-            ],
-            "passage": item.passage,
-            "earlier": item.earlier,
-            "question": item.question,
-            "reference": item.reference,
+            **asked_about(item, self._prepared(item)),
             "training": item.use == "training",
             **sides,
         }
@@ -382,6 +395,17 @@ def _place_of(vote: Mapping[str, Any]) -> Place:
     return Place(vote["place"], vote["item"], vote["left"], vote["right"])
 
 
+def asked_about(item: StudyItem, prepared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an item asks, as the page shows it above two answers."""
+    return {
+        "pictures": [frame for visual in prepared["visuals"] for frame in visual["frames"]],
+        "passage": item.passage,
+        "earlier": item.earlier,
+        "question": item.question,
+        "reference": item.reference,
+    }
+
+
 def _is_span(span: Any, length: int) -> bool:
     """Whether this is [start, end], characters of a text of that length."""
     return (
@@ -392,11 +416,11 @@ def _is_span(span: Any, length: int) -> bool:
     )
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Return text without what no database keeps: NUL and lone surrogates."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
 
 
-def _line(text: Any) -> str:
+def one_line(text: Any) -> str:
     """Return a name as one line with single spaces; nothing for what is no text."""
-    return " ".join(_clean(text).split()) if isinstance(text, str) else ""
+    return " ".join(clean(text).split()) if isinstance(text, str) else ""

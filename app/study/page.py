@@ -28,7 +28,7 @@ from sinktrack.study.until import in_words
 _STATIC = Path(__file__).parent / "static"
 _SCRIPTS = (
     *("words", "sides", "own_questions", "pictures", "pair_form", "drafts", "sign_in", "earlier"),
-    *("judge", "coordinator"),
+    *("passing", "judge", "coordinator", "ruling"),
 )
 """Each after those that it uses."""
 LOGGED = ("sign in", "vote", "undo", "reveal")

@@ -280,9 +280,9 @@ def vote_rows(
             | {
                 "comment": vote["comment"],
                 "seconds": vote["seconds"],
-                "cast": _iso(vote["cast"]),
-                "revealed": _iso(vote["revealed"]) if vote["revealed"] else "",
-                "undone": _iso(vote["undone"]) if vote.get("undone") else "",
+                "cast": iso(vote["cast"]),
+                "revealed": iso(vote["revealed"]) if vote["revealed"] else "",
+                "undone": iso(vote["undone"]) if vote.get("undone") else "",
                 "sequence": vote.get("sequence"),
                 "pair": vote.get("pair") or "",
                 "apart": apart,
@@ -333,5 +333,6 @@ def _as_cell(value: Any) -> Any:
     return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA) else text
 
 
-def _iso(seconds: float) -> str:
+def iso(seconds: float) -> str:
+    """Write a time, in seconds since 1970, as UTC."""
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")

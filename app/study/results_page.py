@@ -1,7 +1,6 @@
 """The coordinator's page of a study: how far it is, what came out, and files to download."""
 
-from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from itertools import cycle
 from typing import Any
@@ -13,8 +12,9 @@ from app.shared.logs import answered
 from app.shared.ui import component_json, toast
 from app.study.disagreement import disputes
 from app.study.guesses import address_of
+from app.study.quality import first_votes
 from app.study.ranking_figure import ranking_figure
-from app.study.results import Results, answers_of, as_votes, compute_results
+from app.study.results import Results, as_votes, compute_results
 from app.study.running import ASKED, Running
 from app.study.stats import TIES, Vote
 from app.study.summary import (
@@ -33,6 +33,7 @@ from app.study.summary import (
 )
 from app.study.uncounted import uncounted
 from app.study.vote_store import VoteStore, counting
+from app.study.wording import counted
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.study.folder import Study
 
@@ -42,6 +43,7 @@ const code = () => document.querySelector("#code input").value;
 new SinkTrackCoordinator.Coordinator(element.querySelector(".sj"), props, (request) =>
   server.run({ code: code(), ...request }));
 """
+_STARTS_RULING = _STARTS.replace("Coordinator.Coordinator", "Ruling.Ruling")
 _COLOURS = ("#d98a4b", "#0b6b63", "#8c5a86", "#a3913c", "#4f7cac", "#9c4f4f")
 """Of the lanes, in order; more lanes begin anew."""
 _COLOURS_OF_TIES = ("#c3cbc9", "#8f9fd6")
@@ -60,10 +62,6 @@ class ResultsPage:
         self._study, self._store = study, store
         self._running = Running(study, store, code)
 
-    @cached_property
-    def _answers(self) -> dict[str, dict[str, str]]:
-        return answers_of(self._study)
-
     def layout(self) -> None:
         """Build the page, inside a route of its own."""
 
@@ -81,6 +79,7 @@ class ResultsPage:
             code = gr.Textbox(label="Coordinator's code", type="password", elem_id="code")
             show = gr.Button("Show", variant="primary", elem_id="show")
         with gr.Column(visible=False, elem_id="results") as shown:
+            first = gr.HTML(apply_default_css=False)
             colours = dict(zip(self._study.lanes, cycle(_COLOURS), strict=False))
             colours |= dict(zip(TIES, _COLOURS_OF_TIES, strict=True))
             plot = gr.BarPlot(
@@ -101,13 +100,14 @@ class ResultsPage:
                 elem_id="left-out",
             )
             tables = gr.HTML(apply_default_css=False)
-            files = gr.HTML(
-                _asked_of_files(self._study),
-                html_template='<div class="sj"></div>',
-                js_on_load=_STARTS,
-                server_functions=[run],
-                apply_default_css=False,
-            )
+            asks: dict[str, Any] = {
+                "html_template": '<div class="sj"></div>',
+                "server_functions": [run],
+                "apply_default_css": False,
+            }
+            told = _asked_of_files(self._study)
+            ruling = gr.HTML(told, js_on_load=_STARTS_RULING, elem_id="ruling", **asks)
+            files = gr.HTML(told, js_on_load=_STARTS, **asks)
 
         def answer(
             given: str | None, without: Sequence[str] | None, client: gr.Request
@@ -117,48 +117,100 @@ class ResultsPage:
                 raise toast(refusal)
             try:
                 history, deleted = self._store.history(), self._store.deleted()
+                passed = self._store.beside.passed()
             except SinkTrackError as error:
                 raise toast(str(error)) from error
             kept = counting(history)
             votes = as_votes(self._study, kept)
             apart = uncounted(history, deleted)
             found = compute_results(self._study, votes, without or (), uncounted=apart)
+            people = {row["name"] for row in history}
+            told = _asked_of_files(self._study, found.left_out, people, passed)
             return [
                 gr.update(visible=True),
+                self._figures(votes, found),
                 gr.update(choices=[each.name for each in found.annotators]),
                 _shares(found),
                 self._tables(kept, votes, found),
-                _asked_of_files(self._study, found.left_out, {row["name"] for row in history}),
+                told,
+                told,
             ]
 
         gr.on(
             [show.click, code.submit, left_out.input],
             answer,
             [code, left_out],
-            [shown, left_out, plot, tables, files],
+            [shown, first, left_out, plot, tables, ruling, files],
             api_visibility="private",
         )
+
+    def _figures(self, votes: Sequence[Vote], found: Results) -> str:
+        """Return what people look for first."""
+        total, asked = len(first_votes(votes)), self._study.votes_per_item
+        done = f"{total} of {asked * len(self._study.judged)} votes, by "
+        done += f"{counted(len(found.by_annotator), 'annotator')}, on {found.items} of "
+        done += f"{counted(len(self._study.judged), 'item')}."
+        shown = [f'<p class="sj-overview">{done}</p>', *_sentences(found.uncounted.sentences())]
+        if found.ranking is not None:
+            shown += [_table("Ranking", strengths(found)), ranking_figure(found.ranking)]
+            shown += _sentences(about_ranking(found))
+            shown += [_table("How often each wins over each other", win_rates(found))]
+            pairs = [_table(*each) for each in preferences(found)]
+            shown.append(_fold("Which answer is better, pair by pair", pairs))
+        else:
+            shown += [_table(*each) for each in preferences(found)]
+        return _told(shown)
 
     def _tables(
         self, kept: Sequence[Mapping[str, Any]], votes: Sequence[Vote], found: Results
     ) -> str:
-        spread = disputed(disputes(self._study, kept, self._answers, found.left_out))
+        """Return all other figures, in sections that fold."""
+        spread = disputed(disputes(self._study, kept, self._running.texts, found.left_out))
         by_tag, by_item = progress(self._study, votes)
-        shown = [f"<p>{escape(said)}</p>" for said in found.uncounted.sentences()]
-        shown += [_table(*each) for each in (*preferences(found), *hallucinations(found))]
-        shown += [_table(*each) for each in own_answers(found)]
-        if found.ranking is not None:
-            notes = "".join(f"<p>{escape(said)}</p>" for said in about_ranking(found))
-            shown += [_table("How often each wins over each other", win_rates(found))]
-            shown += [_table("Ranking", strengths(found)), ranking_figure(found.ranking), notes]
-        shown += [_table("How far annotators agree", agreements(found))]
-        shown += [_table("By annotator", annotators(found)), f"<p>{ABOUT_ANNOTATORS}</p>"]
-        shown += [_table("Where annotators differ most", spread, "st-table st-long")]
-        return "".join((*shown, _table("By tag", by_tag), _table("By item", by_item)))
+        shown = []
+        if "hallucination" in self._study.ask:
+            named = found.ranking is not None  # else there is one table, of this heading
+            rates = [_table(each if named else "", table) for each, table in hallucinations(found)]
+            shown.append(_fold("How often they hallucinate", rates, not named))
+        if found.own:
+            own = [_table(*each) for each in own_answers(found)]
+            shown.append(_fold("Questions of this study", own, True))
+        for section in self._running.beside(kept, found.left_out):
+            body = [_table("", section.table, "st-table sj-reasons"), *_sentences(section.notes)]
+            shown.append(_fold(section.heading, body, True))
+        people = [_table("How far annotators agree", agreements(found))]
+        people += [_table("By annotator", annotators(found)), *_sentences([ABOUT_ANNOTATORS])]
+        shown.append(_fold("Annotators", people, True))
+        warning = "This tells which method wrote which answer, so rule first, below."
+        differ = [*_sentences([warning]), _table("", spread, "st-table st-long")]
+        shown.append(_fold("Where annotators differ most, with names", differ))
+        progressed = [_table("By tag", by_tag)] if by_tag[1] else []
+        progressed.append(_table("By item", by_item))
+        return _told([*shown, _fold("How far each item is", progressed)])
+
+
+def _told(parts: Iterable[str]) -> str:
+    return f'<div class="sj-told">{"".join(parts)}</div>'
+
+
+def _sentences(said: Iterable[str]) -> list[str]:
+    return [f"<p>{escape(each)}</p>" for each in said]
+
+
+def _fold(heading: str, parts: Iterable[str], opened: bool = False) -> str:
+    """Return a section that folds; what stands in it is HTML already."""
+    state = " open" if opened else ""
+    return (
+        f'<details class="sj-fold"{state}><summary>{escape(heading)}</summary>'
+        f'<div class="sj-folded">{"".join(parts)}</div></details>'
+    )
 
 
 def _asked_of_files(
-    study: Study, left_out: Collection[str] = (), people: Collection[str] = ()
+    study: Study,
+    left_out: Collection[str] = (),
+    people: Collection[str] = (),
+    passed: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return what a browser needs to ask for files.
 
@@ -166,9 +218,12 @@ def _asked_of_files(
         study: The study.
         left_out: Whose votes do not count.
         people: Who has voted.
+        passed: Which items they passed over.
     """
     ranked = len(study.lanes) > 2
-    told = {"ranked": ranked, "left_out": sorted(left_out), "people": sorted(people)}
+    told: dict[str, Any] = {"ranked": ranked, "left_out": sorted(left_out)}
+    told["people"] = sorted(people)
+    told["passed"] = [[row["id"], f"{row['item']}, of {row['name']}"] for row in passed]
     return component_json(told)
 
 
@@ -197,4 +252,5 @@ def _table(heading: str, table: Table, classes: str = "st-table") -> str:
     head, lines = table
     with pd.option_context("display.max_colwidth", None):
         rows = pd.DataFrame(lines, columns=head).to_html(index=False, border=0, escape=True)
-    return f'<section class="{classes}"><h2>{escape(heading)}</h2><div>{rows}</div></section>'
+    title = f"<h2>{escape(heading)}</h2>" if heading else ""
+    return f'<section class="{classes}">{title}<div>{rows}</div></section>'

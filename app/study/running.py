@@ -5,13 +5,18 @@ the disk, so that nobody finds one later. Knows nothing about pages.
 """
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any, get_args
 
+from app.study.adjudication import Adjudication
+from app.study.beside_tables import Section, beside_votes
 from app.study.codes import equal, personal_code, personal_digest
 from app.study.guesses import Guesses
+from app.study.judging import Refused
 from app.study.ranking_figure import ranking_figure
-from app.study.results import Format, as_votes, compute_results, export, vote_rows
+from app.study.results import Format, answers_of, as_votes, compute_results, export, vote_rows
+from app.study.rulings import ruling_rows, rulings_by_pair
 from app.study.summary import summary
 from app.study.uncounted import uncounted
 from app.study.vote_store import State, VoteStore, counting
@@ -20,7 +25,7 @@ from sinktrack.study.fields import file_name
 from sinktrack.study.folder import Study
 from sinktrack.study.until import in_words
 
-ASKED = ("state", "file", "personal", "withdraw")
+ASKED = ("state", "file", "personal", "withdraw", "bring back", "rule")
 """What a coordinator asks for; all of it is logged."""
 
 
@@ -36,12 +41,27 @@ class Running:
     def __init__(self, study: Study, store: VoteStore, code: str) -> None:
         self._study, self._store, self._code = study, store, code
         self._guesses = Guesses()
+        judge = Adjudication(study, store, lambda: self.texts)
         self._answers: dict[Any, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
             "state": self._state,
             "file": self._file,
             "personal": self._personal,
             "withdraw": self._withdraw,
+            "bring back": self._bring_back,
+            "disputes": judge.disputes,
+            "dispute": judge.show,
+            "rule": judge.rule,
         }
+
+    @cached_property
+    def texts(self) -> dict[str, dict[str, str]]:
+        """By item and lane the answer's text."""
+        return answers_of(self._study)
+
+    def beside(self, kept: Sequence[Mapping[str, Any]], left_out: Collection[str]) -> list[Section]:
+        """Return what is told beside the votes: rulings, and items passed over."""
+        ruled = rulings_by_pair(self._study, self._store.beside.rulings(), kept, left_out)
+        return beside_votes(kept, self._store.beside.passed(), ruled)
 
     def refusal(self, code: Any, address: str = "") -> str | None:
         """Return why a code opens nothing; None if it is the coordinator's.
@@ -61,8 +81,8 @@ class Running:
         """Answer a browser's request.
 
         Args:
-            request: An object with "code", "what", one of "state", "file", "personal" and
-                "withdraw", and what that needs.
+            request: An object with "code", "what", one of "state", "file", "personal",
+                "withdraw", "bring back", "disputes", "dispute" and "rule", and what that needs.
             address: Where it comes from.
 
         Returns:
@@ -76,6 +96,8 @@ class Running:
             return {"error": "This request means nothing: load the page again."}
         try:
             return self._answers[what](said)
+        except Refused as refused:
+            return refused.answer
         except SinkTrackError as error:
             return {"error": str(error)}
 
@@ -109,15 +131,20 @@ class Running:
         history = self._store.history()
         if wanted in ("summary", "ranking"):
             names = {name for name in _listed(without) if isinstance(name, str)}
-            votes = as_votes(self._study, counting(history))
+            standing = counting(history)
+            votes = as_votes(self._study, standing)
             apart = uncounted(history, self._store.deleted())
             found = compute_results(self._study, votes, names, uncounted=apart)
             if wanted == "summary":
-                name, content = "summary.md", summary(self._study, found).encode()
+                told = summary(self._study, found, self.beside(standing, names))
+                name, content = "summary.md", told.encode()
             elif found.ranking is not None:
                 name, content = "ranking.svg", ranking_figure(found.ranking).encode()
             else:
                 return {"error": "There is no ranking: a study of two methods has none."}
+        elif wanted == "rulings":
+            rows = ruling_rows(self._study, self._store.beside.rulings(), self.texts)
+            name, content = "rulings.jsonl", export(rows, "jsonl")
         elif isinstance(wanted, str) and wanted in get_args(Format):
             whole, person = request.get("history") is True, request.get("annotator")
             kept = [row for row in history if whole or row["undone"] is None]
@@ -133,6 +160,14 @@ class Running:
             "name": f"{self._study.name}-{name}",
             "content": base64.b64encode(content).decode(),
         }
+
+    def _bring_back(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Let somebody meet an item again that they passed over."""
+        number = request.get("pass")
+        whole = isinstance(number, int) and not isinstance(number, bool) and 0 < number < 2**31
+        if not whole or not self._store.beside.bring_back(number):  # type: ignore[arg-type]
+            raise StoreError("Nobody has passed over this item any more: show the results again.")
+        return {}
 
     def _withdraw(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Delete all that somebody said, if it is confirmed; else tell how much that is."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from app.study.beside_tables import Section
 from app.study.disagreement import Dispute
 from app.study.methods_section import methods_section
 from app.study.quality import first_votes
@@ -37,8 +38,14 @@ rates as well. Alpha of one annotator is told without an interval, and of few vo
 """.strip()
 
 
-def summary(study: Study, found: Results) -> str:
-    """Return the results as Markdown: figures, how they were got, versions and limits."""
+def summary(study: Study, found: Results, beside: Sequence[Section] = ()) -> str:
+    """Return the results as Markdown: figures, how they were got, versions and limits.
+
+    Args:
+        study: The study.
+        found: Its figures.
+        beside: What stands beside the votes.
+    """
     total = sum(found.by_annotator.values())
     left_out = ", ".join(
         f"{escape_markdown(name)} ({counted(count, 'vote')})"
@@ -64,6 +71,9 @@ def summary(study: Study, found: Results) -> str:
         parts += [escape_markdown(said) for said in about_ranking(found)]
     parts += ["## How far annotators agree", markdown_table(*agreements(found))]
     parts += ["## Annotators", markdown_table(*annotators(found)), ABOUT_ANNOTATORS]
+    for section in beside:
+        parts += [f"## {section.heading}", markdown_table(*section.table)]
+        parts += map(escape_markdown, section.notes)
     parts += [
         "## Checks",
         f"- The left answer won {format_share(found.left)} of the decided votes: without a bias of "

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from app.study.apart import Pairs, sort_places, version
 from app.study.assignment import Assignment
+from app.study.beside_votes import BesideVotes, passed_items
 from app.study.database import (
     STANDING,
     annotators,
@@ -70,6 +71,7 @@ class Progress:
         undoable: Whether their last vote can be taken back.
         state: Of the study.
         ended: Whether the study is closed, or every item has all of its votes.
+        passed: Items that they passed over.
     """
 
     voted: int
@@ -77,6 +79,7 @@ class Progress:
     undoable: bool
     state: State
     ended: bool
+    passed: int
 
 
 class VoteStore:
@@ -127,6 +130,7 @@ class VoteStore:
             repeat,
         )
         self._listener: Callable[[dict[str, Any]], None] | None = None
+        self.beside = BesideVotes(study, self.pairs, self._writing, self._told)
         with database_errors():
             self._engine = open_database(url)
             with self._engine.begin() as connection:
@@ -358,10 +362,12 @@ class VoteStore:
         with database_errors(), self._engine.begin() as connection:
             count = connection.execute(own).scalar_one()
             left = self._assignment.left(connection, annotator)
+            passed = passed_items(connection, self.study, annotator)
             last = connection.execute(self._given(annotator)).first()
             state = self._state(connection)
             ended = state == "closed" or self._assignment.complete(connection)
-        return Progress(count, left, last is not None and last.revealed is None, state, ended)
+        undoable = last is not None and last.revealed is None
+        return Progress(count, left, undoable, state, ended, len(passed))
 
     def standing(self) -> list[dict[str, Any]]:
         """Return every vote that counts, oldest first, with item, lanes and annotator."""
@@ -379,8 +385,7 @@ class VoteStore:
         """
         with self._writing() as connection:
             told = withdraw(connection, self.study, annotator, time.time())
-        if self._listener is not None:
-            self._listener(told)
+        self._told(told)
 
     def deleted(self) -> list[int]:
         """Return of everybody who withdrew how many votes were deleted."""
@@ -388,13 +393,16 @@ class VoteStore:
             return deleted(connection, self.study)
 
     def subscribe(self, listener: Callable[[dict[str, Any]], None]) -> None:
-        """Call a listener with every vote there is, and from now on with each that changes."""
+        """Call a listener with every vote there is, and from now on with each that changes.
+
+        What is kept beside the votes comes as well, in rows with a "kind".
+        """
         self._listener = listener
-        for row in self._rows():
+        for row in (*self._rows(), *self.beside.rows()):
             listener(row)
 
     def restore(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Put votes back that a listener was called with and that are not here.
+        """Put votes back that a listener was called with and that are not here, and the rest.
 
         Those that somebody wanted deleted stay so.
         """
@@ -402,11 +410,13 @@ class VoteStore:
             known = set(connection.execute(sa.select(votes.c.key)).scalars())
             # votes taken back come last: their place may have been given to another annotator
             left = left_after(connection, self.study, rows)
-            for row in sorted(left, key=lambda row: (row["undone"] is not None, row["cast"])):
-                if row["key"] not in known:
+            left.sort(key=lambda row: (row["undone"] is not None, row["cast"]))
+            for row in left:
+                if "kind" not in row and row["key"] not in known:
                     apart = self.pairs.outdated(row)
                     home = version(connection, self.study, row["pair"]) if apart else self.study
                     restore_vote(connection, self.study, row, home)
+            self.beside.restore(connection, (row for row in left if "kind" in row))
             fill_right(connection, self.study, self._lanes)
 
     def _rows(self, *where: Any) -> list[dict[str, Any]]:
@@ -418,7 +428,11 @@ class VoteStore:
     def _changed(self, key: str) -> None:
         if self._listener is not None:
             for row in self._rows(votes.c.key == key):
-                self._listener(row)
+                self._told(row)
+
+    def _told(self, row: dict[str, Any]) -> None:
+        if self._listener is not None:
+            self._listener(row)
 
     def close(self) -> None:
         """Let go of the database."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.study.beside_votes import key_of_pass
 from app.study.database import annotators, passes, places, votes
 
 KIND = "withdrawal"
@@ -37,11 +38,16 @@ def withdraw(connection: sa.Connection, study: str, annotator: int, when: float)
     connection.execute(places.delete().where(own, ~voted))
     # somebody else took a vote back there, and the history keeps it: others may have it at once
     connection.execute(places.update().where(own).values(given=0.0))
+    passed = sa.select(passes, annotators.c.name).join(
+        annotators, annotators.c.id == passes.c.annotator
+    )
+    passed = passed.where(passes.c.annotator == annotator)
+    keys = [key_of_pass(row.item, row.name, row.passed) for row in connection.execute(passed)]
     connection.execute(passes.delete().where(passes.c.annotator == annotator))
     count = sum(row.undone is None for row in rows)
     nameless = annotators.update().where(annotators.c.id == annotator)
     connection.execute(nameless.values(_nameless(count, when)))
-    gone = sorted(digest_of(row.key) for row in rows)
+    gone = sorted(map(digest_of, [*keys, *(row.key for row in rows)]))
     told = {"kind": KIND, "key": f"{KIND} {when!r}", "cast": when, "undone": None}
     return told | {"votes": count, "gone": gone}
 

@@ -87,12 +87,12 @@ def test_of_three_lanes_two_are_shown_and_told(tmp_path):
     found = compute_results(made, votes)
     assert [group.votes for group in found.groups if group.name == "all"] == [1, 1, 1]
     page = ResultsPage(made, store, CODE)
-    assert page._tables(kept, votes, found).count("Which answer is better: ") == 3
+    assert page._figures(votes, found).count("Which answer is better: ") == 3
     store.close()
 
 
 def test_who_knows_the_code_gets_a_pair_and_nothing_that_tells_the_sides(ann, study):
-    told = {"token", "name", "personal", "pair", "voted", "left", "undoable", "reveal"}
+    told = {"token", "name", "personal", "pair", "voted", "left", "passed", "undoable", "reveal"}
     assert set(ann) == told
     assert (ann["voted"], ann["left"], ann["undoable"], ann["reveal"]) == (0, 3, False, False)
     assert set(ann["pair"]) == {

@@ -8,7 +8,7 @@ const SinkTrackCoordinator = (() => {
   const { asker } = SinkTrackAsk;
   const { button } = SinkTrackPairForm;
   const TABLES = [["csv", "CSV"], ["jsonl", "JSONL"], ["parquet", "Parquet"]];
-  const TEXTS = [["summary", "Summary (Markdown)"]];
+  const TEXTS = [["summary", "Summary (Markdown)"], ["rulings", "Rulings (JSONL)"]];
   const RANKING = ["ranking", "Ranking (SVG)"];
   const STATES = {
     open: ["Open", "The study is open."],
@@ -20,7 +20,7 @@ const SinkTrackCoordinator = (() => {
     /**
      * @param {HTMLElement} host
      * @param {{value: string}} props JSON: "ranked", whether there is a ranking; "left_out", whose
-     *   votes are left out; "people", who has voted
+     *   votes are left out; "people", who has voted; "passed", ids and names of what they passed over
      * @param {(request: object) => Promise<object>} ask asks the server, with the coordinator's code
      */
     constructor(host, props, ask) {
@@ -32,7 +32,8 @@ const SinkTrackCoordinator = (() => {
       const { ranked } = JSON.parse(props.value);
       const texts = make("div", "sj-row");
       texts.append(...this.files(ranked ? [...TEXTS, RANKING] : TEXTS));
-      host.replaceChildren(this.votes(), texts, this.state, this.turns, this.help(), this.withdrawal(), this.said);
+      host.replaceChildren(make("h2", "", "Files"), this.votes(), texts, make("h2", "", "The study"), this.state,
+        this.turns, make("h2", "", "Annotators"), this.help(), this.withdrawal(), this.bringBack(), this.said);
       this.turn();
     }
 
@@ -112,6 +113,19 @@ const SinkTrackCoordinator = (() => {
         this.said.textContent = "Nothing is deleted yet: press again to delete, and nothing brings them back.";
       });
       return box;
+    }
+
+    /** Somebody may meet an item again that they passed over. */
+    bringBack() {
+      const row = make("div", "sj-row");
+      const passed = () => JSON.parse(this.props.value).passed;
+      const which = select("passed", "Passed over", () => [["", "choose an item"], ...passed()]);
+      const go = button("Bring it back", "", async () => {
+        const answer = await this.send({ what: "bring back", pass: Number(which.input.value) });
+        if (answer) this.said.textContent = "Brought back. Show the results again.";
+      });
+      row.append(which.box, go);
+      return row;
     }
 
     /** A form about one person. */

@@ -191,7 +191,8 @@ const SinkTrackJudge = (() => {
       const bar = make("div", "sj-bar"); // the words beside it say the same
       bar.append(make("div"));
       bar.firstChild.style.width = `${(100 * answer.voted) / (answer.voted + answer.left || 1)}%`;
-      top.append(bar, make("span", "sj-count", `${answer.voted} judged · ${answer.left} to go`));
+      const passed = answer.passed ? ` · ${answer.passed} passed over` : "";
+      top.append(bar, make("span", "sj-count", `${answer.voted} judged · ${answer.left} to go${passed}`));
       if (answer.undoable) top.append(button("Undo the last (U)", "sj-quiet", () => this.undo()));
       if (answer.voted) top.append(button("Your votes", "sj-quiet", () => this.earlier()));
       if (answer.reveal) top.append(button("Which was which?", "sj-quiet", () => this.reveal()));
@@ -206,7 +207,8 @@ const SinkTrackJudge = (() => {
       this.shown = make("div", "sj-revealed");
       if (!pair) {
         const end = make("div", "sj-card sj-end");
-        const title = answer.voted ? "That was the last one. Thank you!" : "Nothing to judge now.";
+        const done = answer.voted || answer.passed;
+        const title = done ? "That was the last one. Thank you!" : "Nothing to judge now.";
         const none = "If others leave items open, they come back: load this page again later.";
         if (answer.state) end.append(make("h2", "", answer.state));
         else end.append(make("h2", "", title), make("p", "", none));
@@ -221,6 +223,8 @@ const SinkTrackJudge = (() => {
         keep: () => this.vote(),
         change: () => this.changed(),
       });
+      this.passing = new SinkTrackPassing.Passing((reason) => this.pass(reason), () => this.form.focus());
+      this.form.slot.after(this.passing.box);
       const practice = pair.training ? [make("p", "sj-practice", PRACTICE)] : [];
       this.body.replaceChildren(this.top(answer), ...practice, ...this.form.parts, this.shown);
       if (draft) this.form.fill(draft);
@@ -253,9 +257,22 @@ const SinkTrackJudge = (() => {
       if (!answer) return;
       if (answer.kept) this.drafts.drop(pair);
       this.show(answer);
-      this.say(answer.kept ? "Kept." : "Not kept: this pair has its votes from others meanwhile. Here is the next.");
+      const gone = "Not kept: you passed this pair over, or it has its votes from others. Here is the next.";
+      this.say(answer.kept ? "Kept." : gone);
       this.host.scrollIntoView({ block: "start" });
       if (answer.feedback) this.feedback(pair, answer.feedback);
+    }
+
+    /** Pass the pair over, with what is wrong with it, if anything is. */
+    async pass(reason) {
+      const { pair } = this;
+      const why = reason === undefined ? {} : { reason };
+      const answer = await this.send({ what: "pass", place: pair.place, seal: pair.seal, ...why });
+      if (!answer) return;
+      if (answer.passed_over) this.drafts.drop(pair);
+      this.show(answer);
+      this.say(answer.passed_over ? "Passed over." : "This pair has your vote already: undo it first.");
+      this.host.scrollIntoView({ block: "start" });
     }
 
     /** Say what was right in the training, until it was read. */
@@ -330,7 +347,7 @@ const SinkTrackJudge = (() => {
       else if (writing ? keeps && event.ctrlKey : keeps) this.vote();
       else if (writing || event.ctrlKey) return;
       else if (event.key.toLowerCase() === "u" && this.undoable) this.undo();
-      else if (!this.form.press(event.key)) return;
+      else if (!this.form.press(event.key) && !this.passing.press(event.key)) return;
       event.preventDefault();
     }
   }

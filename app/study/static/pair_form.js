@@ -264,7 +264,7 @@ const SinkTrackPairForm = (() => {
           `F, H the words of the ${left}, the ${right}`);
       }
       if (this.comment) told.push("C comment, Esc back");
-      told.push("Enter keep", "U undo");
+      told.push("Enter keep", "U undo", "X skip", "W something is wrong");
       return `Keys: ${told.join(" · ")}`;
     }
 
@@ -281,5 +281,5 @@ const SinkTrackPairForm = (() => {
     }
   }
 
-  return { PairForm, button };
+  return { PairForm, button, radios };
 })();
