@@ -84,7 +84,7 @@ def training_rows(rng: random.Random, scenes: Sequence[Scene]) -> list[Row]:
     """Return what a step asks about its scenes, and beside them of the world outside.
 
     To each scene come questions in people's words, some of them outside its world. To twelve scenes
-    come a row of two pictures, one of passages, six of passages that are asked for all they tell,
+    come a row of two pictures, one of passages, four of passages that are asked for all they tell,
     and one about a picture from outside, each as long as the others, because all rows of a step
     take as long as the longest. From single facts alone the model did not learn to look one up.
     """
@@ -97,7 +97,7 @@ def training_rows(rng: random.Random, scenes: Sequence[Scene]) -> list[Row]:
     for first, second in zip(scenes[::12], scenes[1::12], strict=False):
         pair = [reworded(rng, two_pictures(rng, first, second)) for _ in range(12)]
         rows.append(((draw(first), draw(second)), pair))
-    for _ in scenes[::2]:
+    for _ in scenes[::3]:
         rows.append(((), [all_told(rng) for _ in range(5)]))
     for scene in scenes[::12]:
         said = [from_outside(rng) for _ in range(3)]
