@@ -4,7 +4,7 @@ import random
 import uuid
 
 import pytest
-from studies import LANES, make_study, open_store
+from studies import LANES, YAML, make_study, open_store
 
 from app.study.judging import Judging
 from app.study.vote_store import VoteStore
@@ -168,3 +168,31 @@ def test_nobody_passes_over_what_they_were_not_given_or_in_a_closed_study(judgin
     judging._store.turn("closed")
     assert "closed" in judging.answer(asked(ann))["error"]
     assert judging._store.beside.passed() == []
+
+
+def test_who_withdraws_leaves_nothing_of_what_they_passed_over(make):
+    """Neither here nor in a copy that is put back."""
+    told = {}
+    store = make()
+    store.subscribe(lambda row: told.__setitem__(row["key"], row))
+    ann = store.join("Ann")
+    place = store.next(ann)
+    store.beside.pass_over(place.id, ann, "My cat is in it")
+    store.withdraw(ann)
+    assert store.beside.passed() == []
+    copy = make(study=uuid.uuid4().hex)
+    copy.restore(told.values())
+    assert copy.beside.passed() == [] and copy.find("Ann") is None
+
+
+def test_a_repeated_item_is_passed_over_and_its_first_vote_stays(make, tmp_path):
+    study = make_study(tmp_path / "study", 1, YAML + "votes_per_item: 1\nrepeat: 1\n")
+    store = open_store(study)
+    ann = store.join("Ann")
+    cast(store, ann, store.next(ann))
+    again = store.next(ann)
+    assert again.again and store.beside.pass_over(again.id, ann)
+    assert store.next(ann) is None and far(store, ann) == (1, 0, 1)
+    bob = store.join("Bob")
+    assert store.next(bob) is None and len(store.standing()) == 1
+    store.close()

@@ -52,6 +52,7 @@ function atKeyboard(ask = ["hallucination", "comment"]) {
     form: Object.assign(Object.create(PairForm.prototype), {
       pair: {}, ask, choice, sides, comment, own: [], change: () => done.push("changed"),
     }),
+    passing: { press: (key) => "xw".includes(key) && Boolean(done.push(`pass ${key}`)) },
     shown: { contains: () => false },
     notes: { contains: () => false },
     vote: () => done.push("vote"),
@@ -92,6 +93,12 @@ test("A S D and J K L say how badly the left and the right answer hallucinate", 
   assert.ok(!plain.press("a") && !plain.press("l"));
   plain.press("1");
   assert.equal(plain.view.form.missing(), null);
+});
+
+test("X and W ask whether the pair is passed over, and nothing is pressed that says so", () => {
+  const { press, done, chosen } = atKeyboard();
+  assert.ok(press("x") && press("w"));
+  assert.deepEqual([done, chosen()], [["pass x", "pass w"], []]);
 });
 
 test("F, H and C go where words are marked and a comment is written; Escape and Ctrl+Enter leave it", () => {
