@@ -1,12 +1,12 @@
-"""Run one whole study of answers made elsewhere: import, three people in browsers, figures.
+"""Run one whole study of answers made elsewhere: import, people in browsers, rulings.
 
 python benchmarks/whole_study.py answers_*.jsonl.xz --pattern "{method}_{seed}.jsonl.xz" \
     --items dev.json --limit 40
 
-One judges by keyboard, one by mouse and one on a phone. They prefer the answer that holds the
-reference, each with slips of their own. Writes results/whole-study.md: how many presses and seconds
-a vote took, whether every vote is in the export once, and whether its figures are those of the page
-when they are counted anew from it.
+Three judge by keyboard, one by mouse and one on a phone, and a judge rules on what they see
+differently. They prefer the answer that holds the reference, each with slips of their own. Writes
+results/whole-study.md: how many presses and seconds a vote took, whether every vote is in the
+export once, and whether its figures are those of the page when they are counted anew from it.
 """
 
 import argparse
@@ -38,7 +38,14 @@ from sinktrack.study.folder import Study, read_study  # noqa: E402
 
 COORDINATOR = "coordinator's code"
 RESULT = ROOT / "benchmarks" / "results" / "whole-study.md"
-SLIPS = {"Ann, keyboard": 0.05, "Bob, mouse": 0.15, "Eve, phone": 0.25}
+SLIPS = {
+    "Ann, keyboard": 0.05,
+    "Bob, mouse": 0.15,
+    "Eve, phone": 0.25,
+    "Kim, keyboard": 0.15,
+    "Lou, keyboard": 0.25,
+}
+"""Five, so that of three methods some pairs get two votes, on which people can differ."""
 PRACTICE = {"use": "training", "why": "The passage says so."}
 
 
@@ -123,7 +130,7 @@ def by_pointer(ann: Annotator, better: str) -> int:
     return len(values) + 1
 
 
-WAYS = {"Ann, keyboard": by_keyboard, "Bob, mouse": by_pointer, "Eve, phone": by_pointer}
+WAYS = {name: by_keyboard if "keyboard" in name else by_pointer for name in SLIPS}
 
 
 def imported(options: argparse.Namespace, folder: Path) -> Study:
@@ -167,20 +174,38 @@ def judged(study: Study, url: str) -> list[Person]:
     return people
 
 
+def ruled(page: Page) -> int:
+    """Rule by keys on all that annotators see differently; return how many items these were."""
+    page.get_by_text("Rule on what annotators see differently").click()
+    judge, count = page.locator("#ruling"), page.locator("#ruling .sj-count")
+    page.get_by_label("Your name, which goes").fill("Dan")
+    number = int(re.findall(r"of (\d+)", count.inner_text())[0])
+    for at in range(number):
+        expect(count).to_contain_text(f"{at + 1} of {number}")
+        judge.locator(".sj-verdict input").first.focus()
+        for key in ("123"[at % 3], "Enter"):
+            page.keyboard.press(key)
+        expect(judge.locator(".sj-said")).to_contain_text("Kept.")
+        page.keyboard.press("n")
+    return number
+
+
 def taken(url: str) -> dict[str, str]:
-    """Return the coordinator's files: votes as JSONL, and the summary."""
+    """Rule, and return the coordinator's files: votes and rulings as JSONL, and the summary."""
     with sync_playwright() as playwright:
         browser = launch_chromium(playwright)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(f"{url}/results")
         page.fill("#code input", COORDINATOR)
         page.click("#show")
-        found = {}
-        for name in ("jsonl", "summary"):
+        number, found = ruled(page), {}
+        for name in ("jsonl", "rulings", "summary"):
             with page.expect_download() as download:
                 page.locator(f"#results #{name}").click()
             found[name] = Path(download.value.path()).read_text("utf-8")
         browser.close()
+    rulings = found["rulings"].splitlines()
+    assert len(rulings) == number > 0, f"{number} rulings were given, and {len(rulings)} are kept."
     return found
 
 
@@ -200,7 +225,9 @@ def report(study: Study, people: list[Person], files: dict[str, str]) -> str:
     Raises:
         AssertionError: Where a vote is missing or doubled, or a figure is another one.
     """
-    votes = [json.loads(line) for line in files["jsonl"].splitlines()]
+    votes, rulings = (
+        [json.loads(line) for line in files[name].splitlines()] for name in ("jsonl", "rulings")
+    )
     given = sum(len(person.presses) for person in people)
     assert len(votes) == len({vote["key"] for vote in votes}) == given, (len(votes), given)
     rates = counted(study, votes)
@@ -211,12 +238,13 @@ def report(study: Study, people: list[Person], files: dict[str, str]) -> str:
     per_item = Counter(v["item"] for v in votes if v["use"] == "judged" and not v["again"])
     assert set(per_item.values()) == {len(SLIPS)}, Counter(per_item.values())
     lines = [
-        "# One whole study, by three people in browsers",
+        "# One whole study, by people in browsers",
         "",
         f"`python benchmarks/whole_study.py` writes this page. {len(study.judged)} items with "
         f"answers of {len(study.lanes)} methods that were made elsewhere, {len(SLIPS)} votes an "
         f"item; {given} votes: {', '.join(f'{n} {use}' for use, n in sorted(uses.items()))}. All "
-        "are in the export once, and the win rates counted from it are those of the summary.",
+        "are in the export once, and the win rates counted from it are those of the summary. "
+        f"A judge ruled by keyboard on what they saw differently, {len(rulings)} in number.",
         "",
         "The people are scripts that look for the reference in the answers and slip now and then: "
         "the figures show that a study holds, and tell nothing of the methods.",
