@@ -154,7 +154,7 @@ def test_on_a_phone_no_message_lies_over_a_button_and_none_outlives_its_reason(
     ann.choose("3 · Tie")
     expect(ann.said()).to_be_empty()
     ann.keep()
-    expect(ann.said()).to_contain_text("left answer hallucinate")
+    expect(ann.said()).to_contain_text("first answer hallucinate")
     for side in ("left", "right"):
         ann.choose("No", ann.side(side))
     ann.keep()
