@@ -179,6 +179,7 @@ def ruled(page: Page) -> int:
     page.get_by_text("Rule on what annotators see differently").click()
     judge, count = page.locator("#ruling"), page.locator("#ruling .sj-count")
     page.get_by_label("Your name, which goes").fill("Dan")
+    expect(count).to_contain_text(re.compile(r"of \d+"))
     number = int(re.findall(r"of (\d+)", count.inner_text())[0])
     for at in range(number):
         expect(count).to_contain_text(f"{at + 1} of {number}")
