@@ -17,6 +17,8 @@ SVG = "{http://www.w3.org/2000/svg}svg"
 GRID = 5  # patches a side of the bundled model's pictures
 SHAPE = (0, 4)  # row and column of the green triangle in the picture of the example below
 EXAMPLE = "Do you see a black triangle?"
+PARTS = ("Count from one to forty. Then tell: is there a red square?", "Token 60")
+"""An example with the token at which its two answers part."""
 
 
 class Visit:
@@ -59,11 +61,11 @@ class Visit:
         expect(status).to_have_text(re.compile("^Done after"), timeout=self.patience)
         expect(self.page.locator("#ask")).to_be_enabled(timeout=self.patience)
 
-    def example(self) -> None:
-        """Choose the example whose two answers part at the first word, with its picture in view."""
-        self.hands.press(self.page.locator(".st-example", has_text=EXAMPLE))
-        expect(self.page.locator("#question textarea")).to_have_value(EXAMPLE)
-        expect(self.page.locator(".stv-now .stv-title")).to_have_text("Token 1")
+    def example(self, question: str = EXAMPLE, chosen: str = "Token 1") -> None:
+        """Choose an example, with its picture in view."""
+        self.hands.press(self.page.locator(".st-example", has_text=question))
+        expect(self.page.locator("#question textarea")).to_have_value(question)
+        expect(self.page.locator(".stv-now .stv-title")).to_have_text(chosen)
 
     def look(self) -> None:
         """Look inside the chosen word."""
@@ -184,16 +186,17 @@ def what_nearly_stood(visit: Visit) -> None:
 
 def from_the_plain_models_words(visit: Visit) -> None:
     """Tell SinkTrack the plain model's words; it has them, marked, and goes on."""
-    visit.example()
+    visit.example(*PARTS)
     visit.ask()
     word = visit.page.locator("[data-lane=baseline] .stv-on").inner_text().strip()
     side = visit.page.locator(".stv-nearly [data-side=baseline]")
     visit.hands.press(side.get_by_role("button", name="Let the others go on from here"))
     told = visit.page.locator("[data-lane=sinktrack] .stv-told")
-    expect(told).to_have_text([re.compile(rf"^\s*{re.escape(word)}\s*$")], timeout=visit.patience)
+    expect(told).to_have_count(int(PARTS[1].split()[1]), timeout=visit.patience)
+    expect(told.last).to_have_text(re.compile(rf"^\s*{re.escape(word)}\s*$"))
     visit.wait()
     assert len(visit.answer("sinktrack").split()) > 1, visit.answer("sinktrack")
-    visit.see(told.first)
+    visit.see(told.last)
 
 
 def a_star_of_ones_own(visit: Visit) -> None:

@@ -325,7 +325,8 @@ def export(rows: pd.DataFrame, format: Format) -> bytes:
         return bytes(rows.to_parquet(index=False))
     if format == "jsonl":
         return str(rows.to_json(orient="records", lines=True, force_ascii=False)).encode()
-    return str(rows.map(_as_cell).to_csv(index=False)).encode()
+    cells = rows.astype(object).map(_as_cell)  # or whole numbers become others
+    return str(cells.to_csv(index=False)).encode()
 
 
 def _as_cell(value: Any) -> Any:
