@@ -44,6 +44,10 @@ _FORMAT = (
     'cats?", "answer": "Two."}</code>. Without image a line asks about the picture above. An '
     "answer is right if it says the same sentences, or the same yes or no."
 )
+_WHOLE = (
+    "Whole benchmarks: <code>sinktrack eval</code> asks thousands of questions, and "
+    "<code>python app.py --results DIR</code> shows them as these are shown."
+)
 
 
 class ChancePanel:
@@ -84,6 +88,7 @@ class ChancePanel:
                 apply_default_css=False,
                 elem_id="chance-result",
             )
+            gr.HTML(f'<p class="st-small">{_WHOLE}</p>', apply_default_css=False)
         self.on_arrival: list[Any] = [self._kind, self._ask]
 
     def arrived(self) -> list[Any]:

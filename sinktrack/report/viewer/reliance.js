@@ -92,9 +92,9 @@ const SinkTrackReliance = (() => {
     return own ? own.plain.map((plain, at) => plain - own.covered[at]) : [];
   }
 
-  /** Those that fall by most first. */
+  /** Those that fall by a point or more, by most first. */
   function most(fell, count) {
-    return fell.map((value, at) => [value, at]).filter(([value]) => value > 0)
+    return fell.map((value, at) => [value, at]).filter(([value]) => value >= 0.01)
       .sort(([one], [other]) => other - one).slice(0, count).map(([, at]) => at);
   }
 
