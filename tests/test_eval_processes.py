@@ -75,9 +75,15 @@ def same(folder, alone):
     assert not list(folder.glob("records-*"))
 
 
+def own_words(text):
+    """Return a text without the line by which older versions of torch greet a process."""
+    return "".join(line for line in text.splitlines(True) if not line.startswith("[Gloo]"))
+
+
 def test_two_processes_find_what_one_finds(tmp_path, alone):
     processes = started(tmp_path, 2)
-    said = [process.communicate(timeout=SECONDS) for process in processes]
+    said = [map(own_words, process.communicate(timeout=SECONDS)) for process in processes]
+    said = [tuple(each) for each in said]
     assert [process.returncode for process in processes] == [0, 0], said
     same(tmp_path, alone)
     assert said[0][0] == (alone / "results.md").read_text()

@@ -92,8 +92,9 @@ class Assignment:
         if not judged and not others:
             return len(open_)
         known = {*self.checks, *(self.training if others else ())} - met
-        again = min(self.repeat, len(judged) + len(others))
-        again -= len(self._repeated(connection, annotator))
+        repeated = self._repeated(connection, annotator)
+        may_come = (judged - self._seen(connection, annotator)) | repeated
+        again = min(self.repeat, len(may_come) + len(others)) - len(repeated)
         return len(open_) + len(others) + len(known) + max(0, again)
 
     def complete(self, connection: sa.Connection) -> bool:
@@ -241,13 +242,20 @@ class Assignment:
         own = self._all_places(places.c.annotator == annotator, places.c.again)
         return {row.item for row in connection.execute(own)}
 
+    def _seen(self, connection: sa.Connection, annotator: int) -> set[str]:
+        """Return the items of which an annotator has seen the methods' names."""
+        own = self._all_places(places.c.annotator == annotator).join(
+            votes, sa.and_(votes.c.place == places.c.id, STANDING, votes.c.revealed.is_not(None))
+        )
+        return {row.item for row in connection.execute(own)}
+
     def _repeatable(self, connection: sa.Connection, annotator: int, others: int) -> list[Any]:
         """Draw the places of an annotator that are still to be repeated, as far as they may now."""
         if not self.repeat:
             return []
         repeated = self._repeated(connection, annotator)
         own = self._places(places.c.annotator == annotator).join(
-            votes, sa.and_(votes.c.place == places.c.id, STANDING)
+            votes, sa.and_(votes.c.place == places.c.id, STANDING, votes.c.revealed.is_(None))
         )
         rows = connection.execute(own.order_by(votes.c.sequence.desc())).all()
         earlier = [row for row in rows[APART:] if row.item not in repeated]

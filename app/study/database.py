@@ -133,6 +133,18 @@ def has_vote() -> Any:
     return sa.exists().where(votes.c.place == places.c.id, STANDING)
 
 
+def settled(study: str, annotator: int, item: str) -> Any:
+    """Select what makes an annotator's votes on an item stay as they are.
+
+    They have seen the names of one of them, or passed the item over when it came again.
+    """
+    seen = sa.select(votes.c.key).join(places, places.c.id == votes.c.place)
+    seen = seen.where(places.c.study == study, places.c.item == item, STANDING)
+    seen = seen.where(votes.c.annotator == annotator, votes.c.revealed.is_not(None))
+    own = (passes.c.study == study, passes.c.item == item, passes.c.annotator == annotator)
+    return sa.union_all(seen, sa.select(passes.c.reason).where(*own))
+
+
 def next_sequence(connection: sa.Connection, annotator: int) -> int:
     """Return the number of an annotator's next vote."""
     highest = sa.select(sa.func.max(votes.c.sequence)).where(votes.c.annotator == annotator)

@@ -383,12 +383,17 @@ class Judging:
             not isinstance(token, str)
             or not (number.isascii() and number.isdecimal() and len(number) < 10)
             or not equal(token, self._token(int(number)))
-            or (self._invite is None and request["known"] is None)
+            or (self._invite is None and not self._is_known(int(number), request["known"]))
         ):
             raise Refused(
                 "You are signed out: sign in again, and go on where you were.", signed_out=True
             )
         return int(number)
+
+    def _is_known(self, annotator: int, name: str | None) -> bool:
+        """Whether whoever has signed in with Hugging Face is this annotator."""
+        found = self._store.find(name) if name is not None else None
+        return found is not None and found[0] == annotator
 
 
 def _place_of(vote: Mapping[str, Any]) -> Place:

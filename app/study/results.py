@@ -117,11 +117,12 @@ class Results:
 def as_votes(study: Study, kept: Sequence[Mapping[str, Any]]) -> list[Vote]:
     """Turn votes from `VoteStore.standing` into those that statistics are made of.
 
-    Those on what their annotator had judged before stand at the end. Training is left out: it shows
-    what people learned and not what they think.
+    Those on what their annotator had judged before stand at the end, and count as long as the vote
+    before does. Training is left out: it shows what people learned and not what they think.
     """
     tags = {item.name: item.tags for item in study.items}
     training = {item.name for item in study.used_for("training")}
+    first = {(row["name"], row["item"]) for row in kept if not row["again"]}
     return [
         Vote(
             item=row["item"],
@@ -139,7 +140,7 @@ def as_votes(study: Study, kept: Sequence[Mapping[str, Any]]) -> list[Vote]:
             said=row.get("said") or {},
         )
         for row in sorted(kept, key=lambda row: bool(row["again"]))
-        if row["item"] not in training
+        if row["item"] not in training and (row["name"], row["item"]) in first
     ]
 
 

@@ -32,6 +32,7 @@ from app.study.database import (
     places,
     restore_vote,
     select_votes,
+    settled,
     studies,
     votes,
 )
@@ -323,16 +324,15 @@ class VoteStore:
             place: That of the vote; None for the last one.
 
         Returns:
-            The vote as it was; None if there is none, or if they have seen the methods' names.
+            The vote as it was; None if there is none, or if those on its item are `settled`.
         """
         with self._writing() as connection:
             row = connection.execute(self._given(annotator, place)).first()
-            if row is None or row.revealed is not None:
+            if row is None or connection.execute(settled(self.study, annotator, row.item)).first():
                 return None
-            undone = votes.update().where(votes.c.key == row.key).values(undone=time.time())
-            connection.execute(undone)
-            now = places.update().where(places.c.id == row.place).values(given=time.time())
-            connection.execute(now)
+            now = time.time()
+            connection.execute(votes.update().where(votes.c.key == row.key).values(undone=now))
+            connection.execute(places.update().where(places.c.id == row.place).values(given=now))
         self._changed(row.key)
         return dict(row._mapping)
 
@@ -344,11 +344,12 @@ class VoteStore:
             place: That of the vote; None for the last one.
 
         Returns:
-            The place of that vote; None if there is none.
+            The place of that vote; None if there is none, or if they judge its item again now.
         """
         with self._writing() as connection:
             row = connection.execute(self._given(annotator, place)).first()
-            if row is None:
+            own = self._assignment.open(annotator)
+            if row is None or connection.execute(own.where(places.c.item == row.item)).first():
                 return None
             seen = votes.update().where(votes.c.key == row.key, votes.c.revealed.is_(None))
             connection.execute(seen.values(revealed=time.time()))

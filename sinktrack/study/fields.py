@@ -156,7 +156,7 @@ def file_name(name: str) -> str:
     """
     if _PLAIN.fullmatch(name):
         return name
-    safe = quote(name, safe="")
+    safe = quote(name, safe="", errors="replace")
     if len(safe) <= _LONGEST_FILE_NAME:
         return safe
     # a "+" stands in no quoted name

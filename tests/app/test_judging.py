@@ -402,6 +402,9 @@ def test_where_people_sign_in_elsewhere_a_name_is_not_enough(study, store):
     assert "Hugging Face" in judging.answer(forged)["error"]
     signed_in = judging.answer({**forged, "name": "Bob"}, known="Ann")
     assert signed_in["name"] == "Ann" and signed_in["pair"] is not None
+    votes = {"what": "votes", "token": signed_in["token"]}
+    assert judging.answer(votes, known="Ann")["votes"] == []
+    assert judging.answer(votes, known="Bob")["signed_out"]  # in the same browser, after a log-out
 
 
 def test_a_study_without_answers_is_not_opened(study, store):

@@ -133,6 +133,61 @@ def test_a_repeated_vote_comes_back_from_a_copy(url, tmp_path):
 
 
 @pytest.fixture
+def twice(url):
+    """A study whose Ann has judged an item and has it open again, and what votes there."""
+    store = make(url, items=1, votes_per_item=1, repeat=1)
+    ann = store.join("Ann")
+
+    def vote(place, better="tie"):
+        key = f"{place.id} {len(store.history())}"
+        return store.vote(key, place.id, ann, better=better, judged={})
+
+    first = store.next(ann)
+    vote(first)
+    again = store.next(ann)
+    assert again.again
+    yield store, ann, first, again, vote
+    store.close()
+
+
+def test_names_wait_for_the_repeated_vote_and_then_hold_both(twice):
+    store, ann, first, again, vote = twice
+    assert store.reveal(ann, first.id) is None  # it would tell the sides of what is open
+    vote(again)
+    assert store.reveal(ann, again.id) == again
+    assert store.undo(ann, first.id) is None and store.undo(ann, again.id) is None
+
+
+def test_an_item_whose_names_were_seen_does_not_come_again(url):
+    store = make(url, items=2, votes_per_item=1, repeat=2)
+    ann = store.join("Ann")
+    place = store.next(ann)
+    store.vote("first", place.id, ann, better="tie", judged={})
+    assert store.reveal(ann, place.id) == place
+    given = judge_all(store, ann)
+    assert [(each.item != place.item, each.again) for each in given] == [
+        (True, False),
+        (True, True),
+    ]
+    store.close()
+
+
+def test_what_was_passed_over_the_second_time_is_judged_the_first(twice):
+    store, ann, first, again, vote = twice
+    assert store.beside.pass_over(again.id, ann)
+    assert store.undo(ann, first.id) is None
+    assert [row["place"] for row in store.standing()] == [first.id]
+
+
+def test_a_repeated_vote_counts_nowhere_without_the_one_before(twice, study):
+    store, ann, first, again, vote = twice
+    vote(again)
+    assert store.undo(ann, first.id)["place"] == first.id
+    assert [row["again"] for row in store.standing()] == [True]
+    assert as_votes(study, store.standing()) == []
+
+
+@pytest.fixture
 def study(tmp_path):
     """A study of three items, the first of which is for training and the second a check."""
     made = make_study(tmp_path / "study", yaml=YAML + "repeat: 1\n")
