@@ -133,16 +133,15 @@ def has_vote() -> Any:
     return sa.exists().where(votes.c.place == places.c.id, STANDING)
 
 
-def settled(study: str, annotator: int, item: str) -> Any:
-    """Select what makes an annotator's votes on an item stay as they are.
-
-    They have seen the names of one of them, or passed the item over when it came again.
-    """
-    seen = sa.select(votes.c.key).join(places, places.c.id == votes.c.place)
-    seen = seen.where(places.c.study == study, places.c.item == item, STANDING)
-    seen = seen.where(votes.c.annotator == annotator, votes.c.revealed.is_not(None))
-    own = (passes.c.study == study, passes.c.item == item, passes.c.annotator == annotator)
-    return sa.union_all(seen, sa.select(passes.c.reason).where(*own))
+def reveal_item(
+    connection: sa.Connection, study: str, annotator: int, item: str, when: float
+) -> list[str]:
+    """Note that an annotator sees the names of their votes on an item; return the votes' keys."""
+    own = sa.select(places.c.id).where(places.c.study == study, places.c.item == item)
+    own = own.where(places.c.annotator == annotator)
+    seen = votes.update().where(votes.c.place.in_(own), STANDING, votes.c.revealed.is_(None))
+    marked = connection.execute(seen.values(revealed=when).returning(votes.c.key))
+    return list(marked.scalars())
 
 
 def next_sequence(connection: sa.Connection, annotator: int) -> int:

@@ -31,8 +31,8 @@ from app.study.database import (
     open_database,
     places,
     restore_vote,
+    reveal_item,
     select_votes,
-    settled,
     studies,
     votes,
 )
@@ -324,11 +324,13 @@ class VoteStore:
             place: That of the vote; None for the last one.
 
         Returns:
-            The vote as it was; None if there is none, or if those on its item are `settled`.
+            The vote as it was; None if there is none, if they have seen the names, or if they
+            passed its item over when it came again.
         """
         with self._writing() as connection:
             row = connection.execute(self._given(annotator, place)).first()
-            if row is None or connection.execute(settled(self.study, annotator, row.item)).first():
+            passed = passed_items(connection, self.study, annotator)
+            if row is None or row.revealed is not None or row.item in passed:
                 return None
             now = time.time()
             connection.execute(votes.update().where(votes.c.key == row.key).values(undone=now))
@@ -337,7 +339,7 @@ class VoteStore:
         return dict(row._mapping)
 
     def reveal(self, annotator: int, place: int | None = None) -> Place | None:
-        """Note that an annotator is shown the methods' names of one of their votes.
+        """Note that an annotator is shown the methods' names of their votes on an item.
 
         Args:
             annotator: From `join`.
@@ -351,9 +353,8 @@ class VoteStore:
             own = self._assignment.open(annotator)
             if row is None or connection.execute(own.where(places.c.item == row.item)).first():
                 return None
-            seen = votes.update().where(votes.c.key == row.key, votes.c.revealed.is_(None))
-            connection.execute(seen.values(revealed=time.time()))
-        self._changed(row.key)
+            keys = reveal_item(connection, self.study, annotator, row.item, time.time())
+        self._changed(*keys)
         return Place(row.place, row.item, row.left, row.right, row.again)
 
     def progress(self, annotator: int) -> Progress:
@@ -426,9 +427,9 @@ class VoteStore:
                 dict(row._mapping) for row in connection.execute(select_votes(self.study, *where))
             ]
 
-    def _changed(self, key: str) -> None:
+    def _changed(self, *keys: str) -> None:
         if self._listener is not None:
-            for row in self._rows(votes.c.key == key):
+            for row in self._rows(votes.c.key.in_(keys)):
                 self._told(row)
 
     def _told(self, row: dict[str, Any]) -> None:
