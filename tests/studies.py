@@ -10,6 +10,8 @@ from sinktrack.study.digest import pair_digests
 from sinktrack.study.folder import read_study
 
 LANES = ("baseline", "sinktrack")
+CODE = "open sesame"
+"""Annotators' own."""
 YAML = """
 title: A & <b>B</b>
 instructions: Look, then say.

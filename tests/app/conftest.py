@@ -8,10 +8,14 @@ from typing import Any
 
 import databases
 import pytest
+from hub import Hub
 from PIL import Image, ImageDraw
+from studies import CODE, open_store
 
 from app.shared.engine import Engine
+from app.study.judging import Judging
 from app.study.vote_store import VoteStore
+from sinktrack.study.folder import Study
 
 
 @pytest.fixture
@@ -81,3 +85,25 @@ def make(url: str) -> Iterator[Callable[..., VoteStore]]:
     yield open_store
     for store in opened:
         store.close()
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Hub:
+    return Hub(tmp_path / "hub")
+
+
+@pytest.fixture
+def store(study: Study) -> Iterator[VoteStore]:
+    store = open_store(study)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def judging(study: Study, store: VoteStore) -> Judging:
+    return Judging(study, store, CODE)
+
+
+@pytest.fixture
+def ann(judging: Judging) -> dict[str, Any]:
+    return judging.answer({"what": "sign in", "name": "Ann", "code": CODE})

@@ -1,6 +1,18 @@
 """A stand-in for the Hugging Face Hub: what would be uploaded lies in a folder."""
 
 from huggingface_hub import HfApi, RepoUrl
+from studies import open_store
+
+from app.study.hub_vote_backup import HubVoteBackup
+
+
+def serve(study, hub):
+    """Start as the page does; return the store and the backup."""
+    store = open_store(study)
+    backup = HubVoteBackup(study.folder / "ledger", "team/votes", study.name, hub=hub)
+    store.restore(backup.votes)
+    store.subscribe(backup.write)
+    return store, backup
 
 
 class Hub(HfApi):

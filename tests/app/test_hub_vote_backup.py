@@ -6,28 +6,14 @@ import subprocess
 import sys
 
 import pytest
-from hub import Hub
+from hub import serve
 from huggingface_hub import HfApi
 from paths import ROOT
-from studies import YAML, make_study, open_store
+from studies import YAML, make_study
 
 import app.study.assignment
 from app.study.hub_vote_backup import HubVoteBackup
 from sinktrack.core.errors import StoreError
-
-
-@pytest.fixture
-def hub(tmp_path):
-    return Hub(tmp_path / "hub")
-
-
-def serve(study, hub):
-    """Start as the page does; return the store and the backup."""
-    store = open_store(study)
-    backup = HubVoteBackup(study.folder / "ledger", "team/votes", study.name, hub=hub)
-    store.restore(backup.votes)
-    store.subscribe(backup.write)
-    return store, backup
 
 
 def stop(store, backup):

@@ -5,7 +5,7 @@ import json
 import time
 
 import pytest
-from studies import LANES, YAML, make_study, open_store, texts_of
+from studies import CODE, LANES, YAML, make_study, open_store, texts_of
 
 import app.study.assignment
 from app.study.judging import Judging
@@ -15,30 +15,12 @@ from app.study.running import Running
 from sinktrack.core.errors import StudyError
 from sinktrack.study.folder import read_study
 
-CODE = "open sesame"
 NO = {"severity": "none", "spans": []}
 
 
 @pytest.fixture
 def study(tmp_path):
     return make_study(tmp_path / "study")
-
-
-@pytest.fixture
-def store(study):
-    store = open_store(study)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def judging(study, store):
-    return Judging(study, store, CODE)
-
-
-@pytest.fixture
-def ann(judging):
-    return judging.answer({"what": "sign in", "name": "Ann", "code": CODE})
 
 
 def vote(shown, **changes):

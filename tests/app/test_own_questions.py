@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from studies import LANES, YAML, make_study, open_store
+from studies import CODE, LANES, YAML, make_study, open_store
 
 from app.study.judging import Judging
 from app.study.results import as_votes, compute_results, export, vote_rows
@@ -12,7 +12,6 @@ from app.study.results_page import ResultsPage
 from app.study.stats import Share
 from app.study.summary import summary
 
-CODE = "open sesame"
 QUESTIONS = """
 ask: []
 questions:
@@ -34,23 +33,6 @@ SAID = {
 @pytest.fixture
 def study(tmp_path):
     return make_study(tmp_path / "study", items=4, yaml=YAML + QUESTIONS)
-
-
-@pytest.fixture
-def store(study):
-    store = open_store(study)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def judging(study, store):
-    return Judging(study, store, CODE)
-
-
-@pytest.fixture
-def ann(judging):
-    return judging.answer({"what": "sign in", "name": "Ann", "code": CODE})
 
 
 def vote(shown, said=SAID, key="0123456789abcdef", **changes):

@@ -6,11 +6,10 @@ import uuid
 
 import pytest
 import sqlalchemy as sa
-from hub import Hub
+from hub import serve
 from studies import make_study, open_store
 
 import app.study.assignment
-from app.study.hub_vote_backup import HubVoteBackup
 from app.study.judging import Judging
 from app.study.results import as_votes, compute_results
 from app.study.running import Running
@@ -80,19 +79,6 @@ def test_deleted_votes_leave_no_words_in_the_file(tmp_path):
     store.close()
     held = b"".join(file.read_bytes() for file in study.folder.glob("votes.sqlite*"))
     assert b"Bob has said so" in held and b"Ann has said so" not in held
-
-
-@pytest.fixture
-def hub(tmp_path):
-    return Hub(tmp_path / "hub")
-
-
-def serve(study, hub):
-    store = open_store(study)
-    backup = HubVoteBackup(study.folder / "ledger", "team/votes", study.name, hub=hub)
-    store.restore(backup.votes)
-    store.subscribe(backup.write)
-    return store, backup
 
 
 def stop(store, backup, study):
