@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from app.shared.ending import Ending, interrupt_when_terminated, leave
+from app.shared.ending import Ending, leave
 from app.shared.logs import set_up_logs
 from app.shared.machine import without_proxies
 from app.shared.settings import Settings
@@ -46,7 +46,7 @@ def main(ending: Ending) -> int:
             if engine is not None:
                 with waiting(f"Loading {engine.name}") as say:
                     engine.load(say)
-            while page.is_running:
+            while page.is_running and not ending.asked:
                 time.sleep(0.1)
     except (SinkTrackError, OSError) as error:  # OSError: the port is taken
         print(f"app.py: {error}", file=sys.stderr)
@@ -55,8 +55,8 @@ def main(ending: Ending) -> int:
 
 
 if __name__ == "__main__":
-    interrupt_when_terminated()
     end = Ending()
+    end.when_terminated()
     try:
         status = main(end)
     except KeyboardInterrupt:  # the page has ended well by then

@@ -31,9 +31,31 @@ class Ending:
 
     def __init__(self, alone: float = ALONE, cut: float = CUT) -> None:
         self._alone, self._cut_seconds = alone, cut
-        self._begun, self._cut = threading.Event(), threading.Event()
+        self._asked, self._begun, self._cut = (threading.Event() for _ in range(3))
         self._lock, self._count = threading.Lock(), 0
         self._last: list[Callable[[], None]] = []
+
+    def when_terminated(self) -> None:
+        """Let SIGTERM, with which servers are stopped, raise KeyboardInterrupt as Ctrl-C does.
+
+        What the main thread is in may drop it, such as an import that can do without a package; so
+        `asked` says it as well.
+        """
+        own = os.getpid()
+
+        def stop(number: int, _frame: Any) -> None:
+            if os.getpid() != own:  # forked, as where a ZeroGPU Space answers
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+            self._asked.set()
+            raise KeyboardInterrupt
+
+        signal.signal(signal.SIGTERM, stop)
+
+    @property
+    def asked(self) -> bool:
+        """Whether the process was asked to end."""
+        return self._asked.is_set()
 
     @property
     def begun(self) -> bool:
@@ -89,25 +111,11 @@ class Ending:
         self._wait(self._alone)
         self._cut.set()
         self._wait(self._cut_seconds)
-        time.sleep(4 * _TICK)  # what was answered last goes out to its browser
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while self.left and time.monotonic() < until:
             time.sleep(_TICK)
-
-
-def interrupt_when_terminated() -> None:
-    """Let SIGTERM, with which servers are stopped, do what Ctrl-C does: raise KeyboardInterrupt."""
-    own = os.getpid()
-
-    def stop(number: int, _frame: Any) -> None:
-        if os.getpid() != own:  # forked, as where a ZeroGPU Space answers
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
 
 
 def leave(status: int, ending: Ending) -> None:

@@ -17,6 +17,7 @@ HUGGING_FACE = ("https://huggingface.co", "https://*.hf.space")
 """Who may show a page inside its own, besides the page itself."""
 
 _FILES = "/file="
+_ENDLESS = "/heartbeat/"  # by which Gradio learns that a visitor has gone
 
 # Gradio compiles a component's template and script in the browser, and its pages bring their
 # settings as an inline script. Both need "unsafe" words; no foreign source is named anywhere.
@@ -47,8 +48,8 @@ _UPLOADED = {
 class Outermost:
     """An ASGI middleware around all others.
 
-    It adds the headers, answers a failure with a sentence, logs refused uploads, and counts what
-    changes something as under way.
+    It adds the headers, answers a failure with a sentence, logs refused uploads, and counts every
+    request as under way until its last word has gone out.
 
     Args:
         app: What answers.
@@ -87,11 +88,11 @@ class Outermost:
                     failed = JSONResponse({"error": sentence, "detail": sentence}, 500)
                     await failed(scope, receive, sending)
 
-        if scope["method"] == "POST":
+        if _ENDLESS in route(scope):
+            await answer()
+        else:
             with self._ending.under_way():
                 await answer()
-        else:
-            await answer()
 
     def _add(self, headers: MutableHeaders, scope: Scope) -> None:
         uploaded = _FILES in scope["path"]

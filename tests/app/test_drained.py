@@ -1,5 +1,6 @@
 """A page that is told to end lets work end, cuts what does not, and loses no vote."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -105,8 +106,8 @@ def test_an_answer_is_cut_with_a_sentence_and_whoever_waits_is_told(endless, pic
 
 FORKED = """
 import os, signal, sys, time
-from app.shared.ending import interrupt_when_terminated
-interrupt_when_terminated()
+from app.shared.ending import Ending
+Ending().when_terminated()
 child = os.fork()
 if child == 0:
     try:
@@ -124,6 +125,15 @@ try:
 except KeyboardInterrupt:
     print("asked to end")
 """
+
+
+def test_an_end_that_was_dropped_on_the_way_is_remembered():
+    ending = Ending()
+    ending.when_terminated()
+    assert not ending.asked
+    with contextlib.suppress(BaseException):  # as C code does that calls back
+        signal.raise_signal(signal.SIGTERM)
+    assert ending.asked
 
 
 def test_a_forked_process_just_dies():

@@ -30,6 +30,7 @@ def client(*ancestors):
         Route("/", lambda _: PlainTextResponse("page")),
         Route("/fails", failing),
         Route("/count", counting(ending), methods=["GET", "POST"]),
+        Route("/gradio_api/heartbeat/{visitor}", counting(ending)),
         Route("/gradio_api/file={path:path}", lambda _: PlainTextResponse("<script>")),
     ]
     around = [Middleware(Outermost, ending, ancestors), Middleware(NoUploads)]
@@ -79,7 +80,7 @@ def test_a_refused_upload_is_logged_without_its_name(caplog):
     assert "secret" not in json.dumps(said)
 
 
-def test_what_changes_something_is_under_way_and_what_is_read_is_not():
+def test_every_request_is_under_way_but_the_one_that_never_ends():
     asked = client()
-    assert asked.post("/count").text == "1"
-    assert asked.get("/count").text == "0"
+    assert asked.post("/count").text == asked.get("/count").text == "1"
+    assert asked.get("/gradio_api/heartbeat/visitor").text == "0"

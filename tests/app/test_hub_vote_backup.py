@@ -151,15 +151,15 @@ import sys, time
 from pathlib import Path
 sys.path[:0] = {paths!r}
 import app.study.hub_vote_backup
-from app.shared.ending import Ending, interrupt_when_terminated
+from app.shared.ending import Ending
 from app.shared.settings import Settings
 from app.study.page import open_votes
 from hub import Hub
 from sinktrack.study.folder import read_study
 
 app.study.hub_vote_backup.HfApi = lambda: Hub(Path({hub!r}))
-interrupt_when_terminated()
 ending = Ending()
+ending.when_terminated()
 settings = Settings.read([], {{"SINKTRACK_DATASET": "team/votes"}})
 store = open_votes(read_study({study!r}), settings, ending)
 try:
