@@ -17,7 +17,7 @@ ALONE = 4.0
 """Seconds that work under way has to end by itself."""
 CUT = 2.0
 """Seconds more that work has which was told to end."""
-_CLOSE = 2.0  # for the last words to browsers, and for the server
+_CLOSE = 3.0  # for the last words to browsers, and for the server
 _TICK = 0.05
 
 
