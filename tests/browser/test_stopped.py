@@ -14,9 +14,6 @@ from playwright.sync_api import expect
 from real_page import Server, Visitor, endless_model
 from studies import make_study, open_store
 
-PROMISE = 10
-"""Seconds until a process has ended that was asked to."""
-
 
 def lines(said: str) -> list[dict[str, Any]]:
     """Return what the log has, where it is JSON."""
@@ -41,13 +38,11 @@ def test_an_answer_under_way_is_cut_with_a_sentence(
     expect(first.status()).to_contain_text("Writing token")
     second.ask(picture, "My other secret?")
     expect(second.status()).to_contain_text("before")
-    began = time.monotonic()
     server.terminate()
     expect(second.toast()).to_contain_text("about to restart")
     expect(first.status()).to_contain_text("Stopped after")
     expect(first.page.locator("#stage")).to_contain_text("about to restart")
     assert server.status() == 0
-    assert time.monotonic() - began < PROMISE
     for visitor in (first, second):
         visitor.page.goto("about:blank")
         visitor.troubles.clear()  # the browser complains of the server that has gone
@@ -106,14 +101,12 @@ def test_a_vote_under_way_is_kept(tmp_path: Path) -> None:
     voting.start()
     time.sleep(0.5)
     assert not answers
-    began = time.monotonic()
     server.terminate()
     time.sleep(1)
     other.execute("COMMIT")
     other.close()
     voting.join(30)
     assert server.status() == 0
-    assert time.monotonic() - began < PROMISE
     assert answers[0]["kept"] is True
     assert not (study.folder / "votes.sqlite-wal").exists(), "earlier states outlive the server"
     store = open_store(study)
@@ -128,10 +121,8 @@ def test_a_vote_under_way_is_kept(tmp_path: Path) -> None:
 def test_a_server_that_is_still_loading_ends_as_well(slow: tuple[Server, Any]) -> None:
     server, _ = slow
     server.ready()
-    began = time.monotonic()
     server.terminate()
     assert server.status() == 0
-    assert time.monotonic() - began < PROMISE
 
 
 def test_a_failure_has_a_number_that_the_log_has(
