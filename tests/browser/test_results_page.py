@@ -4,8 +4,10 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from real_page import Guest, Server
 
@@ -15,6 +17,7 @@ from sinktrack.methods import create
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 ITEMS = 16
+SHAPES = ("rect", "text", "line", "circle")
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +61,29 @@ def changed(folder: Path) -> dict[str, list[str]]:
 
 def title(page: Page) -> Locator:
     return page.locator(".sr-item-head h3")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_figure_is_saved_for_a_paper(
+    visit: Callable[..., Any], runs_url: str, scheme: str
+) -> None:
+    page = visit(f"{runs_url}/?run=real&__theme={scheme}", Reader, color_scheme=scheme).page
+    saved = {}
+    for kind in ("SVG", "PNG"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Save this plot as {kind}: Differences from").click()
+        assert download.value.suggested_filename == f"sinktrack-describe-differences.{kind.lower()}"
+        saved[kind] = download.value.path()
+    figure = ElementTree.parse(saved["SVG"]).getroot()
+    parts = {kind: [*figure.iter(f"{{http://www.w3.org/2000/svg}}{kind}")] for kind in SHAPES}
+    assert parts["rect"][0].get("fill") == "#ffffff"
+    assert {"describe", "pai"} <= {each.text for each in parts["text"]}
+    dots, shown = parts["circle"], page.locator(".sr-plot circle")
+    assert len(dots) == shown.count()
+    assert {each.get("stroke") for each in dots} == {"rgb(11, 107, 99)"}, "the colour on white"
+    assert not any("var(" in str(each.attrib) for kind in SHAPES for each in parts[kind])
+    with Image.open(saved["PNG"]) as picture:
+        assert picture.width == 3 * int(figure.get("width", "0"))
 
 
 def test_a_run_is_looked_through_by_mouse_and_keyboard(

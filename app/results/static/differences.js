@@ -10,6 +10,9 @@ const SinkTrackDifferences = (() => {
   const FOOT = 40;
   const LETTER = 7.2; // a letter's width, about
   const WIDE = 640; // from here on there is room for the numbers
+  const SAVED = 800; // wide, whatever the window
+  const PAD = 16;
+  const STYLES = ["fill", "stroke", "stroke-width", "font-size", "font-weight"];
 
   /** Ends of an axis, and round numbers on it, that show all values and zero. */
   function axis(values, most) {
@@ -91,12 +94,40 @@ const SinkTrackDifferences = (() => {
     return group;
   }
 
+  /** The same for a paper: under its title, on white whatever the page looks like, with its styles in itself. */
+  function onPaper(table, methods, page) {
+    const paper = make("div", "sr-paper");
+    const svg = picture(table, methods, SAVED);
+    paper.append(svg);
+    page.append(paper);
+    for (const node of [...svg.querySelectorAll("*")].reverse()) { // children first: a lane gives its colour to them
+      const styles = getComputedStyle(node);
+      for (const name of STYLES) node.setAttribute(name, styles.getPropertyValue(name));
+      for (const name of ["class", "style"]) node.removeAttribute(name);
+    }
+    paper.remove();
+    const height = Number(svg.getAttribute("height")) + 2 * PAD + ROW;
+    const place = { x: -PAD, y: -PAD - ROW, width: SAVED + 2 * PAD, height };
+    svg.prepend(
+      draw("rect", { ...place, fill: "#ffffff" }),
+      draw("text", { x: 0, y: -ROW + 12, "font-size": 15, "font-weight": 600 }, table.task));
+    const { x, y, width } = place;
+    for (const [name, value] of Object.entries({ width, height, viewBox: `${x} ${y} ${width} ${height}`, "font-family": "Helvetica, Arial, sans-serif" })) {
+      svg.setAttribute(name, value);
+    }
+    svg.removeAttribute("class");
+    return svg;
+  }
+
   /** A figure that is drawn as wide as there is room; null where nothing is compared. */
   function figure(table, methods) {
     if (!groups(table).length) return null;
     const box = make("figure", "sr-figure");
     const room = make("div");
-    box.append(room, make("figcaption", "", "A filled point: p is at most 0.05 after the correction."));
+    const caption = make("figcaption", "stv", `Differences from ${methods[0]}`);
+    box.append(room, caption);
+    SinkTrackSave.add(caption, () => [`${table.task}-differences`, onPaper(table, methods, box)]);
+    caption.append(make("span", "", "A filled point: p is at most 0.05 after the correction."));
     let drawnAt = 0;
     new ResizeObserver(() => {
       const width = Math.min(960, Math.floor(room.clientWidth));
