@@ -15,6 +15,7 @@ FILE = "codes.json"
 
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _SHORTEST, _LONGEST = 10, 64
+NO_CODE = f"A personal code has {_SHORTEST} to {_LONGEST} letters and digits: choose such a one."
 
 
 def made_codes(folder: Path) -> tuple[dict[str, str], bool]:

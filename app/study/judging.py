@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from app.study.codes import equal, personal_code, personal_digest
+from app.study.codes import NO_CODE, equal, personal_code, personal_digest
 from app.study.guesses import Guesses, Kind
 from app.study.own_questions import Unanswered, as_kept, as_said
 from app.study.stats import SEVERITIES, TIES
@@ -132,9 +132,11 @@ class Judging:
         """Return the personal code of who signs in by a name, which is theirs from now on."""
         code = request.get("personal") or personal_code()
         digest = personal_digest(code)
-        bound = self._store.personal(annotator)
-        if bound is None and digest is not None and self._store.bind(annotator, digest):
-            return str(code)
+        if self._store.personal(annotator) is None:
+            if digest is None:
+                raise Refused(NO_CODE, taken=True)
+            if self._store.bind(annotator, digest):
+                return str(code)
         right = digest is not None and digest == self._store.personal(annotator)
         self._looked_at(request, "personal", right)
         if not right:

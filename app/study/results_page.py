@@ -251,6 +251,8 @@ def _table(heading: str, table: Table, classes: str = "st-table") -> str:
     """Return a table as HTML; whatever stands in it stays text."""
     head, lines = table
     with pd.option_context("display.max_colwidth", None):
-        rows = pd.DataFrame(lines, columns=head).to_html(index=False, border=0, escape=True)
+        told = pd.DataFrame(lines, columns=head, dtype=object)
+        # str, because pandas' own way writes a new line as a backslash and an n
+        rows = told.to_html(index=False, border=0, escape=True, formatters=[str] * len(head))
     title = f"<h2>{escape(heading)}</h2>" if heading else ""
     return f'<section class="{classes}">{title}<div>{rows}</div></section>'

@@ -1,5 +1,6 @@
 """`sinktrack study`: a study's answers, made beforehand, and its page."""
 
+import os
 import shlex
 import subprocess
 import sys
@@ -95,4 +96,7 @@ def serve(folder: Folder) -> None:
     check_study_folder(folder)
     if not _PAGE.is_file():
         raise StudyError("The page comes with a checkout alone: serve the study from there.")
-    raise typer.Exit(subprocess.call([sys.executable, str(_PAGE), "--study", folder]))
+    words = [sys.executable, str(_PAGE), "--study", folder]
+    if sys.platform == "win32":  # which has no way to become another program
+        raise typer.Exit(subprocess.call(words))
+    os.execv(sys.executable, words)  # so that whoever ends this command ends the page

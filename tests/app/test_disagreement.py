@@ -5,6 +5,7 @@ from studies import LANES, make_study, texts_of
 
 from app.study.disagreement import disputes
 from app.study.results import answers_of
+from app.study.results_page import _table
 from app.study.summary import disputed
 
 
@@ -72,3 +73,8 @@ def test_answers_marks_and_comments_stand_beside_the_votes(study):
     assert cell.splitlines()[0] == (
         "Ann: baseline; baseline minor “red” … “circle”; sinktrack none; no star"
     )
+
+
+def test_a_line_of_its_own_stays_one_on_the_page():
+    told = _table("", (["votes", "items"], [["Ann: tie\nBob: <b>", 3]]))
+    assert "Ann: tie\nBob: &lt;b&gt;" in told and "<td>3</td>" in told

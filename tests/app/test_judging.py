@@ -240,6 +240,13 @@ def test_the_shared_code_gives_nobody_the_votes_of_another(judging, ann, store, 
     assert judging.answer({"what": "next", "token": ann["token"]})["voted"] == 1
 
 
+@pytest.mark.parametrize("personal", ["short", "x" * 65, 3])
+def test_a_new_name_is_told_what_a_personal_code_is(judging, personal):
+    asked = {"what": "sign in", "name": "Zoe", "code": CODE, "personal": personal}
+    assert "has 10 to 64 letters and digits" in judging.answer(asked)["error"]
+    assert judging.answer({**asked, "personal": None})["personal"]
+
+
 def test_the_browsers_own_code_binds_a_name_however_often_it_is_sent(judging):
     asked = {"what": "sign in", "name": "Zoe", "code": CODE, "personal": "abcd-efgh-jkmn"}
     first, again = judging.answer(asked), judging.answer(asked)
