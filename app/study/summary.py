@@ -110,7 +110,15 @@ def preferences(found: Results) -> list[tuple[str, Table]]:
     pairs = found.by_pair()
     tables = []
     for (first, second), groups in pairs.items():
-        head = ["", "items", "votes", f"{second} wins", "by item", f"items {second} : {first}", "p"]
+        head = [
+            "group",
+            "items",
+            "votes",
+            f"{second} wins",
+            "by item",
+            f"items {second} : {first}",
+            "p",
+        ]
         head += ["p, corrected"] if len(pairs) > 1 else []
         rows: list[list[Any]] = [
             [
@@ -137,7 +145,7 @@ def hallucinations(found: Results) -> list[tuple[str, Table]]:
     pairs = found.by_pair()
     tables = []
     for lanes, groups in pairs.items():
-        head = ["", *(f"{lane}, {how}" for lane in lanes for how in ("any", "severe")), "p"]
+        head = ["group", *(f"{lane}, {how}" for lane in lanes for how in ("any", "severe")), "p"]
         rows: list[list[Any]] = []
         for group in groups:
             both = (group.hallucinating, group.severe)
@@ -159,7 +167,7 @@ def own_answers(found: Results) -> list[tuple[str, Table]]:
                 [option, *(format_short_share(own.shares[lane][option]) for lane in lanes)]
                 for option in options
             ]
-            head = ["", *columns]
+            head = ["answer", *columns]
         else:
             rows = [
                 [lane or "the pair", count, format_number(mean, 2), format_interval(ends, 2)]
@@ -167,7 +175,7 @@ def own_answers(found: Results) -> list[tuple[str, Table]]:
             ]
             low, high = own.question.ends
             scale = f"mean, from 1 ({low}) to {own.question.points} ({high})"
-            head = ["", "answers", scale, "95 % interval, by item"]
+            head = ["method", "answers", scale, "95 % interval, by item"]
         tables.append((own.question.ask, (head, rows)))
     return tables
 
@@ -183,7 +191,7 @@ def agreements(found: Results) -> Table:
     for what, each in (("better answer", found.choice), ("severity", found.severity)):
         alpha = "-" if each.alpha is None else f"{each.alpha:.3f}"
         rows.append([what, each.items, format_share(each.pairs), alpha])
-    return ["", "items", "pairs that agree", "Krippendorff's alpha"], rows
+    return ["about", "items", "pairs that agree", "Krippendorff's alpha"], rows
 
 
 def win_rates(found: Results) -> Table:

@@ -1,4 +1,4 @@
-"""The pages of a study by the same rules: signing in, judging, the results; light, dark, a phone."""
+"""The pages of a study by the same rules: signing in, judging, results; light, dark, phone."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
