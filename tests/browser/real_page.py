@@ -113,6 +113,11 @@ class Server:
         except OSError:
             return False
 
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
     def said(self) -> str:
         """Return what the process has said."""
         return self._log.read_text()
