@@ -1,7 +1,10 @@
 """A GPU that is lent: for how long, what happens when that is over, and when there is none."""
 
 import inspect
+import os
 import pickle
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from paths import ROOT
 
 import app.shared.zero_gpu
 from app.shared.engine import Engine
@@ -191,3 +195,13 @@ def test_a_flag_rises_by_itself_when_its_time_is_over():
     assert flag.is_set() and flag.ran_out
     assert not pickle.loads(pickle.dumps(StopFlag())).is_set()
     flag.set()
+
+
+@pytest.mark.parametrize(("more", "lends"), [({}, False), ({"SPACES_ZERO_GPU": "true"}, True)])
+def test_a_space_with_hardware_of_its_own_borrows_nothing(more, lends):
+    """The package is installed on every Space."""
+    path = os.pathsep.join(map(str, (ROOT / "tests" / "zero_gpu", ROOT)))
+    program = "from app.shared.zero_gpu import lends_gpu; print(lends_gpu())"
+    own = os.environ | {"SPACE_ID": "someone/space", "PYTHONPATH": path} | more
+    done = subprocess.run([sys.executable, "-c", program], env=own, capture_output=True, text=True)
+    assert done.stdout.strip() == str(lends), done.stderr
