@@ -77,8 +77,7 @@ def test_what_is_written_comes_at_once(behind, visit, picture, tmp_path):
     second = visit(at.root, **TRUSTING)
     second.ask(picture, "What is there?")
     expect(second.status()).to_contain_text("Waiting: 1 person is before you.")
-    second.page.click("#stop")
-    expect(second.status()).to_contain_text("Stopped before the answer began")
+    second.page.close()
     first.page.click("#stop")
     first.finish()
 
