@@ -67,7 +67,7 @@ def test_the_page_asks_draws_and_is_taken_away_under_a_path(behind, visit, pictu
 
 
 def test_what_is_written_comes_at_once(behind, visit, picture, tmp_path):
-    """Who waits gets a few words and then nothing: a proxy that gathers them shows nobody any."""
+    """Through the proxy, while an answer goes on that has no end."""
     model = endless_model(tmp_path / "endless")
     at = behind(SINKTRACK_MODEL=str(model), SINKTRACK_MAX_NEW_TOKENS="4000")
     first = visit(at.root, **TRUSTING)
