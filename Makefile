@@ -27,13 +27,14 @@ browser: setup  ## find a Chromium for the browser tests, or install one
 test: setup browser  ## run every test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-check: setup  ## lint, types, and which way imports run
+check: setup  ## lint, types, which way imports run, known holes in packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/oxlint --config .oxlintrc.json
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/python scripts/audit.py
 
 # The oldest Python that is supported, where there is one.
 OLDEST_PYTHON ?= $(shell python3.10 --version >/dev/null 2>&1 && echo python3.10 || echo $(PYTHON))

@@ -65,14 +65,38 @@ def test_a_space_gets_the_gradio_that_was_tested():
 
 
 def test_the_head_of_the_readme_holds_what_spaces_know():
-    """Source: huggingface.co/docs/hub/spaces-config-reference."""
+    """Source: huggingface.co/docs/hub/spaces-config-reference, as of 2026-08-22."""
     known = {
-        *("title", "emoji", "colorFrom", "colorTo", "sdk", "sdk_version", "python_version"),
-        *("app_file", "suggested_hardware", "startup_duration_timeout", "short_description"),
-        *("license", "models", "datasets", "tags", "hf_oauth", "preload_from_hub", "pinned"),
+        *("title", "emoji", "colorFrom", "colorTo", "sdk", "python_version", "sdk_version"),
+        *("suggested_hardware", "app_file", "app_build_command", "app_port", "base_path"),
+        *("fullWidth", "header", "short_description", "models", "datasets", "tags", "thumbnail"),
+        *("pinned", "hf_oauth", "hf_oauth_scopes", "hf_oauth_expiration_minutes"),
+        *("hf_oauth_authorized_org", "disable_embedding", "startup_duration_timeout"),
+        *("custom_headers", "preload_from_hub"),
+        "license",  # of every repository's card: docs/hub/repositories-licenses
     }
     assert set(FRONT_MATTER) <= known
-    hardware = {"cpu-basic", "cpu-upgrade", "t4-small", "t4-medium", "a10g-small", "a10g-large"}
+    colours = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+    assert {FRONT_MATTER["colorFrom"], FRONT_MATTER["colorTo"]} <= colours
+    assert FRONT_MATTER["sdk"] in {"gradio", "docker", "static"}
+    hardware = {
+        *("cpu-basic", "cpu-upgrade", "t4-small", "t4-medium", "l4x1", "l4x4"),
+        *("l40sx1", "l40sx4", "l40sx8", "a10g-small", "a10g-large", "a10g-largex2"),
+        *("a10g-largex4", "a100-large", "a100x4", "a100x8"),
+    }
     assert FRONT_MATTER["suggested_hardware"] in hardware
+    assert re.fullmatch(r"\d+[mh]", FRONT_MATTER["startup_duration_timeout"])
+
+
+def test_a_zerogpu_space_has_this_python_and_a_torch_that_is_admitted():
+    """Source: huggingface.co/docs/hub/spaces-zerogpu, as of 2026-08-22."""
+    assert FRONT_MATTER["python_version"] in {"3.12", "3.12.12", "3.10", "3.10.13"}
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    (torch,) = [each for each in lines if each.startswith("torch>")]
+    for offered in ("2.8.0", "2.9.1", "2.10.0", "2.11.0"):
+        assert Requirement(torch).specifier.contains(offered)
+
+
+def test_what_the_page_shows_of_a_space_is_short_and_there():
     assert len(FRONT_MATTER["short_description"]) <= 60
     assert (ROOT / FRONT_MATTER["app_file"]).is_file()

@@ -24,6 +24,7 @@ from app.shared.events import (
     Failed,
     Heartbeat,
     LoadingModel,
+    NotLent,
     Refused,
     Stopped,
     Surveyed,
@@ -164,7 +165,7 @@ class ChancePanel:
                 case Surveyed(result):
                     entry.end("stopped" if stop.is_set() else "answered", **facts)
                     yield component_json(_state("", result=json.loads(result)))
-                case Refused(told):
+                case Refused(told) | NotLent(told):
                     entry.end("refused", **facts)
                     raise toast(told)
                 case Failed(told, trace):

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from typing import Any, get_args
+from weakref import WeakKeyDictionary
 
 import gradio as gr
 
@@ -20,6 +21,7 @@ from app.shared.events import (
     FilesReady,
     Heartbeat,
     LoadingModel,
+    NotLent,
     ReadingPrompt,
     Refused,
     Stopped,
@@ -53,6 +55,7 @@ class CompareHandlers:
     def __init__(self, engine: Engine, take: Take, known: KnownAnswers | None = None) -> None:
         self._engine, self._take = engine, take
         self._known = known or KnownAnswers()
+        self._shorter: WeakKeyDictionary[StopFlag, Request] = WeakKeyDictionary()
 
     def idle(self, status: str = "Ready.") -> dict[str, Any]:
         """Return the viewer's state while nothing runs."""
@@ -102,6 +105,28 @@ class CompareHandlers:
         if finished is None or not isinstance(asked, dict):
             raise toast("There is no answer here that could be gone on from: ask first.")
         request = finished.forced(asked.get("lane"), asked.get("at"))
+        try:
+            check_there(request.visuals)
+        except SinkTrackError as error:
+            raise toast(str(error)) from error
+        return *_began(self._engine.lane_titles(request.methods, **request.has())), request
+
+    def begin_shorter(self, running: StopFlag | None) -> tuple[str, StopFlag, list[str], Request]:
+        """Join the queue with what was offered in place of what took too long.
+
+        Args:
+            running: The flag of what was refused.
+
+        Returns:
+            As `begin_forced`.
+
+        Raises:
+            gr.Error: If nothing was offered.
+        """
+        refuse_while_answering(running)
+        request = None if running is None else self._shorter.get(running)
+        if request is None:
+            raise toast("There is nothing here that could be asked for: ask anew.")
         try:
             check_there(request.visuals)
         except SinkTrackError as error:
@@ -173,6 +198,9 @@ class CompareHandlers:
                     entry.end("refused", **_facts(request))
                     yield self._no_answer(), *_UNCHANGED
                     raise toast(told)
+                case NotLent(told, shorter, gpu_seconds):
+                    entry.end("refused", **_facts(request))
+                    yield self._offer(stop, told, shorter, gpu_seconds), *_UNCHANGED
                 case Failed(told, trace):
                     yield self._no_answer(), *_UNCHANGED
                     raise toast(entry.fail(trace, told))
@@ -220,6 +248,15 @@ class CompareHandlers:
     def _no_answer(self, status: str = "No answer.") -> str:
         """Return the viewer's value where none came: what was there before is there again."""
         return component_json(self.idle(status) | {"again": True})
+
+    def _offer(self, stop: StopFlag, told: str, shorter: Request | None, seconds: int) -> str:
+        """Return the viewer's value where no GPU is lent, and offer what may get one."""
+        offered = None
+        if shorter is not None:
+            self._shorter[stop] = shorter
+            kept = f"{len(shorter.methods)} methods, {shorter.max_new_tokens} tokens"
+            offered = f"Ask for less: {kept}, {seconds} s of GPU"
+        return component_json(self.idle(told) | {"again": True, "offered": offered})
 
     def why(self, asked: Any) -> dict[str, Any]:
         """Return what stands behind a token, or {"error": a sentence}.

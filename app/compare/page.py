@@ -220,6 +220,10 @@ def _wire(
         *begun, titles, request = compare.begin_forced(running, finished, asked)
         return *begun, *buttons(True), *talk.announce(titles), request
 
+    def begin_shorter(running: Any) -> tuple[Any, ...]:
+        *begun, titles, request = compare.begin_shorter(running)
+        return *begun, *buttons(True), *talk.announce(titles), request
+
     def answer_forced(stop: Any, request: Any) -> Iterator[tuple[Any, ...]]:
         yield from compare.answer_request(stop, request)
 
@@ -233,6 +237,11 @@ def _wire(
         ),
         (
             viewer.force(begin_forced, [flag, talk.finished], [*begins, forced], **QUEUED),
+            answer_forced,
+            [flag, forced],
+        ),
+        (
+            viewer.shorter(begin_shorter, flag, [*begins, forced], **QUEUED),
             answer_forced,
             [flag, forced],
         ),

@@ -3,7 +3,8 @@
 A state has "status", a sentence; "busy"; "notices", sentences; and "lanes" while answers grow, or
 "payload" once they are finished; with it "truth", the right answer or None, "right", whether each
 answer is right, or None, and "hint", what can be seen once it is answered anew. With "again" the
-browser shows what it last had of these. `static/compare.js` reads it.
+browser shows what it last had of these; "offered" is what a button says that asks for less.
+`static/compare.js` reads it.
 """
 
 import json

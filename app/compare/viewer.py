@@ -15,7 +15,8 @@ from app.shared.ui import component_json
 def answer_viewer(state: str, why: Callable[[Any], dict[str, Any]]) -> gr.HTML:
     """Return the place where answers grow and are looked at.
 
-    It triggers the event "force" with "lane" and "at": the others are to go on from a lane's words.
+    It triggers the event "force" with "lane" and "at": the others are to go on from a lane's words;
+    and "shorter": what is offered in place of what was refused is to be asked.
 
     Args:
         state: What it shows at first: see `app.compare.stage`.
@@ -25,7 +26,8 @@ def answer_viewer(state: str, why: Callable[[Any], dict[str, Any]]) -> gr.HTML:
         value=state,
         html_template='<div class="st-stage"></div>',
         js_on_load="SinkTrackPage.stage(element.querySelector('.st-stage'), props, watch, {"
-        "why: (asked) => server.why(asked), force: (asked) => trigger('force', asked)});",
+        "why: (asked) => server.why(asked), force: (asked) => trigger('force', asked), "
+        "shorter: () => trigger('shorter')});",
         server_functions=[why],
         apply_default_css=False,
         elem_id="stage",

@@ -1,7 +1,7 @@
 """What all pages stand on: the model's engine, the settings, the machine, and what Gradio needs.
 
 engine     the only module of the page that reaches models: one model, one answer at a time
-zero_gpu   how a ZeroGPU Space lends it a GPU
+zero_gpu   how a ZeroGPU Space lends it a GPU; gpu_time, for how long
 
 request        what the engine is asked; events, what it says; downloads, the files that it makes
 survey         many questions, as the engine is asked; chance, what comes out of them
@@ -15,6 +15,7 @@ stop_flag      how an answer is told to end
 ending   the end of a page: work under way ends or is cut; health, whether the page can work
 logs     one line for each request that matters; headers, what stands around every answer
 
+forwarded  which proxies are believed
 settings   what can be set, and which model a machine gets
 machine    proxies, folders of other users, the folder of all that is written
 only_uploads  keeps every page from opening what was not uploaded to it; guards, what is refused

@@ -31,15 +31,16 @@ from app.shared.events import (
     Waiting,
     Writing,
 )
+from app.shared.gpu_time import GpuTime
 from app.shared.heartbeat import UPDATE_SECONDS, with_heartbeat
 from app.shared.kept import Kept
 from app.shared.method_cards import MethodCard, fitting, method_cards
 from app.shared.methods import lane_methods, lane_titles, suited, text_of
-from app.shared.request import DEFAULT_METHODS, Asked, Exchange, Request, given, gpu_seconds
+from app.shared.request import DEFAULT_METHODS, Asked, Exchange, Request, given
 from app.shared.request_queue import RequestQueue
 from app.shared.settings import Settings, choose_model
 from app.shared.stop_flag import StopFlag
-from app.shared.survey import Survey, survey_seconds
+from app.shared.survey import Survey
 from app.shared.troubles import RESTARTS, cut_short, in_sentences
 from app.shared.unfamiliar import Unfamiliar
 from app.shared.why import FULL, Question, Why
@@ -98,8 +99,9 @@ class Engine:
         self._chosen, self._insists = str(BUNDLED), True
         self._kept, self._unfamiliar = Kept(), Unfamiliar()
         self._why = Why(self._kept, self._queue)
-        self._on_gpu = on_lent_gpu(self._events, gpu_seconds)
-        self._survey_on_gpu = on_lent_gpu(self._survey_events, survey_seconds)
+        gpu_time = GpuTime()
+        self._on_gpu = on_lent_gpu(self._events, gpu_time)
+        self._survey_on_gpu = on_lent_gpu(self._survey_events, gpu_time)
 
     @classmethod
     def choose(cls, settings: Settings, ending: Ending | None = None) -> "Engine":
@@ -312,7 +314,7 @@ class Engine:
         Yields:
             Every `UPDATE_SECONDS` what is new, or a `Heartbeat`: `Waiting`, `LoadingModel`,
             `ReadingPrompt`, `Writing`, `Answered` and at last `FilesReady`; or, where there is no
-            answer, at last `Stopped`, `Refused` or `Failed`.
+            answer, at last `Stopped`, `Refused`, `NotLent` or `Failed`.
         """
         yield from self._in_turn(stop, lambda: self._on_gpu(request, stop))
 
@@ -325,7 +327,7 @@ class Engine:
 
         Yields:
             As `answer` does: `Waiting`, `LoadingModel`, `Surveying` and at last `Surveyed`; or
-            `Stopped`, `Refused` or `Failed`.
+            `Stopped`, `Refused`, `NotLent` or `Failed`.
         """
         yield from self._in_turn(stop, lambda: self._survey_on_gpu(survey, stop))
 

@@ -7,6 +7,8 @@ tell them apart by their class. Knows nothing about models or pages.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from app.shared.request import Request
+
 
 @dataclass(frozen=True)
 class Heartbeat:
@@ -116,6 +118,21 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class NotLent:
+    """A Space lends no GPU for this, or took it back. The last event.
+
+    Args:
+        sentence: What was asked for, and why there is none, for the visitor.
+        shorter: What needs the GPU for less time; None where nothing does.
+        seconds: For how long that needs it; 0 without one.
+    """
+
+    sentence: str
+    shorter: Request | None = None
+    seconds: int = 0
+
+
+@dataclass(frozen=True)
 class Surveying:
     """Some of many questions were answered.
 
@@ -142,7 +159,7 @@ class Surveyed:
 Progress = Waiting | LoadingModel | ReadingPrompt | Writing
 """What happens before there is an answer."""
 
-LastEvent = FilesReady | Surveyed | Stopped | Refused | Failed
+LastEvent = FilesReady | Surveyed | Stopped | Refused | NotLent | Failed
 """After one of these nothing comes."""
 
 Event = Heartbeat | Progress | Surveying | Answered | LastEvent

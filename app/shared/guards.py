@@ -122,7 +122,10 @@ def _refused(status: int, sentence: str) -> JSONResponse:
 def _own_origin(headers: Headers) -> bool:
     """Whether a request comes from this very server's page, or from no page."""
     origin = headers.get("origin")
-    own = {headers.get("host", "").lower(), os.environ.get("SPACE_HOST", "").lower()} - {""}
+    # what a proxy says stands here only if it is believed
+    said = headers.get("x-forwarded-host", "").partition(",")[0].strip()
+    names = (headers.get("host", ""), said, os.environ.get("SPACE_HOST", ""))
+    own = {name.lower() for name in names} - {""}
     return origin is None or urlsplit(origin).netloc.lower() in own
 
 

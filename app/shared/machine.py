@@ -35,6 +35,20 @@ def without_proxies() -> Iterator[None]:
         os.environ.update(hidden)
 
 
+@contextmanager
+def setting(name: str, value: str) -> Iterator[None]:
+    """Set a variable of the environment for a while."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
 def use_data_folder(environment: MutableMapping[str, str]) -> None:
     """Let everything that is written go below one folder, where the environment names it.
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.shared.stop_flag import StopFlag
 from sinktrack.core.cache import Cache, SinkWindow
 
 DEFAULT_METHODS = ("baseline", "sinktrack")
@@ -122,13 +121,3 @@ def cache_for(window: int, sinks: int) -> Cache:
         MethodError: If a number is out of range.
     """
     return SinkWindow(window=window, sinks=sinks) if window else "full"
-
-
-def gpu_seconds(request: Request, _: StopFlag) -> int:
-    """Return for how long a ZeroGPU Space should lend its GPU: reading, then writing all lanes.
-
-    The platform takes half as much again off a visitor's daily quota, and without an account that
-    is two minutes: 128 tokens in two lanes leave four answers a day.
-    """
-    read = 2 * len(request.methods) + len(request.visuals)
-    return 6 + read + request.max_new_tokens // 16

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from app.shared.forwarded import TRUSTED, what_is_no_address
 from app.shared.machine import DATA
 from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.errors import SinkTrackError
@@ -28,6 +29,7 @@ _BY_MEMORY = (
 
 
 _ORIGIN = re.compile(r"https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_ROOT = re.compile(r"(https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?)?(/[A-Za-z0-9._~-]+)*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,7 @@ class Settings:
         model: A hub name or a local folder; None chooses by the machine.
         host: The address to listen on.
         port: The port to listen on.
+        root_path: Where a proxy shows the page: a path such as "/sinktrack", or a whole address.
         max_new_tokens: The longest answer that a visitor can ask for, in tokens.
         max_question_tokens: The longest question, in tokens.
         queue_size: How many questions may wait; more are turned away.
@@ -50,6 +53,8 @@ class Settings:
         database: Where its votes go, as a URL; None for a file in the study's folder.
         dataset: "owner/name" on the Hugging Face Hub that votes are copied to; None for none.
         frame_ancestors: Origins that may show the page inside their own, besides Hugging Face.
+        trusted_proxies: Addresses and networks of proxies that are believed, with commas between.
+        behind_platform: Whether only a Space's own proxies reach the server.
         log_json: Whether each line of the log is a JSON object.
         hub_sign_in: Whether annotators sign in with Hugging Face, and not with a code.
     """
@@ -57,6 +62,7 @@ class Settings:
     model: str | None = None
     host: str = "127.0.0.1"
     port: int = 7860
+    root_path: str = ""
     max_new_tokens: int = 512
     max_question_tokens: int = 2000
     queue_size: int = 32
@@ -69,6 +75,8 @@ class Settings:
     database: str | None = None
     dataset: str | None = None
     frame_ancestors: tuple[str, ...] = ()
+    trusted_proxies: str = ""
+    behind_platform: bool = False
     log_json: bool = False
     hub_sign_in: bool = False
 
@@ -102,6 +110,8 @@ class Settings:
         host = "0.0.0.0" if environment.get("SPACE_ID") else cls.host
         option("--host", "GRADIO_SERVER_NAME", host, str, "Address to listen on.")
         option("--port", "GRADIO_SERVER_PORT", str(cls.port), int, "Port to listen on.")
+        about = "Path or address where a proxy shows the page."
+        option("--root-path", "GRADIO_ROOT_PATH", "", str, about)
         for name, about in (
             ("max_new_tokens", "Longest answer, in tokens."),
             ("max_question_tokens", "Longest question, in tokens."),
@@ -125,6 +135,7 @@ class Settings:
         option("--results", "SINKTRACK_RESULTS", None, str, about)
         given = parser.parse_args(arguments)
         _choose_page(parser, given)
+        given.root_path = _root(parser, given.root_path)
         try:
             if environment.get(DATA):
                 check_usable(environment[DATA], "What the page writes")
@@ -145,6 +156,8 @@ class Settings:
             database=environment.get("DATABASE_URL") or None,
             dataset=environment.get("SINKTRACK_DATASET") or None,
             frame_ancestors=_ancestors(parser, environment),
+            trusted_proxies=_proxies(parser, environment),
+            behind_platform="SPACE_ID" in environment,
             log_json=_as_json(parser, environment),
             # what a Space has whose card says `hf_oauth: true`
             hub_sign_in=invite is None and {"SPACE_ID", "OAUTH_CLIENT_ID"} <= environment.keys(),
@@ -179,6 +192,31 @@ def _ancestors(parser: argparse.ArgumentParser, environment: Mapping[str, str]) 
                 "origins like https://example.org or https://*.example.org, with spaces between.\n",
             )
     return tuple(said)
+
+
+def _root(parser: argparse.ArgumentParser, said: str) -> str:
+    """Return where a proxy shows the page, or refuse what is neither a path nor an address."""
+    root = said.rstrip("/")
+    if _ROOT.fullmatch(root) is None:
+        parser.exit(
+            2,
+            f"app.py: the root path {said!r} is none: write a path like /sinktrack, or an address "
+            "like https://example.org/sinktrack.\n",
+        )
+    return root
+
+
+def _proxies(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> str:
+    """Return the proxies that are believed, or refuse what is no address."""
+    said = environment.get(TRUSTED, "")
+    wrong = what_is_no_address(said)
+    if wrong is not None:
+        parser.exit(
+            2,
+            f"app.py: {TRUSTED} has {wrong!r}, which is no address: write addresses or networks "
+            "like 127.0.0.1 or 172.18.0.0/16, with commas between, or * for all.\n",
+        )
+    return said
 
 
 def _as_json(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> bool:

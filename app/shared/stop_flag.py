@@ -14,12 +14,17 @@ class StopFlag:
 
     It is a file that is removed when the flag is raised, so it also reaches the forked process in
     which a ZeroGPU Space answers.
+
+    Attributes:
+        ran_out: Whether an answer has found that its time was over.
     """
 
     def __init__(self) -> None:
         handle, path = tempfile.mkstemp(prefix=_PREFIX)
         os.close(handle)
         self._path = Path(path)
+        self._until: float | None = None
+        self.ran_out = False
 
     def set(self) -> None:
         """Raise the flag, for good."""
@@ -27,7 +32,13 @@ class StopFlag:
 
     def is_set(self) -> bool:
         """Tell whether it was raised."""
-        return not self._path.exists()
+        if self._until is not None and time.monotonic() > self._until:
+            self.ran_out = True
+        return self.ran_out or not self._path.exists()
+
+    def end_after(self, seconds: float) -> None:
+        """Raise the flag by itself after so many seconds, for this process alone."""
+        self._until = time.monotonic() + seconds
 
 
 def remove_stale_flags() -> None:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from app.shared.request import DEFAULT_METHODS
-from app.shared.stop_flag import StopFlag
 from sinktrack.core.cache import Cache
 from sinktrack.eval.task import Item
 
@@ -32,8 +31,3 @@ class Survey:
     temperature: float = 1.0
     seed: int = 0
     cache: Cache = "full"
-
-
-def survey_seconds(survey: Survey, _: StopFlag) -> int:
-    """Return for how long a ZeroGPU Space should lend its GPU for a survey."""
-    return 10 + len(survey.items) * len(survey.methods) // 2

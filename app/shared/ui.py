@@ -1,5 +1,6 @@
 """What all pages need of Gradio: messages, components' values, the page's head, the server."""
 
+import base64
 import html
 import json
 from collections.abc import Iterable
@@ -13,11 +14,12 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
 from app.shared.ending import Ending
+from app.shared.forwarded import TRUSTED, Forwarded
 from app.shared.guards import NoUploads, OwnOrigin, WholeCalls
 from app.shared.headers import Outermost
 from app.shared.health import Checks, Health
 from app.shared.logs import Entry, take_over
-from app.shared.machine import without_proxies
+from app.shared.machine import setting, without_proxies
 from app.shared.settings import Settings
 from app.shared.theme import theme
 from sinktrack.report.viewer_code import viewer_script, viewer_style
@@ -79,10 +81,12 @@ def launch(
     _failures_in_sentences(page)
     guards: list[Any] = [] if takes_files else [NoUploads]
     guards += [OwnOrigin] if signs_in else []
-    with without_proxies():
+    # uvicorn believes nobody, so that our own middleware still sees who asks
+    with without_proxies(), setting(TRUSTED, ""):
         page.launch(
             server_name=settings.host,
             server_port=settings.port,
+            root_path=settings.root_path,
             theme=theme(),
             head=_head(styles, scripts),
             favicon_path=_STATIC / "favicon.svg",
@@ -92,6 +96,7 @@ def launch(
             max_threads=settings.queue_size + _SPARE_THREADS,
             app_kwargs={
                 "middleware": [
+                    Middleware(Forwarded, settings.trusted_proxies, settings.behind_platform),
                     Middleware(Outermost, ending, settings.frame_ancestors),
                     Middleware(Health, checks, ending),
                     *map(Middleware, guards),
@@ -155,7 +160,10 @@ def _head(styles: Iterable[Path], scripts: Iterable[Path]) -> str:
     """
     style = viewer_style() + _joined([_STATIC / "page.css", *styles])
     script = viewer_script() + _joined(scripts)
-    return f"<style>{style}</style>\n<script>{script}</script>"
+    # under a path the icon at the root of the server may be somebody else's
+    icon = base64.b64encode((_STATIC / "favicon.svg").read_bytes()).decode()
+    link = f'<link rel="icon" href="data:image/svg+xml;base64,{icon}">'
+    return f"{link}\n<style>{style}</style>\n<script>{script}</script>"
 
 
 def _joined(files: Iterable[Path]) -> str:

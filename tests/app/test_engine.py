@@ -1,7 +1,6 @@
 """One model, one answer at a time, whatever visitors and models do."""
 
 import base64
-import inspect
 import io
 import json
 import pickle
@@ -17,7 +16,6 @@ import torch
 from paths import CHECKPOINT
 
 import app.shared.engine
-import app.shared.zero_gpu
 import sinktrack
 from app.shared.engine import Engine
 from app.shared.events import (
@@ -354,34 +352,6 @@ def test_a_listener_hears_something_while_the_model_is_slow(engine, picture, mon
     )
     answer.close()
     assert workers() == []
-
-
-def test_on_a_zerogpu_space_every_answer_runs_inside_the_loan(checkpoint, picture, monkeypatch):
-    loans: list[float] = []
-
-    class Spaces:
-        @staticmethod
-        def GPU(duration: Callable[..., float]) -> Any:  # noqa: N802
-            def wrap(task: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-                assert inspect.isgeneratorfunction(task)  # what spaces.GPU tells generators by
-
-                def lend(*arguments: Any) -> Iterator[Any]:
-                    loans.append(duration(*arguments))
-                    # Arguments and events cross a process border there.
-                    for event in task(*pickle.loads(pickle.dumps(arguments))):
-                        yield pickle.loads(pickle.dumps(event))
-
-                return lend
-
-            return wrap
-
-    monkeypatch.setattr(app.shared.zero_gpu, "spaces", Spaces)
-    engine = Engine(*checkpoint, name="shapes-vl")
-    for tokens in (2, 100):
-        events = run(engine, engine.request(QUESTION, pictures=[picture], max_new_tokens=tokens))
-        result(events)
-        assert sum(isinstance(event, Answered) for event in events) == 1
-    assert 0 < loans[0] < loans[1] <= 120  # seconds
 
 
 def started(settings: Settings) -> Engine:

@@ -27,9 +27,9 @@ function onStage(state, asked = { why: null, force: null }) {
     props.value = JSON.stringify({ ...NOW, ...changes });
     show();
   };
-  const [status, notices, verdict] = host.children;
+  const [status, less, notices, verdict] = host.children;
   const [dot, text, spoken] = status.children;
-  return { next, status, notices, verdict, dot, text, spoken };
+  return { next, status, less, notices, verdict, dot, text, spoken };
 }
 
 test("a screen reader hears each phase once, and not every number", () => {
@@ -49,6 +49,19 @@ test("answers that grow are shown as they come, and the comparison when it is th
   next({ busy: false, payload: JSON.stringify({ lanes: [] }) });
   assert.deepEqual(mounted.at(-1), { lanes: [] });
   assert.ok(!status.classList.contains("st-busy"));
+});
+
+test("what is offered in place of a refusal is asked for with one press", () => {
+  let pressed = 0;
+  const { next, less } = onStage({ busy: false }, { shorter: () => (pressed += 1) });
+  assert.ok(less.hidden);
+  next({ busy: false, again: true, offered: "Ask for less: <b>64</b> tokens" });
+  assert.ok(!less.hidden);
+  assert.equal(less.textContent, "Ask for less: <b>64</b> tokens");
+  less.listeners.click();
+  assert.equal(pressed, 1);
+  next({ busy: true });
+  assert.ok(less.hidden);
 });
 
 test("a question without an answer leaves what was there", () => {

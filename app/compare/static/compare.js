@@ -5,7 +5,7 @@ const SinkTrackPage = (() => {
   const { make } = SinkTrackDom;
 
   /** Keep the stage in step with the value that the server sends. */
-  function stage(host, props, watch, { why, force }) {
+  function stage(host, props, watch, { why, force, shorter }) {
     const status = make("div", "st-status");
     const text = make("p", "st-status-text");
     const spoken = make("p", "st-spoken");
@@ -15,7 +15,9 @@ const SinkTrackPage = (() => {
     const notices = make("ul", "st-notices");
     const verdict = make("div", "st-verdict");
     const cards = make("div", "st-cards");
-    host.append(status, notices, verdict, cards);
+    const less = Object.assign(make("button", "st-less"), { type: "button", hidden: true });
+    less.addEventListener("click", () => shorter());
+    host.append(status, less, notices, verdict, cards);
     let last = null; // what stood here before a question that got no answer
 
     function show() {
@@ -30,6 +32,8 @@ const SinkTrackPage = (() => {
       if (spoken.dataset.phase !== phase) spoken.textContent = state.status;
       spoken.dataset.phase = phase;
       status.classList.toggle("st-busy", state.busy);
+      less.hidden = !state.offered;
+      less.textContent = state.offered ?? "";
       // what can be taken away is the last comparison's, which is there again if this one is refused
       document.getElementById("take")?.toggleAttribute("inert", state.busy);
       notices.replaceChildren(...state.notices.map((notice) => make("li", "", notice)));

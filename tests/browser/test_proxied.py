@@ -1,0 +1,120 @@
+"""The pages under a path of another server, behind a real proxy that speaks TLS."""
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from annotators import CODE, Annotator
+from playwright.sync_api import expect
+from proxy import NGINX, Nginx
+from real_page import CHECKPOINT, OVERVIEW, Guest, Server, endless_model
+from studies import make_study
+
+pytestmark = pytest.mark.skipif(
+    NGINX is None, reason="nginx is not installed here: apt-get install nginx-light"
+)
+CHIEF = "coordinator's code"
+BEHIND = {"GRADIO_ROOT_PATH": "/sinktrack", "FORWARDED_ALLOW_IPS": "127.0.0.1"}
+TRUSTING = {"ignore_https_errors": True}  # the certificate is its own issuer
+FOREIGN = "https://elsewhere.example.org"
+
+
+@pytest.fixture
+def behind(tmp_path: Path) -> Iterator[Callable[..., Nginx]]:
+    """Start a page and a proxy in front of it."""
+    servers: list[Server] = []
+    proxies: list[Nginx] = []
+
+    def start(**environment: str) -> Nginx:
+        (tmp_path / "page").mkdir()
+        servers.append(Server(tmp_path / "page" / "log", **BEHIND, **environment))
+        proxies.append(Nginx(tmp_path / "nginx", servers[-1].ready()))
+        return proxies[-1]
+
+    yield start
+    for proxy in proxies:
+        proxy.stop()
+    said = "".join(server.stop() for server in servers)
+    assert "Traceback" not in said and "is not believed" not in said, said
+
+
+def test_the_page_asks_draws_and_is_taken_away_under_a_path(behind, visit, picture):
+    at = behind(SINKTRACK_MODEL=str(CHECKPOINT))
+    visitor = visit(at.root, **TRUSTING)  # nginx leads to the path with a slash
+    assert visitor.page.url == f"{at.root}/"
+    visitor.ask(picture, "Is there a red circle?")
+    visitor.finish()
+    assert visitor.drawn(OVERVIEW)[1] > 1
+    for name in ("report", "traces", "replay"):
+        with visitor.page.expect_download() as download:
+            visitor.page.click(f"#{name}")
+        assert download.value.url.startswith(f"{at.root}/"), download.value.url
+        assert download.value.path().stat().st_size > 1000
+    name = visitor.page.locator(".st-share").get_attribute("data-name")
+    link = visitor.page.evaluate("name => SinkTrackShare.addressOf(name)", name)
+    assert link == f"{at.root}/?c={name}"
+    other = visit(link, **TRUSTING)
+    expect(other.status()).to_contain_text("Opened from a link")
+    expect(other.answer("sinktrack")).to_have_text(visitor.answer("sinktrack").inner_text())
+    headers = _get(f"{at.root}/").headers
+    assert "default-src 'self'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_what_is_written_comes_at_once(behind, visit, picture, tmp_path):
+    """Through the proxy, while an answer goes on that has no end."""
+    model = endless_model(tmp_path / "endless")
+    at = behind(SINKTRACK_MODEL=str(model), SINKTRACK_MAX_NEW_TOKENS="4000")
+    first = visit(at.root, **TRUSTING)
+    first.allow(4000)
+    first.ask(picture, "What is there?")
+    expect(first.status()).to_contain_text("Writing token")
+    second = visit(at.root, **TRUSTING)
+    second.ask(picture, "What is there?")
+    expect(second.status()).to_contain_text("Waiting: 1 person is before you.")
+    second.page.close()
+    first.page.click("#stop")
+    first.finish()
+
+
+def test_a_study_is_judged_and_read_under_a_path(behind, visit, tmp_path):
+    study = make_study(tmp_path / "study", 3)
+    codes = {"SINKTRACK_INVITE": CODE, "SINKTRACK_COORDINATOR": CHIEF}
+    at = behind(SINKTRACK_STUDY=str(study.folder), **codes)
+    ann: Annotator = visit(at.root, Annotator, **TRUSTING)
+    ann.sign_in("Ann")
+    ann.choose("No", ann.side("left"))
+    ann.choose("No", ann.side("right"))
+    ann.choose("3 · Tie")
+    ann.keep()
+    expect(ann.count()).to_contain_text("1 judged")
+    chief = visit(f"{at.root}/results", Guest, **TRUSTING)
+    chief.page.fill("#code input", CHIEF)
+    chief.page.click("#show")
+    expect(chief.page.locator("#results table").first).to_be_visible()
+    call = f"{at.root}/gradio_api/component_server"
+    assert _status(call, origin=FOREIGN) == 403
+    assert _status(call, origin=at.origin) == 400  # it means nothing, and is the page's own
+    # nobody becomes a page of ours by saying that this is where the proxy is
+    assert _status(call, origin=FOREIGN, forwarded="elsewhere.example.org") == 403
+
+
+def _status(url: str, origin: str, forwarded: str | None = None) -> int:
+    headers = {"Origin": origin, "Content-Type": "application/json"}
+    headers |= {"X-Forwarded-Host": forwarded} if forwarded else {}
+    request = urllib.request.Request(url, json.dumps({}).encode(), headers)
+    try:
+        return int(_get(request).status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def _get(request: Any) -> Any:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return urllib.request.urlopen(request, timeout=60, context=context)
