@@ -400,10 +400,10 @@ def report(
 
 `python benchmarks/soak.py --minutes {options.minutes:g} --warm {options.warm:g}`, {date.today()}, \
 {platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores, Python \
-{platform.python_version()}. Eight visitors of mixed behaviour on the bundled checkpoint (of \
-programs two ask, one listens to growing answers, two close the connection, one sends broken files; \
-two browsers ask, stop, and close the tab) and four annotators, each vote sent twice. Every question \
-had been asked alone before; a stopped answer must begin that one.
+{platform.python_version()}. Eight visitors of mixed behaviour on the bundled checkpoint: six \
+programs, of which two ask, one listens to growing answers, two close the connection and one sends \
+broken files; and two browsers that ask, stop, and close the tab. Four annotators send each vote \
+twice. Every question had been asked alone before; a stopped answer must begin that one.
 
 | what | how often |
 |---|---|
