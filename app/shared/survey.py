@@ -33,6 +33,13 @@ class Survey:
     seed: int = 0
     cache: Cache = "full"
 
+    def in_words(self) -> str:
+        """Return how much is asked for."""
+        return (
+            f"{len(self.items)} questions, {len(self.methods)} methods and answers of up to "
+            f"{self.max_new_tokens} tokens"
+        )
+
 
 def survey_seconds(survey: Survey, _: StopFlag) -> int:
     """Return for how long a ZeroGPU Space should lend its GPU for a survey."""

@@ -232,7 +232,7 @@ def test_a_survey_is_stopped_within_one_batch_and_keeps_what_is_answered(engine)
 
 
 def test_a_survey_waits_for_its_turn_and_can_be_given_up_there(engine):
-    ticket = engine._queue.join()
+    ticket = engine.queue.join()
     stop = StopFlag()
     waiting = engine.survey(survey(), stop)
     assert next(waiting) == Waiting(1)
