@@ -116,8 +116,8 @@ class Limits:
         self.use_model(visitor)
         if until := self._questions.wait(visitor):
             raise TooManyError(
-                f"From your address {self._questions.most} questions were asked within a minute, "
-                f"and more are not taken: ask again in {in_words(until)}.",
+                f"From your address {counted(self._questions.most, 'question')} came within a "
+                f"minute, and more are not taken: ask again in {in_words(until)}.",
                 "questions",
             )
         self._questions.add(visitor)
@@ -147,8 +147,8 @@ class Limits:
         """
         if until := self._uploads.wait(visitor):
             raise TooManyError(
-                f"From your address {self._uploads.most} files were sent within a minute, and "
-                f"more are not taken: try again in {in_words(until)}.",
+                f"From your address {counted(self._uploads.most, 'file')} came within a minute, "
+                f"and more are not taken: try again in {in_words(until)}.",
                 "uploads",
             )
         self._uploads.add(visitor)
@@ -157,5 +157,9 @@ class Limits:
 def in_words(seconds: float) -> str:
     """Return a time as people say it, and never less than it is."""
     whole = max(1, -int(-seconds // 1))
-    amount, unit = (whole, "second") if whole <= 120 else (-(-whole // 60), "minute")
-    return f"{amount} {unit}{'' if amount == 1 else 's'}"
+    return counted(whole, "second") if whole <= 120 else counted(-(-whole // 60), "minute")
+
+
+def counted(number: int, what: str) -> str:
+    """Return so many of something, in words."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -32,7 +32,7 @@ def test_questions_beyond_the_limit_wait_for_as_long_as_is_said(clock):
     for _ in range(3):
         limits.ask(SOMEBODY)
         clock.now += 10
-    with pytest.raises(TooManyError, match="3 questions were asked within a minute") as told:
+    with pytest.raises(TooManyError, match="3 questions came within a minute") as told:
         limits.ask(SOMEBODY)
     limits.ask(OTHER)
     clock.now += seconds(str(told.value)) - 1
@@ -71,7 +71,7 @@ def test_files_are_counted_apart(clock):
     limits.ask(SOMEBODY)
     for _ in range(2):
         limits.upload(SOMEBODY)
-    with pytest.raises(TooManyError, match="2 files were sent within a minute.* 60 seconds"):
+    with pytest.raises(TooManyError, match="2 files came within a minute.* 60 seconds"):
         limits.upload(SOMEBODY)
 
 

@@ -72,7 +72,7 @@ def test_limits_hold_for_answers_and_for_what_is_asked_about_them(checkpoint, pi
     for session in ("a", "b"):
         assert isinstance(last(engine, picture, Visitor("8.8.8.8", session)), FilesReady)
     refused = last(engine, picture, Visitor("8.8.8.8", "c"))
-    assert isinstance(refused, Refused) and "2 questions were asked" in refused.sentence
+    assert isinstance(refused, Refused) and "2 questions came" in refused.sentence
     assert engine.queue.served is None
     assert isinstance(last(engine, picture, Visitor("9.9.9.9", "a")), FilesReady)
 

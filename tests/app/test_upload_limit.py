@@ -39,7 +39,7 @@ def test_files_beyond_the_limit_are_refused_with_a_sentence(visitor, measures):
         assert visitor.post(UPLOAD, files=files(1)).text == "1"
     refused = visitor.post(UPLOAD, files=files(1))
     assert refused.status_code == 429
-    assert "3 files were sent within a minute" in refused.text and "try again in" in refused.text
+    assert "3 files came within a minute" in refused.text and "try again in" in refused.text
     counted = measures.values()["sinktrack_turned_away_total", (("limit", "uploads"),)]
     assert counted == 1
     assert visitor.post("/else", files=files(1)).text == "1"
