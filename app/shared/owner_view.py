@@ -74,16 +74,16 @@ def _figures(
 
     waiting, places = value("sinktrack_queue_waiting"), value("sinktrack_queue_places")
     if waiting is not None:
-        served = "one is answered" if value("sinktrack_queue_served") else "none is answered"
+        served = "and one is answered" if value("sinktrack_queue_served") else "none is answered"
         yield _figure("Waiting", f"{waiting:.0f} of {places:.0f}", served)
         addresses = value("sinktrack_queue_addresses") or 0
         yield _figure("Addresses in the queue", f"{addresses:.0f}", "")
     asked = [sum(minute.values()) for minute in minutes]
     yield _figure("Asked in 5 minutes", str(sum(asked[-5:])), f"{sum(asked)} in an hour")
     answered = [seconds for when, seconds in measures.answered if when > now - _LATE]
-    yield _figure("An answer took", _typical(answered), "from asking to its end")
+    yield _figure("An answer takes", *_typical(answered))
     waited = [seconds for when, seconds in measures.waited if when > now - _LATE]
-    yield _figure("Waited for a turn", _typical(waited), "")
+    yield _figure("Waiting for a turn", *_typical(waited))
     tokens = value("sinktrack_tokens_total") or 0
     yield _figure("Tokens written", f"{tokens:,.0f}", "since the start")
     memory = value("process_resident_memory_bytes")
@@ -100,12 +100,12 @@ def _figure(name: str, value: str, beside: str) -> str:
     return f"<div><dt>{escape(name)}</dt><dd>{escape(value)}{small}</dd></div>"
 
 
-def _typical(seconds: Sequence[float]) -> str:
+def _typical(seconds: Sequence[float]) -> tuple[str, str]:
     """Return the middle one, and what one in twenty exceeds."""
     if not seconds:
-        return "–"
+        return "–", "in the last hour"
     late = sorted(seconds)[min(len(seconds) - 1, int(0.95 * len(seconds)))]
-    return f"{statistics.median(seconds):.1f} s, at most {late:.1f} s for 95 %"
+    return f"{statistics.median(seconds):.1f} s", f"19 of 20 within {late:.1f} s"
 
 
 def _bars(minutes: Sequence[Counter[str]]) -> str:
