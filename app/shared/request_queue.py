@@ -52,7 +52,7 @@ class RequestQueue:
         self._addresses = FairShares()
         self._sessions: dict[str, FairShares] = {}
         self._usual = 1.0  # seconds
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
     def join(self, visitor: Visitor | None = None, *, beside_own: bool = False) -> "QueueTicket":
         """Return a ticket for the queue.
@@ -123,6 +123,11 @@ class RequestQueue:
             self._next()
             self._forget()
 
+    def wait(self, seconds: float) -> None:
+        """Wait until places change, but not for longer than some seconds."""
+        with self._lock:
+            self._lock.wait(seconds)
+
     @property
     def waiting(self) -> int:
         """How many wait."""
@@ -143,8 +148,9 @@ class RequestQueue:
         return [*self._waiting, *([self._served] if self._served else [])]
 
     def _next(self) -> None:
-        """Serve the next one, if none is served."""
+        """Serve the next one, if none is served, and wake all: their places have changed."""
         self._order = None
+        self._lock.notify_all()
         if self._served is None and self._waiting:
             self._served = self._in_order()[0]
             self._waiting.remove(self._served)
@@ -235,6 +241,10 @@ class QueueTicket:
     ) -> None:
         """Let the next request pass."""
         self._queue.leave(self, self.seconds)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until places in the queue change, but not for longer than some seconds."""
+        self._queue.wait(seconds)
 
     def begin(self) -> float:
         """Begin to be served, and return for how many seconds this has waited."""

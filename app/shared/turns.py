@@ -3,14 +3,12 @@
 Knows nothing about models or pages.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
 from app.shared.ending import Ending
 from app.shared.events import Event, Heartbeat, LoadingModel, Refused, Stopped, Waiting
-from app.shared.heartbeat import UPDATE_SECONDS
 from app.shared.limits import Limits, TooManyError
 from app.shared.measures import Measures
 from app.shared.memory import is_out_of_memory, let_go
@@ -21,6 +19,8 @@ from app.shared.visitors import current_visitor
 from sinktrack.core.errors import SinkTrackError
 
 Kind = Literal["answer", "survey", "why"]
+_LOOK_SECONDS = 0.5
+"""How often who waits looks whether its visitor has gone; oftener would slow down who is served."""
 
 
 class RestartingError(SinkTrackError):
@@ -101,7 +101,7 @@ class Turns:
             if stop.is_set() or self._ending.begun:
                 yield Refused(RESTARTS) if self._ending.begun else Stopped()
                 return
-            time.sleep(UPDATE_SECONDS)
+            ticket.wait(_LOOK_SECONDS)
             yield Heartbeat() if event == last else event
             last = event
         with self._had(kind, ticket):
@@ -126,7 +126,7 @@ class Turns:
         with self._join(beside_own=True) as ticket:
             while ticket.ahead:
                 self._check_open()
-                time.sleep(UPDATE_SECONDS)
+                ticket.wait(_LOOK_SECONDS)
             with self._had("why", ticket):
                 return work()
 
