@@ -59,3 +59,25 @@ def settle_threads(model: Any) -> None:
     small = sum(weights.numel() for weights in model.parameters()) < SMALL
     if small and model.device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
+
+
+def free_gpu() -> None:
+    """Give back what torch keeps of a GPU's memory for later."""
+    import torch
+
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def gpu_bytes(which: int) -> int | None:
+    """Return how much of the current GPU's memory is free (0) or taken (1).
+
+    Returns:
+        Bytes; None where this process uses no GPU, as a ZeroGPU Space's parent process never does.
+    """
+    import torch
+
+    if not torch.cuda.is_initialized():
+        return None
+    free, total = torch.cuda.mem_get_info()
+    return int((free, total - free)[which])

@@ -150,7 +150,11 @@ def test_every_variable_of_the_page_stands_where_hosting_is_told():
     # settings make some names of the options' names
     read = set(re.findall(r'"(SINKTRACK_[A-Z_]+[A-Z])"', code))
     read |= {
-        f"SINKTRACK_{name}" for name in ("MAX_NEW_TOKENS", "MAX_QUESTION_TOKENS", "QUEUE_SIZE")
+        f"SINKTRACK_{name}"
+        for name in (
+            *("MAX_NEW_TOKENS", "MAX_QUESTION_TOKENS", "QUEUE_SIZE", "ANSWER_SECONDS"),
+            *("QUESTIONS_A_MINUTE", "MODEL_SECONDS_AN_HOUR", "UPLOADS_A_MINUTE"),
+        )
     }
     told = set(
         re.findall(r"`(SINKTRACK_[A-Z_]+)`", (ROOT / "docs" / "hosting.md").read_text("utf-8"))

@@ -162,9 +162,9 @@ class ChancePanel:
                 case Surveying(answers, of):
                     began = began or time.monotonic()
                     yield component_json(_progress(survey, answers, of, time.monotonic() - began))
-                case Surveyed(result):
+                case Surveyed(result, notices):
                     entry.end("stopped" if stop.is_set() else "answered", **facts)
-                    yield component_json(_state("", result=json.loads(result)))
+                    yield component_json(_state(" ".join(notices), result=json.loads(result)))
                 case Refused(told) | NotLent(told):
                     entry.end("refused", **facts)
                     raise toast(told)

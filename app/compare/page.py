@@ -128,6 +128,8 @@ def serve(engine: Engine, settings: Settings) -> gr.Blocks:
         },
         styles=[_STATIC / name for name in styles],
         scripts=[COPY, *(_STATIC / name for name in scripts)],
+        measures=engine.measures,
+        limits=engine.limits,
     )
     return page
 

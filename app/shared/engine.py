@@ -6,8 +6,8 @@ An answer comes as the events of `app.shared.events`. Knows nothing about gradio
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,15 @@ from app.shared.ending import Ending
 from app.shared.events import (
     Answered,
     Event,
-    Heartbeat,
-    LoadingModel,
     ReadingPrompt,
-    Refused,
     Stopped,
-    Waiting,
     Writing,
 )
 from app.shared.gpu_time import GpuTime
-from app.shared.heartbeat import UPDATE_SECONDS, with_heartbeat
+from app.shared.heartbeat import with_heartbeat
 from app.shared.kept import Kept
+from app.shared.limits import Limits
+from app.shared.measures import Measures
 from app.shared.method_cards import MethodCard, fitting, method_cards
 from app.shared.methods import lane_methods, lane_titles, suited, text_of
 from app.shared.request import DEFAULT_METHODS, Asked, Exchange, Request, given
@@ -41,9 +39,10 @@ from app.shared.request_queue import RequestQueue
 from app.shared.settings import Settings, choose_model
 from app.shared.stop_flag import StopFlag
 from app.shared.survey import Survey
-from app.shared.troubles import RESTARTS, cut_short, in_sentences
+from app.shared.troubles import in_sentences
+from app.shared.turns import Turns
 from app.shared.unfamiliar import Unfamiliar
-from app.shared.why import FULL, Question, Why
+from app.shared.why import Question, Why
 from sinktrack.core.cache import Cache
 from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.comparison import Comparison
@@ -52,7 +51,7 @@ from sinktrack.core.families import reads_pictures
 from sinktrack.core.intervention import Intervention
 from sinktrack.core.names import BUNDLED
 from sinktrack.core.progress import Say
-from sinktrack.machine import settle_threads
+from sinktrack.machine import free_gpu, gpu_bytes, settle_threads
 from sinktrack.report.payload import payload
 
 log = logging.getLogger(__name__)
@@ -71,9 +70,13 @@ class Engine:
         bundled: Whether this is the small bundled checkpoint.
         notice: What people should know of the model before they ask; may be empty.
         ending: Brings answers under way to an end when the page ends.
+        limits: Of one address; None for the usual ones.
+        longest: Seconds after which an answer is ended; 0 for no end.
 
     Attributes:
         loading: How far loading is, such as "downloading, 1.2 of 7.5 GB"; "" before and after.
+        queue: Who waits.
+        measures: What was measured.
     """
 
     def __init__(
@@ -88,17 +91,25 @@ class Engine:
         bundled: bool = False,
         notice: str = "",
         ending: Ending | None = None,
+        limits: Limits | None = None,
+        longest: float = 0.0,
     ) -> None:
         self._model, self._processor = model, processor
-        self._queue = RequestQueue(queue_size)
+        self.ending, self.limits, self.measures = ending or Ending(), limits or Limits(), Measures()
+        self.queue = RequestQueue(queue_size)
+        self._turns = Turns(self.queue, self.ending, self.limits, longest, self.measures, free_gpu)
         self._checking = threading.Lock()
         self._max_question_tokens = max_question_tokens
         self.name, self.bundled, self.notice = name, bundled, notice
         self.max_new_tokens = max_new_tokens
-        self.loading, self.ending = "", ending or Ending()
+        self.loading = ""
         self._chosen, self._insists = str(BUNDLED), True
+        self.measures.gauge("sinktrack_model_ready", lambda: int(self.ready))
+        for number, state in enumerate(("free", "taken")):
+            read = partial(gpu_bytes, number)
+            self.measures.gauge("sinktrack_gpu_memory_bytes", read, state=state)
         self._kept, self._unfamiliar = Kept(), Unfamiliar()
-        self._why = Why(self._kept, self._queue)
+        self._why = Why(self._kept, self._turns)
         gpu_time = GpuTime()
         self._on_gpu = on_lent_gpu(self._events, gpu_time)
         self._survey_on_gpu = on_lent_gpu(self._survey_events, gpu_time)
@@ -122,6 +133,8 @@ class Engine:
             queue_size=settings.queue_size,
             bundled=Path(chosen).resolve().parent == BUNDLED.resolve().parent,
             ending=ending,
+            limits=settings.limits(),
+            longest=settings.answer_seconds,
         )
         engine._chosen, engine._insists = chosen, settings.model is not None
         if engine.bundled and not engine._insists:
@@ -316,7 +329,8 @@ class Engine:
             `ReadingPrompt`, `Writing`, `Answered` and at last `FilesReady`; or, where there is no
             answer, at last `Stopped`, `Refused`, `NotLent` or `Failed`.
         """
-        yield from self._in_turn(stop, lambda: self._on_gpu(request, stop))
+        work = partial(self._on_gpu, request, stop)
+        yield from self._turns.events("answer", stop, self._until_ready, work)
 
     def survey(self, survey: Survey, stop: StopFlag) -> Iterator[Event]:
         """Ask many questions, which takes one turn in the queue.
@@ -329,32 +343,12 @@ class Engine:
             As `answer` does: `Waiting`, `LoadingModel`, `Surveying` and at last `Surveyed`; or
             `Stopped`, `Refused`, `NotLent` or `Failed`.
         """
-        yield from self._in_turn(stop, lambda: self._survey_on_gpu(survey, stop))
+        work = partial(self._survey_on_gpu, survey, stop)
+        yield from self._turns.events("survey", stop, self._until_ready, work)
 
-    def _in_turn(self, stop: StopFlag, work: Callable[[], Iterator[Event]]) -> Iterator[Event]:
-        """Wait in the queue, then work; the flag is raised in the end, however it ends."""
-        ticket = None if self.ending.begun else self._queue.join()
-        if ticket is None:
-            stop.set()
-            yield Refused(RESTARTS if self.ending.begun else FULL)
-            return
-        try:
-            with ticket, self.ending.under_way():
-                last: Event | None = None
-                while (ahead := ticket.ahead) or not self.ready:
-                    if stop.is_set() or self.ending.begun:
-                        yield Refused(RESTARTS) if self.ending.begun else Stopped()
-                        return
-                    time.sleep(UPDATE_SECONDS)
-                    event: Event = Waiting(ahead) if ahead else LoadingModel(self.loading)
-                    yield Heartbeat() if event == last else event
-                    last = event
-                for event in work():
-                    if self.ending.cut:
-                        stop.set()
-                    yield cut_short(event) if self.ending.cut else event
-        finally:
-            stop.set()
+    def _until_ready(self) -> str | None:
+        """Return how far loading is; None once the model is there."""
+        return None if self.ready else self.loading
 
     def why(self, question: Question) -> dict[str, Any]:
         """Return what stands behind a token of a comparison, as JSON values.
@@ -374,7 +368,7 @@ class Engine:
         from app.shared.chance import ask_all  # as in `load`
 
         def work(_: threading.Event, report: Callable[[Event], None]) -> None:
-            with in_sentences(report, torch.OutOfMemoryError):
+            with in_sentences(report, free_gpu, survey.in_words()):
                 ask_all(self._model, self._processor, survey, stop.is_set, report)
 
         yield from with_heartbeat(work, give_up=stop.set)
@@ -396,7 +390,7 @@ class Engine:
         report: Callable[[Event], None],
     ) -> None:
         """Answer a request, and report every step."""
-        with in_sentences(report, torch.OutOfMemoryError):
+        with in_sentences(report, free_gpu, request.in_words()):
             if stop.is_set():
                 return report(Stopped())
             comparison = self._stream(request, stop, report)

@@ -151,9 +151,11 @@ class Surveyed:
 
     Args:
         result: What `app.shared.chance` found, as JSON text.
+        notices: Sentences on how it ended.
     """
 
     result: str
+    notices: tuple[str, ...] = ()
 
 
 Progress = Waiting | LoadingModel | ReadingPrompt | Writing

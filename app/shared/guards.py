@@ -12,10 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.shared.logs import Entry
+from app.shared.visitors import asking, visitor_of
 
 UPLOADS = ("/upload", "/process_recording")
 """How the addresses end that take files."""
@@ -83,7 +85,7 @@ class WholeCalls:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a call; whatever else Gradio cannot make sense of is refused as well."""
-        began, entry = False, Entry("request")
+        began, entry, session = False, Entry("request"), None
 
         async def sending(message: Message) -> None:
             nonlocal began
@@ -95,14 +97,16 @@ class WholeCalls:
             return
         if scope["method"] == "POST" and route(scope).endswith(_SERVER_FUNCTIONS):
             body = await _body(receive)
-            if not _means_something(scope, body):
+            session = _session(scope, body)
+            if session is None:
                 await _refused(400, "This means nothing: load the page again.")(
                     scope, receive, send
                 )
                 return
             receive = _again(body or b"", receive)
         try:
-            await self.app(scope, receive, sending)
+            with asking(visitor_of(Request(scope), session)):
+                await self.app(scope, receive, sending)
         except Exception as error:
             if began or _ours(error):
                 raise
@@ -153,22 +157,23 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return first
 
 
-def _means_something(scope: Scope, body: bytes | None) -> bool:
-    """Whether this is JSON, said to be JSON, for a server function that there is."""
+def _session(scope: Scope, body: bytes | None) -> str | None:
+    """Return the session of a call; None unless it is JSON for a server function that exists."""
     kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
     if body is None or kind != "application/json":
-        return False
+        return None
     try:
         said: Any = json.loads(body)
     except (ValueError, RecursionError):
-        return False
+        return None
     if not isinstance(said, dict) or not isinstance(said.get("session_hash"), str):
-        return False
+        return None
     number, name = said.get("component_id"), said.get("fn_name")
     whole = isinstance(number, int) and not isinstance(number, bool) and isinstance(name, str)
     component = scope["app"].get_blocks().blocks.get(number) if whole else None
     found = getattr(component, name, None) if isinstance(name, str) else None
-    return "data" in said and getattr(found, "_is_server_fn", False) is True
+    there = "data" in said and getattr(found, "_is_server_fn", False) is True
+    return said["session_hash"] if there else None
 
 
 def _ours(error: Exception) -> bool:

@@ -15,10 +15,14 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from app.shared.memory import is_out_of_memory, memory_sentence
+
 _DEEPEST = 8  # places in the code, of one error
 _FAILED = "Something went wrong here: please try again."
 
-log = logging.getLogger("app.requests")
+REQUESTS = "app.requests"
+"""The log of requests."""
+log = logging.getLogger(REQUESTS)
 
 
 class Entry:
@@ -84,11 +88,16 @@ def answered(
     try:
         found = answer()
     except Exception as error:  # whatever it is, the visitor gets a sentence
-        return {"error": entry.fail(error)}
+        return {"error": entry.fail(error, what_to_do(error))}
     if known:
         kept = found.get("kept", True)
         entry.end("refused" if "error" in found else "done" if kept else "not kept")
     return found
+
+
+def what_to_do(error: BaseException) -> str:
+    """Return what a visitor is told of an error that nobody expected."""
+    return memory_sentence(error) if is_out_of_memory(error) else _FAILED
 
 
 def trace_of(error: BaseException) -> str:

@@ -98,6 +98,13 @@ class Request:
         asked = (*(each.asked for each in self.history), self.asked)
         return {"visuals": bool(self.visuals), "passage": any(each.passage for each in asked)}
 
+    def in_words(self) -> str:
+        """Return how much is asked for."""
+        return (
+            f"{len(self.methods)} methods, answers of up to {self.max_new_tokens} tokens and "
+            f"{len(self.visuals)} pictures and videos"
+        )
+
     def other_arguments(self) -> dict[str, Any]:
         """Return what is asked beside the question and its pictures, as the library takes it."""
         messages = [message for each in self.history for message in each.messages()]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.shared.forwarded import TRUSTED, what_is_no_address
+from app.shared.limits import Limits
 from app.shared.machine import DATA
 from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.errors import SinkTrackError
@@ -28,6 +29,8 @@ _BY_MEMORY = (
 )
 
 
+SHORTEST_CODE = 12
+"""Characters of the owner's code at least."""
 _ORIGIN = re.compile(r"https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _ROOT = re.compile(r"(https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?)?(/[A-Za-z0-9._~-]+)*")
 
@@ -44,6 +47,12 @@ class Settings:
         max_new_tokens: The longest answer that a visitor can ask for, in tokens.
         max_question_tokens: The longest question, in tokens.
         queue_size: How many questions may wait; more are turned away.
+        answer_seconds: After so many an answer is ended; 0 for no end.
+        questions_a_minute: How many one address may ask; 0 for any number, None for the usual one.
+        model_seconds_an_hour: For how long the model works for one address; as above.
+        uploads_a_minute: How many files one address may send; as above.
+        metrics: Whether what is measured stands at /metrics.
+        owner: The code that opens the owner's page; None for no such page.
         keep: The folder of comparisons that have an address; None for one among temporary files.
         gallery: The folder of the gallery; None for no gallery.
         study: The folder of a study to serve in place of the comparison.
@@ -66,6 +75,12 @@ class Settings:
     max_new_tokens: int = 512
     max_question_tokens: int = 2000
     queue_size: int = 32
+    answer_seconds: int = 300
+    questions_a_minute: int | None = None
+    model_seconds_an_hour: int | None = None
+    uploads_a_minute: int | None = None
+    metrics: bool = False
+    owner: str | None = None
     keep: str | None = None
     gallery: str | None = None
     study: str | None = None
@@ -79,6 +94,10 @@ class Settings:
     behind_platform: bool = False
     log_json: bool = False
     hub_sign_in: bool = False
+
+    def limits(self) -> Limits:
+        """Return the limits of one address, where nobody has met one yet."""
+        return Limits(self.questions_a_minute, self.model_seconds_an_hour, self.uploads_a_minute)
 
     @classmethod
     def read(cls, arguments: Sequence[str], environment: Mapping[str, str]) -> "Settings":
@@ -119,6 +138,20 @@ class Settings:
         ):
             flag, variable = "--" + name.replace("_", "-"), "SINKTRACK_" + name.upper()
             option(flag, variable, str(getattr(cls, name)), int, about)
+        for name, about in (
+            ("answer_seconds", "Longest time for an answer, in seconds; 0 for no end."),
+            ("questions_a_minute", "Questions that one address may ask; 0 for any number."),
+            ("model_seconds_an_hour", "Seconds that the model works for one address; 0: any."),
+            ("uploads_a_minute", "Files that one address may send; 0 for any number."),
+        ):
+            variable, usual = "SINKTRACK_" + name.upper(), getattr(cls, name)
+            without = "see docs/hosting.md" if usual is None else usual
+            parser.add_argument(
+                "--" + name.replace("_", "-"),
+                default=environment.get(variable) or usual,
+                type=_amount,
+                help=f"{about} Also {variable}. ({without})",
+            )
         about = "Folder of comparisons that have an address."
         option("--keep", "SINKTRACK_KEEP", None, str, about)
         parser.add_argument(
@@ -159,6 +192,8 @@ class Settings:
             trusted_proxies=_proxies(parser, environment),
             behind_platform="SPACE_ID" in environment,
             log_json=_as_json(parser, environment),
+            metrics=_metrics(parser, environment),
+            owner=_owner(parser, environment),
             # what a Space has whose card says `hf_oauth: true`
             hub_sign_in=invite is None and {"SPACE_ID", "OAUTH_CLIENT_ID"} <= environment.keys(),
         )
@@ -225,6 +260,29 @@ def _as_json(parser: argparse.ArgumentParser, environment: Mapping[str, str]) ->
     if said not in ("text", "json"):
         parser.exit(2, f"app.py: SINKTRACK_LOG is {said!r}: set it to json or to text.\n")
     return said == "json"
+
+
+def _metrics(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> bool:
+    """Return whether what is measured is told, or refuse a word that says neither."""
+    said = environment.get("SINKTRACK_METRICS") or "0"
+    if said not in ("0", "1"):
+        parser.exit(2, f"app.py: SINKTRACK_METRICS is {said!r}: set it to 1, or leave it out.\n")
+    return said == "1"
+
+
+def _owner(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> str | None:
+    """Return the owner's code, or refuse one that is soon guessed."""
+    said = environment.get("SINKTRACK_OWNER") or None
+    if said is not None and len(said) < SHORTEST_CODE:
+        parser.exit(
+            2, f"app.py: SINKTRACK_OWNER is short: give it {SHORTEST_CODE} characters or more.\n"
+        )
+    return said
+
+
+def _amount(text: str) -> int:
+    """Return a whole number of 0 to 65535, or let argparse say that it is none."""
+    return 0 if text == "0" else _count(text)
 
 
 def _count(text: str) -> int:

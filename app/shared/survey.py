@@ -31,3 +31,10 @@ class Survey:
     temperature: float = 1.0
     seed: int = 0
     cache: Cache = "full"
+
+    def in_words(self) -> str:
+        """Return how much is asked for."""
+        return (
+            f"{len(self.items)} questions, {len(self.methods)} methods and answers of up to "
+            f"{self.max_new_tokens} tokens"
+        )

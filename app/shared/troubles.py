@@ -4,39 +4,68 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from app.shared.events import Answered, Event, Failed, Refused, Stopped
+from app.shared.events import Answered, Event, Failed, Refused, Stopped, Surveyed
 from app.shared.logs import trace_of
+from app.shared.memory import is_out_of_memory, let_go, memory_sentence
 from sinktrack.core.errors import SinkTrackError
 
 RESTARTS = "The server is about to restart: please ask again in a minute."
 _CUT_SHORT = "The server is about to restart: what was not written by now is missing."
-_MEMORY = "The device ran out of memory: choose a smaller picture or a shorter answer."
 _UNEXPECTED = "Something went wrong while answering. The page still works: please try again."
+STOPPED_LANE = '"finish": "stopped"'
+"""What the payload of an answer has that was ended before its time."""
 
 
 @contextmanager
-def in_sentences(report: Callable[[Event], None], out_of_memory: type[Exception]) -> Iterator[None]:
+def in_sentences(
+    report: Callable[[Event], None], free_device: Callable[[], None], asked: str
+) -> Iterator[None]:
     """Report whatever goes wrong in a block as a sentence, and let the next one have its turn.
 
     Args:
         report: Takes the last event.
-        out_of_memory: What the device raises.
+        free_device: Gives back what the device keeps for later; called when it ran out of memory.
+        asked: What was asked for, as "2 methods and 1 picture".
     """
     try:
         yield
-    except SinkTrackError as error:
-        report(Refused(str(error)))
-    except out_of_memory as error:
-        report(Failed(_MEMORY, trace_of(error)))
     except Exception as error:
-        report(Failed(_UNEXPECTED, trace_of(error)))
+        if is_out_of_memory(error):
+            failed = Failed(memory_sentence(error, asked), trace_of(error))
+            let_go(error, free_device)  # before the next one begins
+            report(failed)
+        elif isinstance(error, SinkTrackError):
+            report(Refused(str(error)))
+        else:
+            report(Failed(_UNEXPECTED, trace_of(error)))
 
 
 def cut_short(event: Event) -> Event:
-    """Return an event of an answer that the server's end has cut, with a word on why."""
+    """Return an event of work that the server's end has cut, with a word on why."""
+    return _ended_early(event, _CUT_SHORT, RESTARTS)
+
+
+def too_long(event: Event, seconds: float) -> Event:
+    """Return an event of work that was ended because it took too long, with a word on why.
+
+    Args:
+        event: Of the work.
+        seconds: How long it may take.
+    """
+    within = f"within {seconds:g} seconds, the longest time that is given to one request"
+    return _ended_early(
+        event,
+        f"It was ended: it had not come to its end {within}. What was written by then is here.",
+        f"Nothing was answered {within}: choose fewer methods, shorter answers or fewer questions.",
+    )
+
+
+def _ended_early(event: Event, notice: str, without_answer: str) -> Event:
     match event:
-        case Answered():
-            return replace(event, notices=(*event.notices, _CUT_SHORT))
+        case Answered() if STOPPED_LANE in event.payload:
+            return replace(event, notices=(*event.notices, notice))
+        case Surveyed():
+            return replace(event, notices=(*event.notices, notice))
         case Stopped():
-            return Refused(RESTARTS)
+            return Refused(without_answer)
     return event

@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,17 @@ from app.shared.forwarded import TRUSTED, Forwarded
 from app.shared.guards import NoUploads, OwnOrigin, WholeCalls
 from app.shared.headers import Outermost
 from app.shared.health import Checks, Health
-from app.shared.logs import Entry, take_over
+from app.shared.limits import Limits
+from app.shared.logs import REQUESTS, Entry, take_over, what_to_do
 from app.shared.machine import setting, without_proxies
+from app.shared.measures import Measures
+from app.shared.metrics import Metrics
+from app.shared.owner import OwnerPage
+from app.shared.owner_code import OwnerCode
 from app.shared.settings import Settings
 from app.shared.theme import theme
+from app.shared.upload_limit import UploadLimit
+from app.shared.visitors import asking, visitor_of
 from sinktrack.report.viewer_code import viewer_script, viewer_style
 
 FILE_AGE = 2 * 60 * 60
@@ -65,6 +73,8 @@ def launch(
     scripts: Iterable[Path],
     takes_files: bool = True,
     signs_in: bool = False,
+    measures: Measures | None = None,
+    limits: Limits | None = None,
 ) -> None:
     """Serve a page, and return at once; `page.block_thread()` waits for its end.
 
@@ -77,10 +87,17 @@ def launch(
         scripts: Its own JavaScript files; each may use those before it, and the viewer's.
         takes_files: Whether visitors upload anything; else the server keeps nothing of theirs.
         signs_in: Whether visitors are somebody there, for whom no foreign page may speak.
+        measures: What is measured; None begins to.
+        limits: Of one address; None for those of the settings.
     """
-    _failures_in_sentences(page)
-    guards: list[Any] = [] if takes_files else [NoUploads]
-    guards += [OwnOrigin] if signs_in else []
+    _guard_events(page)
+    measures = measures or Measures()
+    logging.getLogger(REQUESTS).addHandler(measures)
+    guards = [*_for_the_owner(settings, measures), *([Middleware(OwnOrigin)] if signs_in else [])]
+    if takes_files:
+        guards.append(Middleware(UploadLimit, limits or settings.limits(), measures))
+    else:
+        guards.append(Middleware(NoUploads))
     # uvicorn believes nobody, so that our own middleware still sees who asks
     with without_proxies(), setting(TRUSTED, ""):
         page.launch(
@@ -99,7 +116,7 @@ def launch(
                     Middleware(Forwarded, settings.trusted_proxies, settings.behind_platform),
                     Middleware(Outermost, ending, settings.frame_ancestors),
                     Middleware(Health, checks, ending),
-                    *map(Middleware, guards),
+                    *guards,
                     Middleware(_CompressedPages, compresslevel=5),
                     Middleware(WholeCalls),
                 ]
@@ -121,8 +138,15 @@ def close(page: gr.Blocks) -> None:
     page.close(verbose=False)
 
 
-def _failures_in_sentences(page: gr.Blocks) -> None:
-    """Let what an event raises that nobody expected reach its visitor as a sentence.
+def _for_the_owner(settings: Settings, measures: Measures) -> list[Middleware]:
+    """Return what tells how the page does, as far as the settings let it."""
+    code = None if settings.owner is None else OwnerCode(settings.owner)
+    told = [Middleware(Metrics, measures, code)] if settings.metrics else []
+    return told if code is None else [*told, Middleware(OwnerPage, measures, code)]
+
+
+def _guard_events(page: gr.Blocks) -> None:
+    """Let events know who asks, and what they raise that nobody expected be told as a sentence.
 
     Gradio would show "Error" alone, and write a traceback with the words of the error.
     """
@@ -130,12 +154,14 @@ def _failures_in_sentences(page: gr.Blocks) -> None:
 
     async def guarded(*given: Any, **options: Any) -> dict[str, Any]:
         entry = Entry("event")
+        visitor = visitor_of(options.get("request"), options.get("session_hash"))
         try:
-            return await process(*given, **options)
+            with asking(visitor):
+                return await process(*given, **options)
         except (gr.Error, CacheMissError):  # a refusal, and what Gradio's queue waits for
             raise
         except Exception as error:
-            raise toast(entry.fail(error)) from error
+            raise toast(entry.fail(error, what_to_do(error))) from error
 
     page.process_api = guarded  # type: ignore[method-assign]
 

@@ -5,15 +5,12 @@ What was answered stays for a while, so that nothing is worked out twice. Knows 
 
 import json
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from app.shared.heartbeat import UPDATE_SECONDS
 from app.shared.kept import Kept
-from app.shared.request_queue import RequestQueue
+from app.shared.turns import Turns
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.errors import SinkTrackError, TraceError
 from sinktrack.report.explained import (
@@ -25,7 +22,6 @@ from sinktrack.report.explained import (
 )
 
 What = Literal["explain", "looks", "maps", "without", "reliance"]
-FULL = "Too many people are waiting here right now: please try again in a minute."
 _BUSY = "The server is still working out what you asked before: wait for its answer."
 _GONE = "The server no longer has this answer: ask again."
 _NOTHING = "The page asked for nothing that can be told: load it again."
@@ -103,11 +99,11 @@ class Why:
 
     Args:
         kept: The comparisons.
-        queue: In front of the model.
+        turns: In front of the model.
     """
 
-    def __init__(self, kept: Kept, queue: RequestQueue) -> None:
-        self._kept, self._queue = kept, queue
+    def __init__(self, kept: Kept, turns: Turns) -> None:
+        self._kept, self._turns = kept, turns
         self._busy: set[str] = set()
         self._cached: OrderedDict[Question, str] = OrderedDict()
         self._lock = threading.Lock()
@@ -122,7 +118,7 @@ class Why:
 
         Raises:
             SinkTrackError: If the comparison has gone or has no such thing, another question about
-                it is being answered, or the queue is full.
+                it is being answered, or there is no turn for it.
         """
         comparison = self._kept.get(question.key)
         if comparison is None:
@@ -135,21 +131,12 @@ class Why:
                 raise TraceError(_BUSY)
             self._busy.add(question.key)
         try:
-            found = self._in_turn(lambda: _told(question, comparison, model, processor))
+            found = self._turns.call(lambda: _told(question, comparison, model, processor))
             self._keep(question, found)
         finally:
             with self._lock:
                 self._busy.discard(question.key)
         return found
-
-    def _in_turn(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        ticket = self._queue.join()
-        if ticket is None:
-            raise TraceError(FULL)
-        with ticket:
-            while ticket.ahead:
-                time.sleep(UPDATE_SECONDS)
-            return work()
 
     def _keep(self, question: Question, found: dict[str, Any]) -> None:
         """Keep an answer, and forget those that were not asked for longest."""

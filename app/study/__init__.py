@@ -2,8 +2,7 @@
 
 page             both pages, put together
 judging          what an annotator asks for and gets
-codes            the codes of a study, and those that bind names to people; guesses, waits for who
-                 guesses them
+codes            the codes of a study, and those that bind names to people
 assignment       who judges which item next, and which answer stands on the left
 vote_store       where votes are kept; database, its tables; migrations, how the tables came to be
 apart            votes on answers that have changed since; withdrawal, votes that somebody wants

@@ -14,9 +14,9 @@ from app.shared.logs import answered
 from app.shared.only_uploads import only_uploads
 from app.shared.settings import Settings
 from app.shared.ui import ASK, FILE_AGE, component_json, launch
+from app.shared.visitors import address_of
 from app.study.codes import FILE, made_codes
 from app.study.database import sqlite_file
-from app.study.guesses import address_of
 from app.study.hub_vote_backup import HubVoteBackup
 from app.study.judging import Judging
 from app.study.results_page import PATH, ResultsPage

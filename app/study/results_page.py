@@ -10,8 +10,8 @@ import pandas as pd
 
 from app.shared.logs import answered
 from app.shared.ui import component_json, toast
+from app.shared.visitors import address_of
 from app.study.disagreement import disputes
-from app.study.guesses import address_of
 from app.study.quality import first_votes
 from app.study.ranking_figure import ranking_figure
 from app.study.results import Results, as_votes, compute_results

@@ -9,6 +9,7 @@ import gradio as gr
 import pytest
 from PIL import Image
 
+from app.compare.chance import ChancePanel
 from app.compare.inputs import Inputs, MethodInputs
 from app.compare.kinds_asked import COUNT, OFFERED, kind_like, kinds, questions_of
 from app.compare.question_files import MOST_LINES, read_questions
@@ -231,8 +232,19 @@ def test_a_survey_is_stopped_within_one_batch_and_keeps_what_is_answered(engine)
     assert told["count"] * 2 <= after[0].answers + 2 * ROWS
 
 
+def test_a_survey_that_takes_too_long_says_so_and_keeps_what_is_answered(checkpoint):
+    engine = Engine(*checkpoint, name="shapes-vl", bundled=True, longest=0.05)
+    told = events(engine, survey(40))
+    assert 0 < result(told)["count"] < 40
+    assert "It was ended" in told[-1].notices[0] and "0.05 seconds" in told[-1].notices[0]
+    panel = ChancePanel.__new__(ChancePanel)
+    panel._engine = engine
+    (*_, shown) = panel.answers(survey(40), StopFlag())
+    assert "It was ended" in json.loads(shown)["status"]
+
+
 def test_a_survey_waits_for_its_turn_and_can_be_given_up_there(engine):
-    ticket = engine._queue.join()
+    ticket = engine.queue.join()
     stop = StopFlag()
     waiting = engine.survey(survey(), stop)
     assert next(waiting) == Waiting(1)

@@ -83,9 +83,9 @@ def listen(engine: Engine, picture: str, events: list) -> threading.Thread:
     return thread
 
 
-def test_an_answer_is_cut_with_a_sentence_and_whoever_waits_is_told(endless, picture):
+def test_an_answer_is_cut_with_a_sentence_and_whoever_waits_is_told(endless, checkpoint, picture):
     first, second = [], []
-    endless.ending = Ending(alone=1.0, cut=20)
+    endless = Engine(*checkpoint, name="shapes-vl", ending=Ending(alone=1.0, cut=20))
     threads = [listen(endless, picture, first)]
     while not endless.ending.left:
         time.sleep(0.01)

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 from studies import make_study, open_store
 
-from app.study import guesses
-from app.study.guesses import FREE, LONGEST, Guesses, address_of
+from app.shared import guesses
+from app.shared.guesses import FREE, LONGEST, Guesses
+from app.shared.visitors import address_of
 from app.study.judging import Judging
 from app.study.running import Running
 

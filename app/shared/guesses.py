@@ -3,16 +3,15 @@
 All of it is in memory, and forgotten when the page ends. Knows nothing about pages and codes.
 """
 
-import ipaddress
 import logging
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-Kind = Literal["study", "personal", "coordinator"]
+Kind = Literal["study", "personal", "coordinator", "owner"]
 
 FREE = 5
 """So many wrong codes cost nothing: people mistype."""
@@ -52,7 +51,7 @@ class Guesses:
         """Return why a code is not looked at now; None where it is, and count it if it is wrong.
 
         Args:
-            address: Where it comes from; see `address_of`.
+            address: Where it comes from; see `app.shared.visitors.address_of`.
             kind: What it is for.
             right: Whether it is right. Who has to wait is not told.
         """
@@ -82,22 +81,3 @@ class Guesses:
                     wrong.until() - now,
                 )
         return None
-
-
-def address_of(request: Any) -> str:
-    """Return where a request comes from: an IPv4 address, or the network of an IPv6 address.
-
-    Args:
-        request: Gradio's or Starlette's; its client's address is that of the last proxy that the
-            server does not trust.
-    """
-    said = getattr(getattr(request, "client", None), "host", None) or ""
-    try:
-        address = ipaddress.ip_address(said)
-    except ValueError:
-        return str(said)[:64]
-    if address.version == 4:
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address.packed[:8] + bytes(8), 64)))  # one person's
