@@ -160,7 +160,7 @@ class CompareHandlers:
                     comparison = json.loads(event.payload)
                     done = Finished.of(request, comparison)
                     seconds = time.monotonic() - began
-                    entry.end(_outcome(comparison), **_facts(request, comparison))
+                    entry.end(outcome(comparison), **facts(request, comparison))
                     truth = self._known.truth(request)
                     value, report = self._finished(event, comparison, seconds, notices, truth)
                     yield value, *_UNCHANGED[1:], done
@@ -170,14 +170,14 @@ class CompareHandlers:
                 case FilesReady():
                     yield gr.skip(), *self._take.ready(report, event), gr.skip()
                 case Refused(told):
-                    entry.end("refused", **_facts(request))
+                    entry.end("refused", **facts(request))
                     yield self._no_answer(), *_UNCHANGED
                     raise toast(told)
                 case Failed(told, trace):
                     yield self._no_answer(), *_UNCHANGED
                     raise toast(entry.fail(trace, told))
                 case Stopped():
-                    entry.end("stopped", **_facts(request))
+                    entry.end("stopped", **facts(request))
                     yield self._no_answer("Stopped before the answer began."), *_UNCHANGED
                 case Waiting() | LoadingModel() | ReadingPrompt() | Writing():
                     state = stage.growing(stage.in_words(event), titles, event=event)
@@ -245,7 +245,7 @@ class CompareHandlers:
         truth: Truth | None,
     ) -> tuple[str, str | None]:
         """Return the viewer's value with the answers, and the report's file."""
-        how = "Done" if _outcome(comparison) == "answered" else "Stopped"
+        how = "Done" if outcome(comparison) == "answered" else "Stopped"
         status = f"{how} after {seconds:.1f} seconds."
         report = self._take.file(render(comparison).encode(), REPORT_NAME)
         if report is None:
@@ -257,13 +257,13 @@ class CompareHandlers:
         ), report
 
 
-def _outcome(comparison: dict[str, Any]) -> str:
+def outcome(comparison: dict[str, Any]) -> str:
     """Return how an answer ended, in the log's word."""
     stopped = any(lane["finish"] == "stopped" for lane in comparison["lanes"])
     return "stopped" if stopped else "answered"
 
 
-def _facts(request: Request, comparison: dict[str, Any] | None = None) -> dict[str, float]:
+def facts(request: Request, comparison: dict[str, Any] | None = None) -> dict[str, float]:
     """Return what the log says of a question: numbers alone."""
     lanes = [] if comparison is None else comparison["lanes"]
     return {

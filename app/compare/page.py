@@ -14,6 +14,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from app.compare import stage
+from app.compare.api import Api
 from app.compare.card import model_card
 from app.compare.chance import ChancePanel
 from app.compare.controls import EMPTY, Controls
@@ -105,6 +106,7 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
                 keeping.shelves,
                 **QUICK,
             )
+        Api(engine).offer()
     only_uploads(page)
     # Visitors wait in the engine's queue, which tells them how many are before them. Without
     # api_open=False each handler also answers plain POST requests that pass Gradio's queue by.
@@ -128,6 +130,7 @@ def serve(engine: Engine, settings: Settings) -> gr.Blocks:
         },
         styles=[_STATIC / name for name in styles],
         scripts=[COPY, *(_STATIC / name for name in scripts)],
+        programs=True,
     )
     return page
 

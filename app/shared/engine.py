@@ -73,6 +73,7 @@ class Engine:
 
     Attributes:
         loading: How far loading is, such as "downloading, 1.2 of 7.5 GB"; "" before and after.
+        forget: Called with the key of a comparison that nobody will ask about any more.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Engine:
         self.loading, self.ending = "", ending or Ending()
         self._chosen, self._insists = str(BUNDLED), True
         self._kept, self._unfamiliar = Kept(), Unfamiliar()
+        self.forget = self._kept.forget
         self._why = Why(self._kept, self._queue)
         self._on_gpu = on_lent_gpu(self._events, gpu_seconds)
         self._survey_on_gpu = on_lent_gpu(self._survey_events, survey_seconds)

@@ -63,6 +63,7 @@ def launch(
     scripts: Iterable[Path],
     takes_files: bool = True,
     signs_in: bool = False,
+    programs: bool = False,
 ) -> None:
     """Serve a page, and return at once; `page.block_thread()` waits for its end.
 
@@ -75,6 +76,7 @@ def launch(
         scripts: Its own JavaScript files; each may use those before it, and the viewer's.
         takes_files: Whether visitors upload anything; else the server keeps nothing of theirs.
         signs_in: Whether visitors are somebody there, for whom no foreign page may speak.
+        programs: Whether it has endpoints for programs, to which its foot leads.
     """
     _failures_in_sentences(page)
     guards: list[Any] = [] if takes_files else [NoUploads]
@@ -86,7 +88,7 @@ def launch(
             theme=theme(),
             head=_head(styles, scripts),
             favicon_path=_STATIC / "favicon.svg",
-            footer_links=[],
+            footer_links=["api"] if programs else [],
             max_file_size=_LARGEST_UPLOAD if takes_files else "1b",
             enable_monitoring=False,
             max_threads=settings.queue_size + _SPARE_THREADS,
