@@ -10,7 +10,7 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from gradio.context import Context
+from gradio.events import api
 from gradio.utils import get_function_description, get_upload_folder
 
 from app.compare import stage
@@ -66,9 +67,9 @@ class Api:
 
     def offer(self) -> None:
         """Add the endpoints to the page that is being laid out."""
-        gr.api(self.compare, concurrency_limit=None)
-        gr.api(self.stream, concurrency_limit=None)
-        gr.api(self.methods, queue=False)
+        api(self.compare, concurrency_limit=None)
+        api(self.stream, concurrency_limit=None)
+        api(self.methods, queue=False)
         asked = get_function_description(self.compare)[1]
         for endpoint in (self.compare, self.stream, self.methods):
             _describe(endpoint.__name__, asked)
@@ -203,8 +204,9 @@ class Api:
         began = time.monotonic()
         lanes = self._engine.lane_titles(request.methods, **request.has())
         state = _growing("Waiting in the queue.", lanes, request)
-        with closing(self._engine.answer(request, StopFlag())) as events:
-            for event in events:
+        answering: Any = self._engine.answer(request, StopFlag())
+        with closing(answering):
+            for event in answering:
                 match event:
                     case Answered():
                         comparison = json.loads(event.payload)
@@ -242,8 +244,8 @@ def _describe(name: str, asked: Mapping[str, str]) -> None:
     assert page is not None  # `Api.offer` is called inside one
     (endpoint,) = (each for each in page.fns.values() if each.api_name == name)
     returned = get_function_description(endpoint.fn)[2]  # type: ignore[arg-type]
-    inputs: list[Any] = endpoint.inputs
-    outputs: list[Any] = endpoint.outputs
+    inputs: Sequence[Any] = endpoint.inputs
+    outputs: Sequence[Any] = endpoint.outputs
     for component, (label, text) in zip(inputs, asked.items(), strict=False):
         given = dict(component._api_info)
         component._api_info = given.get("oneOf", [given])[-1] | {"additional_description": text}

@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from app.compare import stage
-from app.compare.api import Api
+from app.compare.api import TOOLS, Api
 from app.compare.card import model_card
 from app.compare.chance import ChancePanel
 from app.compare.controls import EMPTY, Controls
@@ -131,6 +131,7 @@ def serve(engine: Engine, settings: Settings) -> gr.Blocks:
         styles=[_STATIC / name for name in styles],
         scripts=[COPY, *(_STATIC / name for name in scripts)],
         programs=True,
+        tools=TOOLS,
     )
     return page
 

@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from app.shared.logs import Entry, take_over
 from app.shared.machine import without_proxies
 from app.shared.settings import Settings
 from app.shared.theme import theme
+from app.shared.tools import OwnTools, limit_tools
 from sinktrack.report.viewer_code import viewer_script, viewer_style
 
 FILE_AGE = 2 * 60 * 60
@@ -64,6 +65,7 @@ def launch(
     takes_files: bool = True,
     signs_in: bool = False,
     programs: bool = False,
+    tools: Collection[str] = (),
 ) -> None:
     """Serve a page, and return at once; `page.block_thread()` waits for its end.
 
@@ -77,10 +79,12 @@ def launch(
         takes_files: Whether visitors upload anything; else the server keeps nothing of theirs.
         signs_in: Whether visitors are somebody there, for whom no foreign page may speak.
         programs: Whether it has endpoints for programs, to which its foot leads.
+        tools: Those that models can call, if the settings say so.
     """
     _failures_in_sentences(page)
     guards: list[Any] = [] if takes_files else [NoUploads]
     guards += [OwnOrigin] if signs_in else []
+    offers_tools = settings.mcp and bool(tools)
     with without_proxies():
         page.launch(
             server_name=settings.host,
@@ -97,14 +101,18 @@ def launch(
                     Middleware(Outermost, ending, settings.frame_ancestors),
                     Middleware(Health, checks, ending),
                     *map(Middleware, guards),
+                    *([Middleware(OwnTools, settings.host)] if offers_tools else []),
                     Middleware(_CompressedPages, compresslevel=5),
                     Middleware(WholeCalls),
                 ]
             },
+            mcp_server=offers_tools,
             run_history=False,  # what a visitor asked is shown to nobody else
             ssr_mode=False,  # a page that Node has drawn would come without our headers
             prevent_thread_lock=True,
         )
+    if offers_tools:
+        limit_tools(page, tools)
     take_over("uvicorn")
     # no banner: the first of these replaces the second every second
     page.server.config.encoded_headers = []
