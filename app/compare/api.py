@@ -11,7 +11,7 @@ import math
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from app.shared.events import (
 from app.shared.logs import Entry
 from app.shared.request import DEFAULT_METHODS, Request, given
 from app.shared.stop_flag import StopFlag
+from app.shared.visits import Visits, paths_in
 from sinktrack.core.errors import PictureError, PromptError, SinkTrackError
 
 TOOLS = ("/compare", "/methods")
@@ -60,10 +61,11 @@ class Api:
 
     Args:
         engine: Answers the questions.
+        visits: Take uploads away with the answer; None where they stay for a while.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, visits: Visits | None = None) -> None:
+        self._engine, self._visits = engine, visits
 
     def offer(self) -> None:
         """Add the endpoints to the page that is being laid out."""
@@ -153,7 +155,10 @@ class Api:
         """
         entry = Entry("ask")
         try:
-            with tempfile.TemporaryDirectory(prefix="sinktrack-asked-") as folder:
+            with (
+                tempfile.TemporaryDirectory(prefix="sinktrack-asked-") as folder,
+                self._visits.call(paths_in(pictures)) if self._visits else nullcontext(),
+            ):
                 try:
                     request = self._request(_files(pictures, Path(folder)), **asked)
                 except UNUSABLE as error:

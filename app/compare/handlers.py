@@ -30,6 +30,7 @@ from app.shared.logs import Entry, answered
 from app.shared.request import Request, cache_for, given
 from app.shared.stop_flag import StopFlag
 from app.shared.ui import component_json, toast
+from app.shared.visits import when_gone
 from app.shared.why import Question, What
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.eval.truth import Truth
@@ -250,6 +251,7 @@ class CompareHandlers:
         report = self._take.file(render(comparison).encode(), REPORT_NAME)
         if report is None:
             notices = [*notices, "The files to download could not be written on the server."]
+        when_gone(lambda: self._engine.forget(event.key))
         notices = [*notices, *event.notices]
         self._take.place(comparison, event.large_maps)
         return stage.finished(
@@ -276,7 +278,9 @@ def facts(request: Request, comparison: dict[str, Any] | None = None) -> dict[st
 def _began(lanes: list[dict[str, str]]) -> tuple[str, StopFlag, list[str]]:
     """Return what `begin` returns for a question that waits."""
     state = stage.growing("Waiting in the queue.", lanes) | {"began": True}
-    return component_json(state), StopFlag(), [lane["title"] for lane in lanes]
+    flag = StopFlag()
+    when_gone(flag.set)
+    return component_json(state), flag, [lane["title"] for lane in lanes]
 
 
 def refuse_while_answering(running: StopFlag | None) -> None:

@@ -21,6 +21,7 @@ from app.shared.machine import without_proxies
 from app.shared.settings import Settings
 from app.shared.theme import theme
 from app.shared.tools import OwnTools, limit_tools
+from app.shared.visits import Heartbeats, Visits
 from sinktrack.report.viewer_code import viewer_script, viewer_style
 
 FILE_AGE = 2 * 60 * 60
@@ -66,6 +67,7 @@ def launch(
     signs_in: bool = False,
     programs: bool = False,
     tools: Collection[str] = (),
+    visits: Visits | None = None,
 ) -> None:
     """Serve a page, and return at once; `page.block_thread()` waits for its end.
 
@@ -80,6 +82,7 @@ def launch(
         signs_in: Whether visitors are somebody there, for whom no foreign page may speak.
         programs: Whether it has endpoints for programs, to which its foot leads.
         tools: Those that models can call, if the settings say so.
+        visits: Told who is there; None where visitors need not be known.
     """
     _failures_in_sentences(page)
     guards: list[Any] = [] if takes_files else [NoUploads]
@@ -102,6 +105,7 @@ def launch(
                     Middleware(Health, checks, ending),
                     *map(Middleware, guards),
                     *([Middleware(OwnTools, settings.host)] if offers_tools else []),
+                    *([] if visits is None else [Middleware(Heartbeats, visits)]),
                     Middleware(_CompressedPages, compresslevel=5),
                     Middleware(WholeCalls),
                 ]
