@@ -134,6 +134,8 @@ def serve(engine: Engine, settings: Settings) -> gr.Blocks:
     remove_stale_flags()
     visits = Visits() if settings.private else None
     page = build(engine, settings, visits)
+    if visits is not None:
+        visits.sweep_now_and_then()
     styles = ("compare.css", "picker.css", "pad.css", "verdict.css", "chance.css")
     scripts = ("verdict.js", "compare.js", "picker.js", "pad.js", "chance.js", "share.js")
     launch(

@@ -96,7 +96,6 @@ class Visits:
             return result
 
         page.process_api = noting  # type: ignore[method-assign, assignment]
-        threading.Thread(target=self._sweep_now_and_then, name="visits", daemon=True).start()
 
     def remember(
         self, visit: str, *, files: Collection[str] = (), last: Callable[[], None] | None = None
@@ -173,21 +172,25 @@ class Visits:
                     if old and file not in owned:
                         self._delete(file)
 
-    def _sweep_now_and_then(self) -> None:
-        while True:
-            time.sleep(self._patience / 2)
-            self.sweep()
+    def sweep_now_and_then(self) -> None:
+        """Sweep from now on, beside everything else."""
+
+        def sweeping() -> None:
+            while True:
+                time.sleep(self._patience / 2)
+                self.sweep()
+
+        threading.Thread(target=sweeping, name="visits", daemon=True).start()
 
     def _delete(self, file: Path) -> None:
         """Delete a file of a visitor, and the folder that was made for it."""
-        folder = Path(get_upload_folder()).resolve()
-        if file in self._own or not file.resolve().is_relative_to(folder):
-            return
-        with suppress(OSError):
-            file.unlink()
-        with suppress(OSError):  # not empty
-            if file.parent.resolve() != folder:
-                file.parent.rmdir()
+        with suppress(OSError, ValueError):  # gone, or no possible path; or a folder with more
+            folder, path = Path(get_upload_folder()).resolve(), file.resolve()
+            if file in self._own or folder not in path.parents:
+                return
+            path.unlink()
+            if path.parent != folder:
+                path.parent.rmdir()
 
 
 class Heartbeats:
