@@ -18,7 +18,8 @@ logs     one line for each request that matters; headers, what stands around eve
 settings   what can be set, and which model a machine gets
 machine    proxies, folders of other users, the folder of all that is written
 only_uploads  keeps every page from opening what was not uploaded to it; guards, what is refused
-               before a page is reached
+               before a page is reached; tools, endpoints that models can call
+visits         what each visitor has on a page that keeps nothing; about, what a page says it keeps
 ui         messages, heads and the server of a page; theme, its colours
 
 Nothing here knows what a page shows: that is in `app.compare` and `app.study`.
