@@ -8,6 +8,10 @@ import pytest
 from real_page import ROOT
 from test_readme import blocks
 
+pytestmark = [
+    pytest.mark.usefixtures("collected"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 ADDRESS = "http://127.0.0.1:7860"
 DOCUMENT = (ROOT / "docs" / "api.md").read_text("utf-8")
 

@@ -2,12 +2,19 @@
 
 import re
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 from gradio_client import Client, handle_file
 from playwright.sync_api import expect
-from real_page import CHECKPOINT, Server
+from real_page import CHECKPOINT, ROOT, Server
 
+pytestmark = [
+    pytest.mark.usefixtures("collected"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+EXAMPLES = ROOT / "assets" / "examples"
 SECRET = "Is there a red circle, Rumpelstilzchen?"
 
 
@@ -25,8 +32,21 @@ def private(tmp_path_factory):
     }
     log = tmp_path_factory.mktemp("page") / "log"
     server = Server(log, SINKTRACK_PRIVATE="1", SINKTRACK_MODEL=str(CHECKPOINT), **folders)
+    url, deadline = server.ready(), time.monotonic() + 120
+    while not model_is_there(url):
+        assert time.monotonic() < deadline, server.said()
+        time.sleep(0.2)
     yield server, data
     server.stop()
+
+
+def model_is_there(url):
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=30) as response:
+            return response.status == 200
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
 
 
 def files(data):
@@ -55,7 +75,7 @@ def test_nothing_of_a_visitor_is_left_when_the_tab_is_closed(private, visit, pic
     expect(page.locator("#traces")).to_be_enabled()
     names = {path.name for path in files(data) - own}
     assert picture.name in names and any("report" in name for name in names)
-    assert not (data / "kept").exists()
+    assert list((data / "kept").iterdir()) == []
     visitor.ask(None, SECRET)  # the picture is there as long as the tab is
     visitor.finish()
     other.give(picture, "What?")
@@ -104,4 +124,5 @@ def test_the_log_counts_and_says_nothing_else(private, picture):
     assert not re.search(r" ask [0-9a-f]{8} ", said), said
     for word in ("Rumpelstilzchen", "red circle", picture.name):
         assert word not in said
-    assert files(data) == set()
+    # what is left is the page's own
+    assert {path.name for path in files(data)} <= {path.name for path in EXAMPLES.iterdir()}

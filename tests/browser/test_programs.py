@@ -19,6 +19,10 @@ from real_page import CHECKPOINT, ROOT
 import sinktrack
 from sinktrack.core.intervention import KINDS
 
+pytestmark = [
+    pytest.mark.usefixtures("collected"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 PICTURE = ROOT / "assets" / "examples" / "describe-1.png"
 QUESTION = "What do you see in the picture?"
 TEXT = base64.b64encode(PICTURE.read_bytes()).decode()
