@@ -74,14 +74,14 @@ def test_nothing_of_a_visitor_is_left_when_the_tab_is_closed(private, visit, pic
     visitor.finish()
     expect(page.locator("#traces")).to_be_enabled()
     names = {path.name for path in files(data) - own}
-    assert picture.name in names and any("report" in name for name in names)
+    assert picture.name in names and any("traces" in name for name in names)
     assert list((data / "kept").iterdir()) == []
     visitor.ask(None, SECRET)  # the picture is there as long as the tab is
     visitor.finish()
     other.give(picture, "What?")
     page.close()
     deadline = time.monotonic() + 30
-    while any("report" in path.name for path in files(data)):
+    while any("traces" in path.name for path in files(data)):
         assert time.monotonic() < deadline, files(data)
         time.sleep(0.1)
     assert picture.name in {path.name for path in files(data)}  # the other one has it as well
