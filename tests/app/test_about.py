@@ -1,18 +1,17 @@
 """What the pages say of what they keep is what they are set to keep."""
 
+import subprocess
+import sys
+
 import pytest
-from studies import CODE, make_study, open_store
+from paths import ROOT
+from studies import make_study
 
 from app.compare import about
-from app.results import page as results_page
-from app.results.browsing import Browsing
 from app.shared.kept import SECONDS
 from app.shared.settings import Settings
 from app.shared.ui import FILE_AGE
 from app.study import about as study_about
-from app.study import page as study_page
-from app.study.judging import Judging
-from app.study.results_page import ResultsPage
 
 
 def said(kept):
@@ -40,15 +39,27 @@ def test_a_study_says_where_votes_go(dataset):
     assert ("Hugging Face" in study) is (dataset is not None)
 
 
-def test_a_study_and_a_page_of_results_offer_programs_nothing(tmp_path):
-    study = make_study(tmp_path / "study")
-    store = open_store(study)
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "run.json").write_text("{}")
-    pages = [
-        study_page.build(Judging(study, store, CODE), ResultsPage(study, store, CODE), Settings()),
-        results_page.build(Browsing(tmp_path / "run")),
-    ]
-    store.close()
-    for page in pages:
-        assert page.get_api_info(all_endpoints=True)["named_endpoints"] == {}
+OFFERED = """
+import sys
+from app.shared.settings import Settings
+if sys.argv[1] == "study":
+    from app.study import page
+    from app.shared.ending import Ending
+    from sinktrack.study.folder import read_study
+    study, settings = read_study(sys.argv[2]), Settings()
+    page = page.open_study(study, page.open_votes(study, settings, Ending()), settings)
+else:
+    from app.results import page
+    from app.results.browsing import Browsing
+    page = page.build(Browsing(sys.argv[2]))
+print(page.get_api_info(all_endpoints=True)["named_endpoints"])
+"""
+
+
+@pytest.mark.parametrize("page", ["study", "results"])
+def test_other_pages_offer_programs_nothing(page, tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    folder = make_study(tmp_path / "study").folder if page == "study" else tmp_path
+    command = [sys.executable, "-c", OFFERED, page, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.stdout.splitlines()[-1:] == ["{}"], done.stderr
