@@ -17,7 +17,7 @@ def main(ending: Ending) -> int:
     """Serve the page, and load a model while it is there already; return the exit status."""
     settings = Settings.read(sys.argv[1:], os.environ)
     tolerate_any_text()
-    set_up_logs(as_json=settings.log_json)
+    ending.last(set_up_logs(as_json=settings.log_json, private=settings.private))
     # Imported here, so that a wrong argument is answered at once and not after loading torch.
     with without_proxies():  # Gradio opens a client when it is imported
         from app.shared.ui import close

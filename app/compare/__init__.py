@@ -10,6 +10,7 @@ scene_pad      the pad on which scenes are drawn; scene_questions, what is asked
 known_answers  right answers to questions about what was made here
 chance         many questions, below the answers; surveys, what they are; kinds_asked and
                question_files, where they come from
+api            what programs can call; about, what the page says it keeps
 viewer         the viewer of `sinktrack.report.viewer` as a Gradio component; stage, what it shows
 
 The model is not here: `app.shared.engine` has it. Votes are not here: they are in `app.study`.

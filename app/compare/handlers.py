@@ -32,6 +32,7 @@ from app.shared.logs import Entry, answered
 from app.shared.request import Request, cache_for, given
 from app.shared.stop_flag import StopFlag
 from app.shared.ui import component_json, toast
+from app.shared.visits import when_gone
 from app.shared.why import Question, What
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.eval.truth import Truth
@@ -185,7 +186,7 @@ class CompareHandlers:
                     comparison = json.loads(event.payload)
                     done = Finished.of(request, comparison)
                     seconds = time.monotonic() - began
-                    entry.end(_outcome(comparison), **_facts(request, comparison))
+                    entry.end(outcome(comparison), **facts(request, comparison))
                     truth = self._known.truth(request)
                     value, report = self._finished(event, comparison, seconds, notices, truth)
                     yield value, *_UNCHANGED[1:], done
@@ -195,7 +196,7 @@ class CompareHandlers:
                 case FilesReady():
                     yield gr.skip(), *self._take.ready(report, event), gr.skip()
                 case Refused(told):
-                    entry.end("refused", **_facts(request))
+                    entry.end("refused", **facts(request))
                     yield self._no_answer(), *_UNCHANGED
                     raise toast(told)
                 case NotLent(told, shorter, gpu_seconds):
@@ -205,7 +206,7 @@ class CompareHandlers:
                     yield self._no_answer(), *_UNCHANGED
                     raise toast(entry.fail(trace, told))
                 case Stopped():
-                    entry.end("stopped", **_facts(request))
+                    entry.end("stopped", **facts(request))
                     yield self._no_answer("Stopped before the answer began."), *_UNCHANGED
                 case Waiting() | LoadingModel() | ReadingPrompt() | Writing():
                     state = stage.growing(stage.in_words(event), titles, event=event)
@@ -282,11 +283,12 @@ class CompareHandlers:
         truth: Truth | None,
     ) -> tuple[str, str | None]:
         """Return the viewer's value with the answers, and the report's file."""
-        how = "Done" if _outcome(comparison) == "answered" else "Stopped"
+        how = "Done" if outcome(comparison) == "answered" else "Stopped"
         status = f"{how} after {seconds:.1f} seconds."
         report = self._take.file(render(comparison).encode(), REPORT_NAME)
         if report is None:
             notices = [*notices, "The files to download could not be written on the server."]
+        when_gone(lambda: self._engine.forget(event.key))
         notices = [*notices, *event.notices]
         self._take.place(comparison, event.large_maps)
         return stage.finished(
@@ -294,13 +296,13 @@ class CompareHandlers:
         ), report
 
 
-def _outcome(comparison: dict[str, Any]) -> str:
+def outcome(comparison: dict[str, Any]) -> str:
     """Return how an answer ended, in the log's word."""
     stopped = any(lane["finish"] == "stopped" for lane in comparison["lanes"])
     return "stopped" if stopped else "answered"
 
 
-def _facts(request: Request, comparison: dict[str, Any] | None = None) -> dict[str, float]:
+def facts(request: Request, comparison: dict[str, Any] | None = None) -> dict[str, float]:
     """Return what the log says of a question: numbers alone."""
     lanes = [] if comparison is None else comparison["lanes"]
     return {
@@ -313,7 +315,9 @@ def _facts(request: Request, comparison: dict[str, Any] | None = None) -> dict[s
 def _began(lanes: list[dict[str, str]]) -> tuple[str, StopFlag, list[str]]:
     """Return what `begin` returns for a question that waits."""
     state = stage.growing("Waiting in the queue.", lanes) | {"began": True}
-    return component_json(state), StopFlag(), [lane["title"] for lane in lanes]
+    flag = StopFlag()
+    when_gone(flag.set)
+    return component_json(state), flag, [lane["title"] for lane in lanes]
 
 
 def refuse_while_answering(running: StopFlag | None) -> None:

@@ -78,7 +78,9 @@ class Keeping:
 
     def lay_out_link(self) -> None:
         """Lay out the button that copies the address; must be called inside a row."""
-        self.link = gr.Button("Copy link", interactive=False, elem_id="link")
+        self.link = gr.Button(
+            "Copy link", interactive=False, visible=not self._take.private, elem_id="link"
+        )
         self.link.click(None, None, None, js="() => SinkTrackShare.copy()")
 
     def lay_out_share(self) -> None:
@@ -109,10 +111,11 @@ class Keeping:
         """Return the viewer's value, what can be taken and `came`, for whoever opens the page."""
         name = dict(request.query_params).get("c") if request is not None else None
         if name is not None:
-            kept = self._take.shelf.get(name)
-            if kept is not None:
-                return *self._shown(kept, "Opened from a link, answered by {model}.", name), name
-            sentence = _GONE.format(kept=f"The server keeps them for {self._hours}.")
+            found = self._take.shelf.get(name)
+            if found is not None:
+                return *self._shown(found, "Opened from a link, answered by {model}.", name), name
+            kept = f"keeps them for {self._hours}" if not self._take.private else "keeps none"
+            sentence = _GONE.format(kept=f"The server {kept}.")
             return component_json(self._compare.idle(sentence)), *self._take.nothing(), name
         if self._met is not None:
             return gr.skip(), *self._take.stored(self._met), gr.skip()

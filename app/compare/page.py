@@ -14,6 +14,8 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from app.compare import stage
+from app.compare.about import PRIVATE, what_is_kept
+from app.compare.api import TOOLS, Api
 from app.compare.card import model_card
 from app.compare.chance import ChancePanel
 from app.compare.controls import EMPTY, Controls
@@ -26,6 +28,7 @@ from app.compare.known_answers import KnownAnswers
 from app.compare.shelf import Shelf, folder_of
 from app.compare.take import Take
 from app.compare.viewer import answer_viewer
+from app.shared.about import lay_out_what_is_kept
 from app.shared.engine import Engine
 from app.shared.health import writable
 from app.shared.only_uploads import only_uploads
@@ -33,16 +36,18 @@ from app.shared.request import Exchange
 from app.shared.settings import Settings
 from app.shared.stop_flag import StopFlag, remove_stale_flags
 from app.shared.ui import COPY, FILE_AGE, QUEUED, QUICK, component_json, launch
+from app.shared.visits import Visits
 
 _STATIC = Path(__file__).parent / "static"
 
 
-def build(engine: Engine, settings: Settings) -> gr.Blocks:
+def build(engine: Engine, settings: Settings, visits: Visits | None = None) -> gr.Blocks:
     """Return the page.
 
     Args:
         engine: Answers the questions.
         settings: The limits to show.
+        visits: What visitors have, which goes with them; None where things are kept for a while.
 
     Returns:
         The page, ready for `serve`.
@@ -51,6 +56,10 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
     page = gr.Blocks(title="SinkTrack", delete_cache=(600, FILE_AGE))
     with page:
         top = gr.HTML(_header(engine), apply_default_css=False, elem_id="top")
+        if visits is not None:
+            gr.HTML(
+                f'<p class="st-banner">{PRIVATE}</p>', apply_default_css=False, elem_id="private"
+            )
         downloads = [
             gr.DownloadButton(text, interactive=False, elem_id=name, render=False)
             for name, text in (
@@ -60,7 +69,9 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
             )
         ]
         report = downloads[0]
-        take = Take(report.GRADIO_CACHE, report.temp_files, Shelf(folder_of(settings.keep)))
+        shelf = Shelf(None if visits is not None else folder_of(settings.keep))
+        private = visits is not None
+        take = Take(report.GRADIO_CACHE, report.temp_files, shelf, private=private)
         compare = CompareHandlers(engine, take, known)
         gallery = None if settings.gallery is None else Gallery(Path(settings.gallery))
         with gr.Row(elem_id="columns"):
@@ -105,7 +116,13 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
                 keeping.shelves,
                 **QUICK,
             )
+        lay_out_what_is_kept(what_is_kept(settings))
+        Api(engine, visits).offer()
+        if visits is not None:
+            _bring_uploads(page)
     only_uploads(page)
+    if visits is not None:
+        visits.watch(page)
     # Visitors wait in the engine's queue, which tells them how many are before them. Without
     # api_open=False each handler also answers plain POST requests that pass Gradio's queue by.
     page.queue(max_size=2 * settings.queue_size + 16, default_concurrency_limit=1, api_open=False)
@@ -115,7 +132,10 @@ def build(engine: Engine, settings: Settings) -> gr.Blocks:
 def serve(engine: Engine, settings: Settings) -> gr.Blocks:
     """Serve the page, and return at once; `block_thread` of what is returned waits for its end."""
     remove_stale_flags()
-    page = build(engine, settings)
+    visits = Visits() if settings.private else None
+    page = build(engine, settings, visits)
+    if visits is not None:
+        visits.sweep_now_and_then()
     styles = ("compare.css", "picker.css", "pad.css", "verdict.css", "chance.css")
     scripts = ("verdict.js", "compare.js", "picker.js", "pad.js", "chance.js", "share.js")
     launch(
@@ -130,8 +150,18 @@ def serve(engine: Engine, settings: Settings) -> gr.Blocks:
         scripts=[COPY, *(_STATIC / name for name in scripts)],
         measures=engine.measures,
         limits=engine.limits,
+        programs=True,
+        tools=TOOLS,
+        visits=visits,
     )
     return page
+
+
+def _bring_uploads(page: gr.Blocks) -> None:
+    """Let every upload come with an event at once, which says whose it is."""
+    for component in list(page.blocks.values()):
+        if isinstance(component, gr.Image | gr.File):
+            component.upload(lambda _: None, component, None, **QUICK)
 
 
 def _header(engine: Engine, state: str = "") -> str:

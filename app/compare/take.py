@@ -13,6 +13,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from app.compare.shelf import LargeMaps, Shelf
 from app.shared.events import FilesReady
 from app.shared.ui import component_json
+from app.shared.visits import until_gone
 from sinktrack.report.html import render
 from sinktrack.report.replay import whole_pictures
 
@@ -39,10 +40,13 @@ class Take:
         folder: Where what can be downloaded is kept.
         kept_files: Takes the path of every file kept there, which Gradio deletes in the end.
         shelf: Where comparisons that have an address are kept.
+        private: Whether none is to be kept.
     """
 
-    def __init__(self, folder: str, kept_files: set[str], shelf: Shelf) -> None:
-        self.shelf = shelf
+    def __init__(
+        self, folder: str, kept_files: set[str], shelf: Shelf, *, private: bool = False
+    ) -> None:
+        self.shelf, self.private = shelf, private
         self._folder, self._kept_files = folder, kept_files
 
     def file(self, content: bytes | None, name: str) -> str | None:
@@ -55,6 +59,7 @@ class Take:
             log.warning("%s could not be kept: %s", name, error)
             return None
         self._kept_files.add(path)
+        until_gone(path)
         return path
 
     def place(self, comparison: dict[str, Any], large_maps: LargeMaps) -> None:
@@ -75,7 +80,8 @@ class Take:
         name = self.shelf.keep(payload, large_maps)
         files = [gr.skip()] * (NUM_TAKEN - 2)
         if name is None:
-            return [*files, gr.update(interactive=False), said("", _NO_ADDRESS)]
+            sentence = _PRIVATE if self.private else _NO_ADDRESS
+            return [*files, gr.update(interactive=False), said("", sentence)]
         return [*files, gr.update(interactive=True), said(name, self.kept())]
 
     def ready(self, report: str | None, files: FilesReady) -> list[Any]:
@@ -114,6 +120,10 @@ class Take:
         )
 
 
+_PRIVATE = (
+    "This page is private and makes no links: download the report or the replay file to keep this "
+    "comparison."
+)
 _NO_ADDRESS = (
     "This comparison has no link: it is too large to be kept, or the server’s disk is full. Send "
     "its report."

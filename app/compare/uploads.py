@@ -42,7 +42,7 @@ def picture_input(first: Path | None = None) -> gr.Image:
     )
 
     def path(payload: ImageData | None) -> str | None:
-        return None if payload is None else _uploaded(payload.path, picture.GRADIO_CACHE)
+        return None if payload is None else uploaded(payload.path, picture.GRADIO_CACHE)
 
     _hands_over(picture, path)
     return picture
@@ -92,7 +92,7 @@ def _all_uploaded(payload: ListFiles | FileData | None, folder: str) -> list[Upl
     given: Any = [] if payload is None else payload
     given = given.root if isinstance(given, ListFiles) else given
     listed = given if isinstance(given, list) else [given]
-    found = [(_uploaded(file.path, folder), file.orig_name) for file in listed]
+    found = [(uploaded(file.path, folder), file.orig_name) for file in listed]
     return [Upload(Path(path), str(name or Path(path).name)) for path, name in found if path]
 
 
@@ -111,7 +111,7 @@ def comparison_input() -> gr.File:
             return None
         if not isinstance(payload, FileData):
             raise toast("Open one file at a time.")
-        return _uploaded(payload.path, file.GRADIO_CACHE)
+        return uploaded(payload.path, file.GRADIO_CACHE)
 
     _hands_over(file, path)
     return file
@@ -125,7 +125,7 @@ def _hands_over(component: Any, read: Callable[[Any], Any]) -> None:
     component.preprocess = read
 
 
-def _uploaded(path: str | None, folder: str) -> str | None:
+def uploaded(path: str | None, folder: str) -> str | None:
     """Return the path of a file that lies among the uploads.
 
     Raises:

@@ -77,6 +77,7 @@ class Engine:
         loading: How far loading is, such as "downloading, 1.2 of 7.5 GB"; "" before and after.
         queue: Who waits.
         measures: What was measured.
+        forget: Called with the key of a comparison that nobody will ask about any more.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class Engine:
             read = partial(gpu_bytes, number)
             self.measures.gauge("sinktrack_gpu_memory_bytes", read, state=state)
         self._kept, self._unfamiliar = Kept(), Unfamiliar()
+        self.forget = self._kept.forget
         self._why = Why(self._kept, self._turns)
         gpu_time = GpuTime()
         self._on_gpu = on_lent_gpu(self._events, gpu_time)

@@ -26,13 +26,14 @@ _LARGEST_CALL = 1_000_000  # bytes; a form with both answers marked and a commen
 _OWN = str(Path(__file__).parents[1])
 
 
-class _Guard:
+class Guard:
     """An ASGI middleware that lets a request pass, or answers it with a refusal."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request with its refusal, or let it pass."""
         refusal = self.refusal(scope) if scope["type"] == "http" else None
         if refusal is None:
             await self.app(scope, receive, send)
@@ -44,7 +45,7 @@ class _Guard:
         raise NotImplementedError
 
 
-class NoUploads(_Guard):
+class NoUploads(Guard):
     """For pages that take no files: nobody's file reaches the disk."""
 
     def refusal(self, scope: Scope) -> tuple[int, str] | None:
@@ -54,7 +55,7 @@ class NoUploads(_Guard):
         return None
 
 
-class OwnOrigin(_Guard):
+class OwnOrigin(Guard):
     """For pages with people who are signed in: no foreign page reads or does anything for them.
 
     A browser names the page that a request comes from; programs other than browsers name none. With
@@ -65,11 +66,7 @@ class OwnOrigin(_Guard):
         """Refuse what a foreign page sends, but following a link to a page of ours."""
         headers = Headers(scope=scope)
         changes = scope["method"] not in ("GET", "HEAD", "OPTIONS")
-        site = headers.get("sec-fetch-site")  # which no page can set
-        foreign = site in ("cross-site", "same-site")
-        if not foreign:
-            foreign = site != "same-origin" and not _own_origin(headers)
-        if foreign and (changes or "origin" in headers):
+        if foreign(headers) and (changes or "origin" in headers):
             return 403, "A foreign page cannot do this: open the page itself."
         return None
 
@@ -117,6 +114,14 @@ class WholeCalls:
 def route(scope: Scope) -> str:
     """Return a request's address without what follows it."""
     return str(scope["path"]).rstrip("/")
+
+
+def foreign(headers: Headers) -> bool:
+    """Whether a request comes from a page that is not this server's own."""
+    site = headers.get("sec-fetch-site")  # which no page can set
+    if site in ("cross-site", "same-site"):
+        return True
+    return site != "same-origin" and not _own_origin(headers)
 
 
 def _refused(status: int, sentence: str) -> JSONResponse:

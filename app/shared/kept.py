@@ -52,6 +52,11 @@ class Kept:
             self._kept[key] = time.monotonic(), size, comparison
             return comparison
 
+    def forget(self, key: str | None) -> None:
+        """Keep a comparison no longer; nothing happens where there is none of this name."""
+        with self._lock:
+            self._kept.pop(key or "", None)
+
     def _forget(self) -> None:
         """Forget what is old, and then what was not asked about for longest, until all fits."""
         oldest = time.monotonic() - self._seconds

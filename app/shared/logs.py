@@ -9,14 +9,17 @@ import json
 import logging
 import secrets
 import sys
+import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from app.shared.memory import is_out_of_memory, memory_sentence
 
+_COUNTED = 60 * 60  # seconds between two lines of counts
 _DEEPEST = 8  # places in the code, of one error
 _FAILED = "Something went wrong here: please try again."
 
@@ -111,16 +114,59 @@ def trace_of(error: BaseException) -> str:
     return f"{own}, from {trace_of(before)}" if before is not None else own
 
 
-def set_up_logs(*, as_json: bool) -> None:
+class Counts(logging.Filter):
+    """Counts requests in place of logging each; those that failed are logged as well.
+
+    Args:
+        seconds: After how long a line says the counts.
+    """
+
+    def __init__(self, seconds: float = _COUNTED) -> None:
+        super().__init__()
+        self._seconds, self._lock = seconds, threading.Lock()
+        self._since, self._counts = time.monotonic(), Counter[str]()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Count a record of a request; whether it is logged."""
+        fields = getattr(record, "fields", None)
+        if fields is None:
+            return True
+        with self._lock:
+            self._counts[f"{fields['event']} {fields['outcome']}"] += 1
+            due = time.monotonic() - self._since > self._seconds
+        if due:
+            self.say()
+        return bool(fields["outcome"] == "failed")
+
+    def say(self) -> None:
+        """Log the counts since they were last said, if there are any."""
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+            self._since = time.monotonic()
+        if counts:
+            said = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
+            log.info("counted: %s", said)
+
+
+def set_up_logs(*, as_json: bool, private: bool = False) -> Callable[[], None]:
     """Log to stderr from now on.
 
     Args:
         as_json: One JSON object a line; else a line for people.
+        private: Whether requests are only counted.
+
+    Returns:
+        What says in the end what was counted and not yet said.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if as_json else _Readable())
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("app").setLevel(logging.INFO)
+    if not private:
+        return lambda: None
+    counts = Counts()
+    handler.addFilter(counts)  # and not the log, where measures listen as well
+    return counts.say
 
 
 def take_over(name: str) -> None:

@@ -5,7 +5,6 @@ component that was updated is another object than before, so this stands before 
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from gradio.utils import get_upload_folder
 
 from app.shared.logs import Entry
 from app.shared.ui import toast
+from app.shared.visits import files_in
 
 _ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # no drive letter of a path
 
@@ -28,22 +28,11 @@ def only_uploads(page: gr.Blocks) -> None:
             takes_files = getattr(component, "data_model", None) is not None
             if takes_files and isinstance(value, str):
                 _refuse(value)
-            for file in _files(value):
+            for file in files_in(value):
                 _check(file)
         return await preprocess(block_fn, inputs, *others, **options)
 
     page.preprocess_data = guarded  # type: ignore[method-assign]
-
-
-def _files(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield what in a payload stands for a file."""
-    if isinstance(value, dict):
-        if isinstance(value.get("path"), str) or isinstance(value.get("url"), str):
-            yield value
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from _files(each)
 
 
 def _check(file: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import argparse
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from app.shared.forwarded import TRUSTED, what_is_no_address
 from app.shared.limits import Limits
@@ -66,6 +67,8 @@ class Settings:
         behind_platform: Whether only a Space's own proxies reach the server.
         log_json: Whether each line of the log is a JSON object.
         hub_sign_in: Whether annotators sign in with Hugging Face, and not with a code.
+        mcp: Whether models can call the page that compares as tools.
+        private: Whether the page that compares keeps nothing of its visitors.
     """
 
     model: str | None = None
@@ -94,6 +97,8 @@ class Settings:
     behind_platform: bool = False
     log_json: bool = False
     hub_sign_in: bool = False
+    mcp: bool = False
+    private: bool = False
 
     def limits(self) -> Limits:
         """Return the limits of one address, where nobody has met one yet."""
@@ -166,9 +171,27 @@ class Settings:
         option("--study", "SINKTRACK_STUDY", None, str, "Folder of a study to serve.")
         about = "Folder of what sinktrack eval wrote, or of several such, to look through."
         option("--results", "SINKTRACK_RESULTS", None, str, about)
+        for name, about in (
+            ("mcp", "Let models ask as well: the endpoints become tools of an MCP server."),
+            ("private", "Keep nothing of visitors: no links, no files, no line about a question."),
+        ):
+            variable = "SINKTRACK_" + name.upper()
+            parser.add_argument(
+                "--" + name,
+                action="store_true",
+                default=_on(parser, environment, variable),
+                help=f"{about} Also {variable}=1. (off)",
+            )
         given = parser.parse_args(arguments)
         _choose_page(parser, given)
         given.root_path = _root(parser, given.root_path)
+        _check_private(parser, given)
+        if given.mcp and find_spec("mcp") is None:
+            parser.exit(
+                2,
+                "app.py: --mcp needs the package mcp, which is not installed: run pip install "
+                "'mcp>=1.30,<2'.\n",
+            )
         try:
             if environment.get(DATA):
                 check_usable(environment[DATA], "What the page writes")
@@ -209,11 +232,41 @@ def _choose_page(parser: argparse.ArgumentParser, given: argparse.Namespace) -> 
             given.study = None
         else:
             parser.exit(2, "app.py: --study and --results are two pages: give one of them.\n")
+    if given.study is not None or given.results is not None:
+        if "mcp" in typed:
+            parser.exit(2, "app.py: --mcp offers the page that compares: leave it out here.\n")
+        given.mcp = False
     for name in ("model", "keep", "gallery"):
         if given.results is not None and name in typed:
             parser.exit(
                 2, f"app.py: --results loads no model and keeps nothing: leave --{name} out.\n"
             )
+
+
+def _check_private(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    """Refuse what is kept by intention where nothing is to be kept."""
+    if not given.private:
+        return
+    if given.study is not None or given.results is not None:
+        page = "--study keeps votes" if given.study is not None else "--results shows what is kept"
+        parser.exit(2, f"app.py: --private keeps nothing, and {page}: leave one of them out.\n")
+    if given.gallery is not None:
+        parser.exit(
+            2,
+            "app.py: --private keeps nothing, and a gallery keeps comparisons: leave out --private "
+            "or --gallery (SINKTRACK_GALLERY).\n",
+        )
+    if given.keep != parser.get_default("keep"):
+        parser.exit(2, "app.py: --private keeps no comparisons: leave --keep out.\n")
+    given.keep = None  # where the data folder would have them
+
+
+def _on(parser: argparse.ArgumentParser, environment: Mapping[str, str], variable: str) -> bool:
+    """Return whether a variable switches something on, or refuse what says neither."""
+    said = environment.get(variable) or "0"
+    if said not in ("0", "1"):
+        parser.exit(2, f"app.py: {variable} is {said!r}: set it to 1 or to 0.\n")
+    return said == "1"
 
 
 def _ancestors(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> tuple[str, ...]:

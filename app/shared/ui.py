@@ -4,7 +4,7 @@ import base64
 import html
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,10 @@ from app.shared.owner import OwnerPage
 from app.shared.owner_code import OwnerCode
 from app.shared.settings import Settings
 from app.shared.theme import theme
+from app.shared.tools import OwnTools, limit_tools
 from app.shared.upload_limit import UploadLimit
 from app.shared.visitors import asking, visitor_of
+from app.shared.visits import Heartbeats, Visits
 from sinktrack.report.viewer_code import viewer_script, viewer_style
 
 FILE_AGE = 2 * 60 * 60
@@ -75,6 +77,9 @@ def launch(
     signs_in: bool = False,
     measures: Measures | None = None,
     limits: Limits | None = None,
+    programs: bool = False,
+    tools: Collection[str] = (),
+    visits: Visits | None = None,
 ) -> None:
     """Serve a page, and return at once; `page.block_thread()` waits for its end.
 
@@ -89,6 +94,9 @@ def launch(
         signs_in: Whether visitors are somebody there, for whom no foreign page may speak.
         measures: What is measured; None begins to.
         limits: Of one address; None for those of the settings.
+        programs: Whether it has endpoints for programs, to which its foot leads.
+        tools: Those that models can call, if the settings say so.
+        visits: Told who is there; None where visitors need not be known.
     """
     _guard_events(page)
     measures = measures or Measures()
@@ -98,6 +106,9 @@ def launch(
         guards.append(Middleware(UploadLimit, limits or settings.limits(), measures))
     else:
         guards.append(Middleware(NoUploads))
+    offers_tools = settings.mcp and bool(tools)
+    guards += [Middleware(OwnTools, settings.host)] if offers_tools else []
+    guards += [] if visits is None else [Middleware(Heartbeats, visits)]
     # uvicorn believes nobody, so that our own middleware still sees who asks
     with without_proxies(), setting(TRUSTED, ""):
         page.launch(
@@ -107,7 +118,7 @@ def launch(
             theme=theme(),
             head=_head(styles, scripts),
             favicon_path=_STATIC / "favicon.svg",
-            footer_links=[],
+            footer_links=["api"] if programs else [],
             max_file_size=_LARGEST_UPLOAD if takes_files else "1b",
             enable_monitoring=False,
             max_threads=settings.queue_size + _SPARE_THREADS,
@@ -121,10 +132,13 @@ def launch(
                     Middleware(WholeCalls),
                 ]
             },
+            mcp_server=offers_tools,
             run_history=False,  # what a visitor asked is shown to nobody else
             ssr_mode=False,  # a page that Node has drawn would come without our headers
             prevent_thread_lock=True,
         )
+    if offers_tools:
+        limit_tools(page, tools)
     take_over("uvicorn")
     # no banner: the first of these replaces the second every second
     page.server.config.encoded_headers = []

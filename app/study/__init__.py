@@ -13,6 +13,7 @@ running          what the coordinator does there
 stats            win rates, tests, agreement; ranking, more than two methods, with ranking_figure;
                  quality, how each annotator votes; disagreement, the items they see differently
 own_questions    what a study asks beside the built-in questions
+about            what the page says it keeps
 methods_section  a paragraph for a paper; wording, figures as text
 
 No model is here: a study's answers are prepared beforehand, by `sinktrack.study`.

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from app.shared.about import lay_out_what_is_kept
 from app.shared.ending import Ending
 from app.shared.health import writable
 from app.shared.logs import answered
@@ -15,6 +16,7 @@ from app.shared.only_uploads import only_uploads
 from app.shared.settings import Settings
 from app.shared.ui import ASK, FILE_AGE, component_json, launch
 from app.shared.visitors import address_of
+from app.study.about import what_is_kept
 from app.study.codes import FILE, made_codes
 from app.study.database import sqlite_file
 from app.study.hub_vote_backup import HubVoteBackup
@@ -96,7 +98,7 @@ def open_study(study: Study, store: VoteStore, settings: Settings) -> gr.Blocks:
             print(f"The results are at {PATH}, with the code {code} (SINKTRACK_COORDINATOR).")
         where = study.folder / FILE
         print(f"Codes stay the same: {where}." if kept else f"Codes cannot be kept in {where}.")
-    return build(Judging(study, store, invite), ResultsPage(study, store, code))
+    return build(Judging(study, store, invite), ResultsPage(study, store, code), settings)
 
 
 def open_votes(study: Study, settings: Settings, ending: Ending) -> VoteStore:
@@ -129,7 +131,7 @@ def open_votes(study: Study, settings: Settings, ending: Ending) -> VoteStore:
     return store
 
 
-def build(judging: Judging, results_page: ResultsPage) -> gr.Blocks:
+def build(judging: Judging, results_page: ResultsPage, settings: Settings) -> gr.Blocks:
     """Return both pages, ready for `serve`."""
     study = judging.study
     known = {
@@ -160,6 +162,7 @@ def build(judging: Judging, results_page: ResultsPage) -> gr.Blocks:
             apply_default_css=False,
             elem_id="judge",
         )
+        lay_out_what_is_kept(what_is_kept(settings))
     with page.route("Results", PATH, show_in_navbar=False):
         results_page.layout()
     only_uploads(page)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from app.shared.logs import Entry, _Json, _Readable, answered, trace_of
+from app.shared.logs import Counts, Entry, _Json, _Readable, answered, trace_of
 
 TYPED = "my secret question"
 
@@ -111,3 +111,34 @@ def test_a_trace_is_short(logged):
     with pytest.raises(ValueError) as caught:
         deep(200)
     assert len(trace_of(caught.value)) < 1000
+
+
+def test_a_private_page_counts_requests_and_logs_failures_alone(logged):
+    counts, logger = Counts(), logging.getLogger("app.requests")
+    logger.addFilter(counts)
+    try:
+        for outcome in ("answered", "answered", "stopped"):
+            Entry("ask").end(outcome, tokens=7)
+        assert logged.records == []
+        failed = Entry("vote")
+        failed.fail(fail(), "Try again.")
+        (record,) = logged.records
+        assert failed.id in line(record, _Readable())
+        counts.say()
+        counts.say()  # nothing new
+    finally:
+        logger.removeFilter(counts)
+    *_, last = logged.records
+    assert len(logged.records) == 2
+    assert "counted: 2 ask answered, 1 ask stopped, 1 vote failed" in line(last, _Readable())
+
+
+def test_counts_are_said_now_and_then(logged):
+    counts, logger = Counts(seconds=-1), logging.getLogger("app.requests")
+    logger.addFilter(counts)
+    try:
+        Entry("ask").end("answered")
+    finally:
+        logger.removeFilter(counts)
+    (record,) = logged.records
+    assert json.loads(line(record, _Json()))["message"] == "counted: 1 ask answered"

@@ -113,3 +113,48 @@ def test_the_log_is_text_or_json(capsys):
     with pytest.raises(SystemExit):
         Settings.read([], {"SINKTRACK_LOG": "xml"})
     assert "set it to json or to text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["mcp", "private"])
+def test_a_switch_is_off_until_the_owner_says_so(name, monkeypatch):
+    monkeypatch.setattr("app.shared.settings.find_spec", lambda _: object())
+    variable = "SINKTRACK_" + name.upper()
+    assert getattr(Settings.read([], {}), name) is False
+    assert getattr(Settings.read([], {variable: "0"}), name) is False
+    assert getattr(Settings.read([], {variable: "1"}), name) is True
+    assert getattr(Settings.read(["--" + name], {}), name) is True
+    with pytest.raises(SystemExit):
+        Settings.read([], {variable: "maybe"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        (["--private", "--gallery"], {}, "a gallery keeps comparisons"),
+        (["--private"], {"SINKTRACK_GALLERY": "/data"}, "a gallery keeps comparisons"),
+        ([], {"SINKTRACK_GALLERY": "/data", "SINKTRACK_PRIVATE": "1"}, "a gallery keeps"),
+        (["--private", "--keep", "kept"], {}, "leave --keep out"),
+        (["--private", "--study", "s"], {}, "--study keeps votes"),
+        (["--private", "--results", "r"], {}, "--results shows what is kept"),
+        (["--mcp", "--study", "s"], {}, "--mcp offers the page that compares"),
+        (["--mcp", "--results", "r"], {}, "--mcp offers the page that compares"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_a_sentence(arguments, environment, words, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        Settings.read(arguments, environment)
+    assert exit_.value.code == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1
+
+
+def test_a_private_page_keeps_no_comparisons_in_the_data_folder():
+    assert Settings.read(["--private"], {"SINKTRACK_KEEP": "/data/kept"}).keep is None
+
+
+def test_tools_need_a_package_and_say_which(monkeypatch, capsys):
+    monkeypatch.setattr("app.shared.settings.find_spec", lambda _: None)
+    with pytest.raises(SystemExit) as exit_:
+        Settings.read(["--mcp"], {})
+    assert exit_.value.code == 2
+    assert "pip install 'mcp" in capsys.readouterr().err

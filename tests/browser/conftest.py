@@ -1,5 +1,6 @@
 """The real page, and visitors whose browsers must have nothing to complain of."""
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,13 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serv
     yield started
     said = "\n".join(server.stop() for server in started.values())
     assert "Traceback" not in said, said
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """Let the sockets that Gradio's client leaves to the garbage collector go with their test."""
+    yield
+    gc.collect()
 
 
 SLOW_DISK = """
