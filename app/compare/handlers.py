@@ -200,7 +200,7 @@ class CompareHandlers:
                     yield self._no_answer(), *_UNCHANGED
                     raise toast(told)
                 case NotLent(told, shorter, gpu_seconds):
-                    entry.end("refused", **_facts(request))
+                    entry.end("refused", **facts(request))
                     yield self._offer(stop, told, shorter, gpu_seconds), *_UNCHANGED
                 case Failed(told, trace):
                     yield self._no_answer(), *_UNCHANGED
