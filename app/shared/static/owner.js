@@ -12,7 +12,8 @@
       if (answer.status === 401) {
         location.reload(); // the sign has grown old, or the server has started anew
       } else if (answer.ok) {
-        now.innerHTML = await answer.text();
+        const told = new DOMParser().parseFromString(await answer.text(), "text/html");
+        now.replaceChildren(...told.body.childNodes);
       }
       document.body.classList.toggle("so-late", !answer.ok);
     } catch {
