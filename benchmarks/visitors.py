@@ -221,8 +221,8 @@ def report(options: argparse.Namespace, without: dict[str, Any], with_one: dict[
 CPU cores beside other work.
 
 The bundled model answers over HTTP, two methods of at most {options.tokens} tokens each. Every \
-visitor has an address of its own and asks {options.questions} questions, the next when one is \
-answered. The greedy one is a program at one address with {options.at_once} questions at a time, \
+visitor has an address of its own and asks as often as --questions says, the next when one \
+is answered. The greedy one is a program at one address with {options.at_once} questions at a time, \
 each from a new session, and began before the others. Limits for one address are off. Times are in \
 seconds, those of the others alone; waiting is from Ask to the turn.
 
@@ -232,8 +232,8 @@ seconds, those of the others alone; waiting is from Ask to the turn.
 {row("without", without)}
 {row("with", with_one)}
 
-With the greedy one the others' median wait is {factor:.2f} times that without it. It got \
-{with_one["greedy"]} answers, and each of the others {share:.1f}.
+With the greedy one the others' median wait is {factor:.2f} times that without it. Answers \
+to the greedy one: {with_one["greedy"]}; to each of the others: {share:.1f}.
 """
 
 

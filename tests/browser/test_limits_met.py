@@ -69,7 +69,7 @@ def test_whoever_has_had_enough_is_told_when_to_come_again(
     visitor: Visitor = visit(url)
     visitor.allow(4000)
     visitor.ask(None, "My secret question?")
-    expect(visitor.answer("baseline")).not_to_be_empty()
+    expect(visitor.status()).to_contain_text("Writing token")
     visitor.page.wait_for_timeout(1500)  # the model works for longer than it may
     visitor.page.click("#stop")
     visitor.finish()
