@@ -223,8 +223,8 @@ CPU cores beside other work.
 The bundled model answers over HTTP, two methods of at most {options.tokens} tokens each. Every \
 visitor has an address of its own and asks as often as --questions says, the next when one \
 is answered. The greedy one is a program at one address with {options.at_once} questions at a \
-time, each from a new session, and began before the others. Limits for one address are off. Times are in \
-seconds, those of the others alone; waiting is from Ask to the turn.
+time, each from a new session, and began before the others. Limits for one address are off. \
+Times are in seconds, those of the others alone; waiting is from Ask to the turn.
 
 | | others | answers | refused | waiting, median | to the end, median | to the end, 95 % | in all \
 | answers to the greedy one |
