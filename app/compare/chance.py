@@ -135,16 +135,18 @@ class ChancePanel:
             *_buttons(True),
         )
 
-    def answers(self, survey: Survey, stop: StopFlag | None) -> Iterator[Any]:
+    def answers(self, survey: Survey | None, stop: StopFlag | None) -> Iterator[Any]:
         """Ask; yield what the panel shows.
 
         Args:
-            survey: What is asked.
+            survey: What is asked; None where nothing has begun.
             stop: Ends it.
 
         Raises:
             gr.Error: With a sentence for the visitor.
         """
+        if survey is None:
+            raise toast("No questions were drawn: ask them first.")
         entry = Entry("survey")
         try:
             yield from self._answers(survey, stop or StopFlag(), entry)

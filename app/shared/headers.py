@@ -3,9 +3,10 @@
 Knows nothing about pages.
 """
 
+import os
 from collections.abc import Iterable
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,6 +18,8 @@ HUGGING_FACE = ("https://huggingface.co", "https://*.hf.space")
 """Who may show a page inside its own, besides the page itself."""
 
 _FILES = "/file="
+_FOR_EVERYBODY = ("/assets/", "/static/")
+_CLAIMED_HOSTS = ("x-forwarded-host", "x-gradio-server")
 _ENDLESS = "/heartbeat/"  # by which Gradio learns that a visitor has gone
 
 # Gradio compiles a component's template and script in the browser, and its pages bring their
@@ -48,8 +51,8 @@ _UPLOADED = {
 class Outermost:
     """An ASGI middleware around all others.
 
-    It adds the headers, answers a failure with a sentence, logs refused uploads, and counts every
-    request as under way until its last word has gone out.
+    It drops claims of other hosts, adds the headers, answers a failure with a sentence, logs
+    refused uploads, and counts every request as under way until its last word has gone out.
 
     Args:
         app: What answers.
@@ -67,6 +70,7 @@ class Outermost:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope["headers"] = _without_claims(scope)
         entry = Entry("upload" if route(scope).endswith(UPLOADS) else "request")
         began = False
 
@@ -99,6 +103,21 @@ class Outermost:
         headers["Content-Security-Policy"] = self._uploaded if uploaded else self._pages
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Referrer-Policy"] = "same-origin"
+        if not any(each in scope["path"] for each in _FOR_EVERYBODY):
+            headers.setdefault("Cache-Control", "private" if uploaded else "private, no-cache")
+
+
+def _without_claims(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """Return a request's headers without a host that it merely claims to have been sent to.
+
+    Gradio would write it into the page, and into what it remembers of its events for everybody.
+    """
+    own = {Headers(scope=scope).get("host", "").lower(), os.environ.get("SPACE_HOST", "").lower()}
+    return [
+        (name, value)
+        for name, value in scope["headers"]
+        if name.decode("latin-1") not in _CLAIMED_HOSTS or value.decode("latin-1").lower() in own
+    ]
 
 
 def _policy(directives: dict[str, str]) -> str:

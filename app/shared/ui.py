@@ -1,25 +1,25 @@
 """What all pages need of Gradio: messages, components' values, the page's head, the server."""
 
-import html
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.caching import CacheMissError
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
 from app.shared.ending import Ending
-from app.shared.guards import NoUploads, OwnOrigin, WholeCalls
+from app.shared.event_calls import whole_calls
+from app.shared.guards import NoUploads, OwnOrigin, Unused, WholeCalls
 from app.shared.headers import Outermost
 from app.shared.health import Checks, Health
-from app.shared.logs import Entry, take_over
+from app.shared.logs import take_over
 from app.shared.machine import without_proxies
 from app.shared.settings import Settings
 from app.shared.theme import theme
+from app.shared.toasts import toast as toast  # which all pages take from here
 from sinktrack.report.viewer_code import viewer_script, viewer_style
 
 FILE_AGE = 2 * 60 * 60
@@ -41,11 +41,6 @@ COPY = _STATIC / "copy.js"
 """The script that copies an address, for pages that have some."""
 _LARGEST_UPLOAD = "64mb"
 _SPARE_THREADS = 24  # beside one for each visitor who waits
-
-
-def toast(sentence: str) -> gr.Error:
-    """Return an error that shows a sentence as text; Gradio takes the message for HTML."""
-    return gr.Error(html.escape(sentence), duration=12, print_exception=False)
 
 
 def component_json(state: Any) -> str:
@@ -76,8 +71,8 @@ def launch(
         takes_files: Whether visitors upload anything; else the server keeps nothing of theirs.
         signs_in: Whether visitors are somebody there, for whom no foreign page may speak.
     """
-    _failures_in_sentences(page)
-    guards: list[Any] = [] if takes_files else [NoUploads]
+    whole_calls(page)
+    guards: list[Any] = [Unused] if takes_files else [Unused, NoUploads]
     guards += [OwnOrigin] if signs_in else []
     with without_proxies():
         page.launch(
@@ -114,25 +109,6 @@ def close(page: gr.Blocks) -> None:
     # which browsers listen to without end; Gradio tells another app than the one that it serves
     page.server_app.stop_event.set()
     page.close(verbose=False)
-
-
-def _failures_in_sentences(page: gr.Blocks) -> None:
-    """Let what an event raises that nobody expected reach its visitor as a sentence.
-
-    Gradio would show "Error" alone, and write a traceback with the words of the error.
-    """
-    process = page.process_api
-
-    async def guarded(*given: Any, **options: Any) -> dict[str, Any]:
-        entry = Entry("event")
-        try:
-            return await process(*given, **options)
-        except (gr.Error, CacheMissError):  # a refusal, and what Gradio's queue waits for
-            raise
-        except Exception as error:
-            raise toast(entry.fail(error)) from error
-
-    page.process_api = guarded  # type: ignore[method-assign]
 
 
 class _CompressedPages(GZipMiddleware):
