@@ -163,7 +163,10 @@ def _own_origin(headers: Headers) -> bool:
     """Whether a request comes from this very server's page, or from no page."""
     origin = headers.get("origin")
     own = {headers.get("host", "").lower(), os.environ.get("SPACE_HOST", "").lower()} - {""}
-    return origin is None or urlsplit(origin).netloc.lower() in own
+    try:
+        return origin is None or urlsplit(origin).netloc.lower() in own
+    except ValueError:  # no address at all
+        return False
 
 
 def _takes_files(scope: Scope) -> bool:
