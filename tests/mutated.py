@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image, features
 
 KINDS = (
-    "PNG JPEG GIF WEBP AVIF BMP TIFF ICO PPM TGA JPEG2000 MPO SGI PCX DDS IM MSP SPIDER XBM EPS PDF"
-).split()
+    *("PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "ICO", "PPM", "TGA", "JPEG2000", "MPO"),
+    *("SGI", "PCX", "DDS", "IM", "MSP", "SPIDER", "XBM", "EPS", "PDF"),
+)
 """Formats that Pillow writes; those that the library refuses are among them."""
 
 LINKS = (
@@ -57,7 +58,13 @@ def whole_pictures(rng: random.Random, size: int = 40) -> dict[str, bytes]:
         mode = {"MSP": "1", "XBM": "1", "SPIDER": "F"}.get(kind, "RGB")
         image.convert(mode).save(buffer, kind, **more)
         found[kind] = buffer.getvalue()
-    for mode, kind in (("I;16", "PNG"), ("F", "TIFF"), ("CMYK", "JPEG"), ("RGBA", "PNG"), ("P", "PNG")):
+    for mode, kind in (
+        ("I;16", "PNG"),
+        ("F", "TIFF"),
+        ("CMYK", "JPEG"),
+        ("RGBA", "PNG"),
+        ("P", "PNG"),
+    ):
         buffer = io.BytesIO()
         values = noise[:, :, 0].astype(np.uint16) * 257
         made = Image.fromarray(values) if mode == "I;16" else image.convert("L").convert(mode)

@@ -58,7 +58,7 @@ def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
     name, data = _read(source)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours is stricter
+            warnings.simplefilter("ignore")  # of bombs, where ours is stricter, and of damage
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise PictureError(
@@ -71,7 +71,8 @@ def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
             f"{name} is not a picture that can be read. {hint} as JPEG or PNG; "
             f"readable are {_NAMED}."
         ) from error
-    with image:
+    with image, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         return _convert(image, max_pixels, name)
 
 

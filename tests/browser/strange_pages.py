@@ -3,7 +3,6 @@
 import json
 import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,12 @@ from annotators import CODE
 from gradio_client.utils import apply_diff
 from real_page import CHECKPOINT, Server
 from studies import make_study
+
+import sinktrack
+from sinktrack.eval.runner import Run, evaluate
+from sinktrack.eval.tasks.shapes import DESCRIPTIONS
+from sinktrack.machine import settle_threads
+from sinktrack.methods import create
 
 CHIEF = "chief code"
 Said = dict[str, list[Any]]
@@ -52,6 +57,10 @@ def _ready(url: str) -> None:
     raise RuntimeError(f"{url} is not ready after a minute.")
 
 
+class _Busy(Exception):
+    """The queue is full."""
+
+
 class Compare:
     """The page that compares."""
 
@@ -80,7 +89,11 @@ class Compare:
         config = _config(url)
         values = {one["id"]: one["props"].get("value") for one in config["components"]}
         ids = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
-        values |= {ids["question"]: "Where is it?", ids["passage"]: "A red circle.", ids["picture"]: None}
+        values |= {
+            ids["question"]: "Where is it?",
+            ids["passage"]: "A red circle.",
+            ids["picture"]: None,
+        }
         *_, handler = (
             one
             for one in config["dependencies"]
@@ -129,10 +142,6 @@ class Compare:
         return bool(self.asked(url)["key"])
 
 
-class _Busy(Exception):
-    """The queue is full."""
-
-
 class Study:
     """The page of a study, and its results."""
 
@@ -147,17 +156,26 @@ class Study:
     def said(self, url: str) -> Said:
         """Return what an annotator and the coordinator ask."""
         signed = self._sign_in(url, "Ann")
-        own = {"token": signed["token"], "place": signed["pair"]["place"], "seal": signed["pair"]["seal"]}
+        own = {
+            "token": signed["token"],
+            "place": signed["pair"]["place"],
+            "seal": signed["pair"]["seal"],
+        }
         signing = {"what": "sign in", "name": "Bob", "code": CODE, "personal": "abcd-efgh"}
         judge = [signing, own | self._vote("stranger-key"), own | {"what": "next"}]
         judge += [own | {"what": what} for what in ("hold", "votes", "undo", "reveal")]
         judge.append(own | {"what": "pass", "reason": "The picture is missing."})
         code = {"code": CHIEF}
         ruling = [code | {"what": "state", "turn": "open"}, code | {"what": "disputes"}]
-        ruling += [code | {"what": "file", "file": file, "left_out": ["Ann"]} for file in ("summary", "csv")]
+        ruling += [
+            code | {"what": "file", "file": file, "left_out": ["Ann"]}
+            for file in ("summary", "csv")
+        ]
         ruling += [code | {"what": what, "name": "Nobody"} for what in ("personal", "withdraw")]
         ruling.append(code | {"what": "dispute", "item": "0", "lanes": ["baseline", "sinktrack"]})
-        ruling.append(code | {"what": "rule", "better": "tie", "comment": "x", "judge": "J", "id": 1})
+        ruling.append(
+            code | {"what": "rule", "better": "tie", "comment": "x", "judge": "J", "id": 1}
+        )
         return {"judge": judge, "ruling": ruling}
 
     def _sign_in(self, url: str, name: str) -> Any:
@@ -178,7 +196,9 @@ class Study:
             time.sleep(1)
         self._open(url)
         signed = self._sign_in(url, f"Ordinary {time.monotonic_ns()}")
-        own = {name: signed["pair"][name] for name in ("place", "seal")} | {"token": signed["token"]}
+        own = {name: signed["pair"][name] for name in ("place", "seal")} | {
+            "token": signed["token"]
+        }
         kept = _function(url, "judge", "answer", own | self._vote("a-key-of-its-own"))
         return kept.get("kept") is True
 
@@ -188,20 +208,17 @@ class Study:
 
 
 class Results:
-    """The page of runs of `sinktrack eval`.
-
-    Args:
-        make: Makes a folder of runs.
-    """
+    """The page of runs of `sinktrack eval`."""
 
     name = "results"
 
-    def __init__(self, make: Callable[[Path], None]) -> None:
-        self._make = make
-
     def serve(self, folder: Path) -> Server:
-        """Start it with a run."""
-        self._make(folder.parent / "runs")
+        """Start it with a run of two questions."""
+        model, processor = sinktrack.load(CHECKPOINT, device="cpu")
+        settle_threads(model)
+        methods = {"baseline": None, "pai": create("pai")}
+        run = Run(tasks=DESCRIPTIONS[:1], methods=methods, limit=2)
+        evaluate(model, processor, run, folder.parent / "runs" / "real")
         return Server(folder / "log", SINKTRACK_RESULTS=str(folder.parent / "runs"))
 
     def said(self, url: str) -> Said:
@@ -220,3 +237,6 @@ class Results:
     def works(self, url: str) -> bool:
         """Whether a run is shown."""
         return bool(self._run(url)["tables"])
+
+
+PAGES = (Compare(), Study(), Results())

@@ -3,7 +3,6 @@
 import http.client
 import json
 import random
-import re
 import sys
 import urllib.request
 from collections import Counter
@@ -16,7 +15,6 @@ from mutated import LINKS, TEXTS, mutated_bytes, mutated_json, strange, whole_pi
 
 _PATIENCE = 20  # seconds
 _ENDLESS = 0.3  # seconds that a stream of events is listened to
-_SENTENCE = re.compile(r"Traceback|File \"")
 
 Call = tuple[str, str, bytes, dict[str, str]]
 """Method, address, body, headers."""
@@ -60,7 +58,9 @@ class Stranger:
             status, told = self._sent(*call)
             found.statuses[status] += 1
             if status >= 500 and not (status == 503 and "queue" in told.lower()):
-                found.wrong.append(f"{status} {call[0]} {call[1][:200]} {call[2][:2000]!r} {told[:500]}")
+                found.wrong.append(
+                    f"{status} {call[0]} {call[1][:200]} {call[2][:2000]!r} {told[:500]}"
+                )
         return found
 
     def _events(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -105,13 +105,23 @@ class Stranger:
         wrong = mutated_json(self._rng, body) if self._rng.random() < 0.93 else strange(self._rng)
         sent = _as_json(wrong)
         if self._rng.random() < 0.08:
-            sent = mutated_bytes(self._rng, sent or b"{}", [b"{}", b"[" * 30_000, b"\xff\xfe", b"null"])
+            sent = mutated_bytes(
+                self._rng, sent or b"{}", [b"{}", b"[" * 30_000, b"\xff\xfe", b"null"]
+            )
         return "POST", f"/gradio_api/{where}", sent, self._headers("application/json")
 
     def _uploading(self) -> Call:
         """An upload of a broken picture under some name, or of something that is no upload."""
         name = self._rng.choice(
-            ("a.png", "../../x.png", "a\\..\\b.gif", "<img src=x>.png", "x" * 300, "a.svg", "\u202e.png")
+            (
+                "a.png",
+                "../../x.png",
+                "a\\..\\b.gif",
+                "<img src=x>.png",
+                "x" * 300,
+                "a.svg",
+                "\u202e.png",
+            )
         )
         data = mutated_bytes(self._rng, self._rng.choice(self._pictures), self._pictures)
         head = f'--b\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n'
@@ -120,7 +130,12 @@ class Stranger:
             body = mutated_bytes(self._rng, body, self._pictures)
         query = f"?upload_id={quote(self._rng.choice(TEXTS[:-7])[:50], errors='ignore')}"
         where = self._rng.choice(("upload", "upload", "upload" + query, "process_recording"))
-        return "POST", f"/gradio_api/{where}", body, self._headers("multipart/form-data; boundary=b")
+        return (
+            "POST",
+            f"/gradio_api/{where}",
+            body,
+            self._headers("multipart/form-data; boundary=b"),
+        )
 
     def _visited(self) -> Call:
         """An address that somebody types."""
@@ -152,12 +167,14 @@ class Stranger:
             value = self._rng.choice(
                 ("", "x", "text/plain", "application/json; charset=utf-7", "multipart/form-data",
                  "bytes=5-1", "bytes=-", "bytes=0-99999999999999", "https://evil.example", "null",
-                 "a.b/c", "http://[::1", "evil.example, x", "x" * 5000, "\xff\xfe", "=;=;", "gzip;q=x")
+                 "a.b/c", "http://[::1", "evil.example, x", "x" * 5000, "\xff\xfe", "=;=;", "q=x")
             )  # fmt: skip
             headers[name] = value
         return headers
 
-    def _sent(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+    def _sent(
+        self, method: str, path: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[int, str]:
         """Return the status, 0 where the server hung up, and the beginning of what it said."""
         if self._connection is None:
             host, port = self._at.hostname or "", self._at.port
