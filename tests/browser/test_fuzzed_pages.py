@@ -1,4 +1,4 @@
-"""A part of the requests of `benchmarks/fuzz.py`: each is answered or refused, none breaks a page."""
+"""A part of the requests of `benchmarks/fuzz.py`: none breaks a page."""
 
 from pathlib import Path
 from typing import Any

@@ -67,8 +67,12 @@ def test_nothing_that_a_stranger_typed_gets_into_the_log(
     page_url: str, servers: dict[str, Server]
 ) -> None:
     ask(f"{page_url}/gradio_api/custom_component/a%0aforged-line/client/x/y")
-    call(f"{page_url}/", window="forged-number")
-    assert "forged" not in servers["bundled"].said()
+    config = json.loads(ask(f"{page_url}/config")[1])
+    sliders = [one["id"] for one in config["components"] if one["type"] == "slider"]
+    event = call(f"{page_url}/", by_id=dict.fromkeys(sliders, 987654321), passage="A text.")
+    assert "987654321" in event["output"]["error"]
+    said = servers["bundled"].said()
+    assert "forged" not in said and "987654321" not in said
 
 
 def test_a_session_by_half_a_surrogate_is_refused_and_others_are_answered(page_url: str) -> None:
