@@ -7,6 +7,7 @@ import time
 from app.shared.ending import Ending, leave
 from app.shared.logs import set_up_logs
 from app.shared.machine import without_proxies
+from app.shared.own_folder import own_folders
 from app.shared.settings import Settings
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.machine import tolerate_any_text
@@ -18,6 +19,12 @@ def main(ending: Ending) -> int:
     settings = Settings.read(sys.argv[1:], os.environ)
     tolerate_any_text()
     ending.last(set_up_logs(as_json=settings.log_json, private=settings.private))
+    with own_folders(os.environ):
+        return serve(settings, ending)
+
+
+def serve(settings: Settings, ending: Ending) -> int:
+    """Serve the page that was chosen; return the exit status."""
     # Imported here, so that a wrong argument is answered at once and not after loading torch.
     with without_proxies():  # Gradio opens a client when it is imported
         from app.shared.ui import close

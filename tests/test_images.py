@@ -235,3 +235,23 @@ def test_a_file_over_the_limit_is_not_read(tmp_path):
 def test_what_is_no_file_is_refused_in_a_sentence(source):
     with pytest.raises(PictureError):
         load_picture(source)
+
+
+def test_a_large_picture_is_worked_on_in_bands_that_meet(monkeypatch):
+    rng = np.random.default_rng(0)
+    grey = Image.fromarray(rng.integers(0, 4096, (50, 40), dtype=np.uint16))
+    clear = Image.fromarray(rng.integers(0, 255, (50, 40, 4), dtype=np.uint8))
+    whole = [load_picture(each) for each in (grey, clear)]
+    monkeypatch.setattr("sinktrack.core.images._BAND", 7 * 40)
+    for one, other in zip(whole, (grey, clear), strict=True):
+        banded = load_picture(other)
+        assert banded.notices == one.notices
+        assert banded.image.tobytes() == one.image.tobytes()
+
+
+def test_an_animation_is_not_read_to_its_end(monkeypatch):
+    """Whoever asks a GIF for its number of frames waits for millions of them."""
+    frames = [Image.new("RGB", (30, 30), colour) for colour in ("red", "blue", "lime")]
+    data = saved(frames[0], format="GIF", save_all=True, append_images=frames[1:])
+    monkeypatch.setattr("PIL.GifImagePlugin.GifImageFile.n_frames", property(lambda _: 1 / 0))
+    assert "several frames" in load_picture(data).notices[0]

@@ -34,7 +34,8 @@ from app.shared.events import (
 from app.shared.logs import Entry
 from app.shared.stop_flag import StopFlag
 from app.shared.survey import Survey
-from app.shared.ui import QUEUED, QUICK, component_json, toast
+from app.shared.toasts import toast
+from app.shared.ui import QUEUED, QUICK, component_json
 
 _ABOUT = (
     "One answer proves little. Let the same methods answer many questions whose right answers are "
@@ -136,16 +137,18 @@ class ChancePanel:
             *_buttons(True),
         )
 
-    def answers(self, survey: Survey, stop: StopFlag | None) -> Iterator[Any]:
+    def answers(self, survey: Survey | None, stop: StopFlag | None) -> Iterator[Any]:
         """Ask; yield what the panel shows.
 
         Args:
-            survey: What is asked.
+            survey: What is asked; None where nothing has begun.
             stop: Ends it.
 
         Raises:
             gr.Error: With a sentence for the visitor.
         """
+        if survey is None:
+            raise toast("No questions were drawn: ask them first.")
         entry = Entry("survey")
         try:
             yield from self._answers(survey, stop or StopFlag(), entry)

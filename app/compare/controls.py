@@ -17,7 +17,8 @@ from app.compare.viewer import example_list
 from app.shared.engine import Engine
 from app.shared.request import Asked, Exchange
 from app.shared.stop_flag import StopFlag
-from app.shared.ui import QUEUED, QUICK, toast
+from app.shared.toasts import toast
+from app.shared.ui import QUEUED, QUICK
 
 EMPTY = (None, "", "", None)
 """What `Controls.fresh` holds before anything is given."""

@@ -31,7 +31,8 @@ from app.shared.events import (
 from app.shared.logs import Entry, answered
 from app.shared.request import Request, cache_for, given
 from app.shared.stop_flag import StopFlag
-from app.shared.ui import component_json, toast
+from app.shared.toasts import toast
+from app.shared.ui import component_json
 from app.shared.visits import when_gone
 from app.shared.why import Question, What
 from sinktrack.core.errors import SinkTrackError

@@ -22,7 +22,8 @@ from app.compare.viewer import gallery_list, shared_address
 from app.shared.engine import Engine
 from app.shared.request import Exchange
 from app.shared.stop_flag import StopFlag
-from app.shared.ui import component_json, toast
+from app.shared.toasts import toast
+from app.shared.ui import component_json
 from sinktrack.core.cache import SinkWindow
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import SinkTrackError

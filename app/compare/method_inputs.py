@@ -15,7 +15,8 @@ from app.compare.viewer import method_picker
 from app.shared.engine import Engine
 from app.shared.method_cards import in_words
 from app.shared.methods import FEWEST_METHODS, MOST_METHODS, PLAIN
-from app.shared.ui import component_json, toast
+from app.shared.toasts import toast
+from app.shared.ui import component_json
 
 _LONGEST = 20_000  # characters of what the picker sends
 

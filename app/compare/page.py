@@ -32,9 +32,10 @@ from app.shared.about import lay_out_what_is_kept
 from app.shared.engine import Engine
 from app.shared.health import writable
 from app.shared.only_uploads import only_uploads
-from app.shared.request import Exchange
+from app.shared.request import Exchange, Request
 from app.shared.settings import Settings
 from app.shared.stop_flag import StopFlag, remove_stale_flags
+from app.shared.toasts import toast
 from app.shared.ui import COPY, FILE_AGE, QUEUED, QUICK, component_json, launch
 from app.shared.visits import Visits
 
@@ -256,7 +257,9 @@ def _wire(
         *begun, titles, request = compare.begin_shorter(running)
         return *begun, *buttons(True), *talk.announce(titles), request
 
-    def answer_forced(stop: Any, request: Any) -> Iterator[tuple[Any, ...]]:
+    def answer_forced(stop: StopFlag | None, request: Request | None) -> Iterator[tuple[Any, ...]]:
+        if stop is None or request is None:  # nothing has begun
+            raise toast("There is no answer here that could be gone on from: ask first.")
         yield from compare.answer_request(stop, request)
 
     begins = [viewer, flag, ask, stop, *talk.offered]

@@ -111,11 +111,12 @@ def _item(line: str, number: int, named: Mapping[str, Path], pictures: Sequence[
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"it says {twice[:40]!r} twice")
-    return dict(pairs)
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"it says {name[:40]!r} twice")
+        found[name] = value
+    return found
 
 
 def _text(said: Mapping[str, Any], name: str) -> str:

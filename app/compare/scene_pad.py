@@ -15,7 +15,8 @@ from gradio.processing_utils import save_bytes_to_cache
 from app.compare.known_answers import KnownAnswers
 from app.compare.scene_questions import known_questions
 from app.shared.engine import Engine
-from app.shared.ui import QUICK, component_json, toast
+from app.shared.toasts import toast
+from app.shared.ui import QUICK, component_json
 from sinktrack.eval.truth import Truth
 from sinktrack.shapes.questions import cell_name
 from sinktrack.shapes.scenes import (

@@ -7,6 +7,7 @@ served. Knows nothing about models or components.
 import io
 import json
 import logging
+import os
 import re
 import secrets
 import threading
@@ -152,9 +153,10 @@ class Shelf:
         Args:
             room: Bytes of one that is about to come.
         """
+        now = time.time()
         files = sorted(self._files())
         total, count = sum(size for _, size, _ in files) + room, len(files) + (room > 0)
-        oldest = time.time() - self._seconds
+        oldest = now - self._seconds
         for made, size, path in files:
             if made > oldest and total <= self._most_bytes and count <= self._most:
                 return
@@ -182,6 +184,9 @@ class Shelf:
             for path in self._folder.glob("*" + _ENDING):
                 with suppress(OSError):
                     told = path.stat()
+                    if told.st_mtime > time.time() + 1:  # the clock was set back
+                        os.utime(path)
+                        told = path.stat()
                     yield told.st_mtime, told.st_size, path
 
 

@@ -15,7 +15,7 @@ from app.compare.uploads import Upload
 from app.shared.engine import Engine
 from app.shared.request import cache_for
 from app.shared.survey import Survey
-from app.shared.ui import toast
+from app.shared.toasts import toast
 from sinktrack.eval.task import Item
 
 SAME_KIND = ""

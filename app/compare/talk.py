@@ -10,7 +10,8 @@ from typing import Any
 
 from app.shared.request import Asked, Exchange, Request
 from app.shared.thumbnails import data_url
-from app.shared.ui import component_json, toast
+from app.shared.toasts import toast
+from app.shared.ui import component_json
 from sinktrack.core.errors import SinkTrackError
 from sinktrack.core.images import load_picture
 

@@ -9,7 +9,7 @@ from app.compare.talk import Finished, shown
 from app.compare.viewer import turn_list
 from app.shared.request import Asked, Exchange
 from app.shared.stop_flag import StopFlag
-from app.shared.ui import toast
+from app.shared.toasts import toast
 
 
 class TalkControls:

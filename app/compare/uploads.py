@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import FileData, ImageData, ListFiles
 
-from app.shared.ui import toast
+from app.shared.toasts import toast
 
 
 @dataclass(frozen=True)

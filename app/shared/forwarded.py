@@ -13,7 +13,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 TRUSTED = "FORWARDED_ALLOW_IPS"
 """Names addresses and networks of proxies, with commas between; uvicorn's own name for it."""
 EVERYBODY = "*"
-_SAID_BY_PROXIES = ("forwarded", "x-real-ip", "x-forwarded-")
+_SAID_BY_PROXIES = ("forwarded", "x-real-ip", "x-forwarded-", "x-gradio-server")
 _WHERE_THE_PAGE_IS = ("x-forwarded-host", "x-forwarded-proto")
 
 log = logging.getLogger(__name__)

@@ -5,6 +5,7 @@ Each is an ASGI middleware for `app.shared.ui.launch`.
 
 import json
 import os
+import re
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +22,15 @@ from app.shared.visitors import asking, visitor_of
 
 UPLOADS = ("/upload", "/process_recording")
 """How the addresses end that take files."""
+FAILED = "sinktrack.failed"
+"""Stands in the scope of a request where something of ours has failed."""
+MEANINGLESS = "This means nothing: load the page again."
+_API = "/gradio_api/"
 _SERVER_FUNCTIONS = "/component_server"
+_EVENTS = ("/run/", "/api/")
 _LARGEST_CALL = 1_000_000  # bytes; a form with both answers marked and a comment has 10,000
+_LARGEST_EVENT = 16_000_000  # bytes; the longest passage has up to 12,000,000
+_SESSION = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _OWN = str(Path(__file__).parents[1])
 
 
@@ -55,6 +63,26 @@ class NoUploads(Guard):
         return None
 
 
+class Unused(Guard):
+    """For all pages: what Gradio answers besides, and no page of ours asks for.
+
+    By these addresses it fetches others, runs ffmpeg on what was uploaded, keeps what a visitor
+    typed among the files that it serves, and writes into the log what is asked for.
+    """
+
+    _ADDRESSES = re.compile(
+        r"/(proxy=|custom_component/|process_recording$|vibe-edit$|monitoring|deep_link$"
+        r"|file[=/]\s*/*[a-z][a-z0-9+.-]+:)",
+        re.IGNORECASE,
+    )
+
+    def refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """Refuse what fetches, runs or keeps something."""
+        if self._ADDRESSES.search(route(scope)):
+            return 403, "This server opens no addresses, and offers nothing else here."
+        return None
+
+
 class OwnOrigin(Guard):
     """For pages with people who are signed in: no foreign page reads or does anything for them.
 
@@ -72,9 +100,11 @@ class OwnOrigin(Guard):
 
 
 class WholeCalls:
-    """Calls of the page's server functions that no page of ours sends are refused, and logged.
+    """Calls of the page's server functions and events that no page of ours sends are refused.
 
-    Gradio would look a forged component up, fail, and write a traceback for each.
+    Gradio would look a forged component up, fail, and write a traceback for each. It would take a
+    call of any size, and a session by whose name every later refusal fails: one with half a
+    surrogate.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -87,28 +117,38 @@ class WholeCalls:
         async def sending(message: Message) -> None:
             nonlocal began
             began = True
+            if message.get("status") == 500 and _refuses(scope):
+                message["status"] = 400
             await send(message)
 
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if scope["method"] == "POST" and route(scope).endswith(_SERVER_FUNCTIONS):
-            body = await _body(receive)
-            session = _session(scope, body)
-            if session is None:
-                await _refused(400, "This means nothing: load the page again.")(
-                    scope, receive, send
-                )
+        if scope["method"] == "POST" and _API in route(scope) and not _takes_files(scope):
+            function = route(scope).endswith(_SERVER_FUNCTIONS)
+            body = await _body(receive, _LARGEST_CALL if function else _LARGEST_EVENT)
+            session = _session(scope, body) if function else None
+            if session is None if function else not _names_a_session(body):
+                entry.end("refused", reason="meaningless")
+                await _refused(400, MEANINGLESS)(scope, receive, send)
                 return
             receive = _again(body or b"", receive)
         try:
             with asking(visitor_of(Request(scope), session)):
                 await self.app(scope, receive, sending)
         except Exception as error:
-            if began or _ours(error):
+            if _ours(error):
                 raise
             entry.refuse(error)
-            await _refused(400, "This means nothing: load the page again.")(scope, receive, send)
+            if began:  # a stream, which ends here
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                await _refused(400, MEANINGLESS)(scope, receive, send)
+
+
+def _refuses(scope: Scope) -> bool:
+    """Whether Gradio's 500 stands for a refusal of ours: it knows no other status for an event."""
+    return FAILED not in scope and any(each in route(scope) for each in _EVENTS)
 
 
 def route(scope: Scope) -> str:
@@ -135,21 +175,28 @@ def _own_origin(headers: Headers) -> bool:
     said = headers.get("x-forwarded-host", "").partition(",")[0].strip()
     names = (headers.get("host", ""), said, os.environ.get("SPACE_HOST", ""))
     own = {name.lower() for name in names} - {""}
-    return origin is None or urlsplit(origin).netloc.lower() in own
+    try:
+        return origin is None or urlsplit(origin).netloc.lower() in own
+    except ValueError:  # no address at all
+        return False
 
 
-async def _body(receive: Receive) -> bytes | None:
+def _takes_files(scope: Scope) -> bool:
+    return route(scope).endswith(UPLOADS)
+
+
+async def _body(receive: Receive, most: int) -> bytes | None:
     """Return a request's body; None if it is too large, or if its sender has gone."""
-    body: bytes = b""
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return None
-        body += bytes(message.get("body", b""))
-        if len(body) > _LARGEST_CALL:
+        body += message.get("body", b"")
+        if len(body) > most:
             return None
         if not message.get("more_body", False):
-            return body
+            return bytes(body)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
@@ -162,6 +209,18 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return first
 
 
+def _names_a_session(body: bytes | None) -> bool:
+    """Whether this may be the call of an event: JSON that names a session, if any, as pages do."""
+    if not body:
+        return body is not None
+    try:
+        said: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    session = said.get("session_hash") if isinstance(said, dict) else None
+    return session is None or (isinstance(session, str) and bool(_SESSION.fullmatch(session)))
+
+
 def _session(scope: Scope, body: bytes | None) -> str | None:
     """Return the session of a call; None unless it is JSON for a server function that exists."""
     kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
@@ -171,7 +230,8 @@ def _session(scope: Scope, body: bytes | None) -> str | None:
         said: Any = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(said, dict) or not isinstance(said.get("session_hash"), str):
+    session = said.get("session_hash") if isinstance(said, dict) else None
+    if not isinstance(session, str) or not _SESSION.fullmatch(session):
         return None
     number, name = said.get("component_id"), said.get("fn_name")
     whole = isinstance(number, int) and not isinstance(number, bool) and isinstance(name, str)

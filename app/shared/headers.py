@@ -17,6 +17,7 @@ HUGGING_FACE = ("https://huggingface.co", "https://*.hf.space")
 """Who may show a page inside its own, besides the page itself."""
 
 _FILES = "/file="
+_FOR_EVERYBODY = ("/assets/", "/static/")
 _ENDLESS = "/heartbeat/"  # by which Gradio learns that a visitor has gone
 
 # Gradio compiles a component's template and script in the browser, and its pages bring their
@@ -99,6 +100,8 @@ class Outermost:
         headers["Content-Security-Policy"] = self._uploaded if uploaded else self._pages
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Referrer-Policy"] = "same-origin"
+        if not any(each in scope["path"] for each in _FOR_EVERYBODY):
+            headers.setdefault("Cache-Control", "private" if uploaded else "private, no-cache")
 
 
 def _policy(directives: dict[str, str]) -> str:

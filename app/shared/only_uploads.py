@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from app.shared.logs import Entry
-from app.shared.ui import toast
+from app.shared.toasts import toast
 from app.shared.visits import files_in
 
 _ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # no drive letter of a path

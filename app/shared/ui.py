@@ -1,7 +1,6 @@
 """What all pages need of Gradio: messages, components' values, the page's head, the server."""
 
 import base64
-import html
 import json
 import logging
 from collections.abc import Collection, Iterable
@@ -9,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.caching import CacheMissError
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
 from app.shared.ending import Ending
+from app.shared.event_calls import whole_calls
 from app.shared.forwarded import TRUSTED, Forwarded
-from app.shared.guards import NoUploads, OwnOrigin, WholeCalls
+from app.shared.guards import NoUploads, OwnOrigin, Unused, WholeCalls
 from app.shared.headers import Outermost
 from app.shared.health import Checks, Health
 from app.shared.limits import Limits
-from app.shared.logs import REQUESTS, Entry, take_over, what_to_do
+from app.shared.logs import REQUESTS, take_over
 from app.shared.machine import setting, without_proxies
 from app.shared.measures import Measures
 from app.shared.metrics import Metrics
@@ -30,7 +29,6 @@ from app.shared.settings import Settings
 from app.shared.theme import theme
 from app.shared.tools import OwnTools, limit_tools
 from app.shared.upload_limit import UploadLimit
-from app.shared.visitors import asking, visitor_of
 from app.shared.visits import Heartbeats, Visits
 from sinktrack.report.viewer_code import viewer_script, viewer_style
 
@@ -53,11 +51,6 @@ COPY = _STATIC / "copy.js"
 """The script that copies an address, for pages that have some."""
 _LARGEST_UPLOAD = "64mb"
 _SPARE_THREADS = 24  # beside one for each visitor who waits
-
-
-def toast(sentence: str) -> gr.Error:
-    """Return an error that shows a sentence as text; Gradio takes the message for HTML."""
-    return gr.Error(html.escape(sentence), duration=12, print_exception=False)
 
 
 def component_json(state: Any) -> str:
@@ -98,10 +91,11 @@ def launch(
         tools: Those that models can call, if the settings say so.
         visits: Told who is there; None where visitors need not be known.
     """
-    _guard_events(page)
+    whole_calls(page)
     measures = measures or Measures()
     logging.getLogger(REQUESTS).addHandler(measures)
-    guards = [*_for_the_owner(settings, measures), *([Middleware(OwnOrigin)] if signs_in else [])]
+    guards = [Middleware(Unused), *_for_the_owner(settings, measures)]
+    guards += [Middleware(OwnOrigin)] if signs_in else []
     if takes_files:
         guards.append(Middleware(UploadLimit, limits or settings.limits(), measures))
     else:
@@ -157,27 +151,6 @@ def _for_the_owner(settings: Settings, measures: Measures) -> list[Middleware]:
     code = None if settings.owner is None else OwnerCode(settings.owner)
     told = [Middleware(Metrics, measures, code)] if settings.metrics else []
     return told if code is None else [*told, Middleware(OwnerPage, measures, code)]
-
-
-def _guard_events(page: gr.Blocks) -> None:
-    """Let events know who asks, and what they raise that nobody expected be told as a sentence.
-
-    Gradio would show "Error" alone, and write a traceback with the words of the error.
-    """
-    process = page.process_api
-
-    async def guarded(*given: Any, **options: Any) -> dict[str, Any]:
-        entry = Entry("event")
-        visitor = visitor_of(options.get("request"), options.get("session_hash"))
-        try:
-            with asking(visitor):
-                return await process(*given, **options)
-        except (gr.Error, CacheMissError):  # a refusal, and what Gradio's queue waits for
-            raise
-        except Exception as error:
-            raise toast(entry.fail(error, what_to_do(error))) from error
-
-    page.process_api = guarded  # type: ignore[method-assign]
 
 
 class _CompressedPages(GZipMiddleware):

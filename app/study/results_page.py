@@ -9,7 +9,8 @@ import gradio as gr
 import pandas as pd
 
 from app.shared.logs import answered
-from app.shared.ui import component_json, toast
+from app.shared.toasts import toast
+from app.shared.ui import component_json
 from app.shared.visitors import address_of
 from app.study.disagreement import disputes
 from app.study.quality import first_votes

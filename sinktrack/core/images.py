@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from sinktrack.core.errors import PictureError
 MAX_PIXELS = 40_000_000
 MAX_BYTES = 200_000_000
 MAX_ASPECT_RATIO = 200  # the limit of Qwen's own resizing
+
+_ORIENTATION = 0x0112  # of EXIF
+_BAND = 2**20  # pixels that are worked on at once, so that a large picture takes no more memory
 
 # The decoders Pillow may use. Others of its formats run programs or are not pictures.
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "TIFF")
@@ -54,7 +58,7 @@ def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
     name, data = _read(source)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours is stricter
+            warnings.simplefilter("ignore")  # of bombs, where ours is stricter, and of damage
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise PictureError(
@@ -67,7 +71,8 @@ def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
             f"{name} is not a picture that can be read. {hint} as JPEG or PNG; "
             f"readable are {_NAMED}."
         ) from error
-    with image:
+    with image, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         return _convert(image, max_pixels, name)
 
 
@@ -123,10 +128,12 @@ def _convert(image: Image.Image, max_pixels: int, name: str = "The picture") -> 
             "to see."
         )
     try:
-        if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+        # not n_frames, for which a GIF is read to its end, and one may have millions
+        if getattr(image, "is_animated", False) and image.format != "MPO":
             notices.append(f"{name} has several frames or pages; only the first is used.")
         image.seek(0)
-        image = ImageOps.exif_transpose(image)
+        if image.getexif().get(_ORIENTATION, 1) != 1:  # else it would be copied as a whole
+            image = ImageOps.exif_transpose(image)
         rgb, stretched = _to_rgb(image)
     except Exception as error:  # each decoder has errors of its own
         raise PictureError(
@@ -148,34 +155,67 @@ def _to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[float, float] | None
         mode says already what is black and white.
     """
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        return _stretched(np.asarray(image))
+        return _stretched(image)
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB"), None
+        return _by_bands(image, "RGB", _flattened), None
     return image.convert("RGB"), None
 
 
-def _stretched(
-    values: np.ndarray[Any, Any],
-) -> tuple[Image.Image, tuple[float, float] | None]:
-    """Return grey values (rows, columns) of any range as RGB.
+def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Yield an image in bands of whole rows, each with its first row."""
+    rows = max(1, _BAND // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _by_bands(
+    image: Image.Image, mode: str, change: Callable[[Image.Image], Image.Image]
+) -> Image.Image:
+    """Return what a change makes of an image, band by band; `mode` is what it returns."""
+    changed = Image.new(mode, image.size)
+    for top, band in _bands(image):
+        changed.paste(change(band), (0, top))
+    return changed
+
+
+def _flattened(band: Image.Image) -> Image.Image:
+    """Return an image with transparency on white, as RGB."""
+    band = band.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", band.size, "white"), band).convert("RGB")
+
+
+def _stretched(image: Image.Image) -> tuple[Image.Image, tuple[float, float] | None]:
+    """Return an image of one channel and any range of values as RGB.
 
     Values that need all of 16 bits are taken for a 16-bit picture and keep their brightness. Others
     (12 bits in a 16-bit file, 0 to 1, signed, 32 bits) are stretched from their least to their
     largest; what is not a number is black.
     """
-    known = values[np.isfinite(values)]
-    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-    whole = low >= 0 and 2**15 <= high < 2**16 and np.issubdtype(values.dtype, np.integer)
+    kind = np.asarray(image.crop((0, 0, 1, 1))).dtype
+    low, high = _range(image)
+    whole = low >= 0 and 2**15 <= high < 2**16 and np.issubdtype(kind, np.integer)
     start, end = (0.0, 65535.0) if whole else (low, high)
     if start == end:  # one shade: as far from black as its value is from nothing
         start, end = min(start, 0.0), max(end, 1.0)
-    wide = np.float64 if values.dtype.kind == "f" else np.float32  # as large as floats may be
-    finite = np.nan_to_num(values.astype(wide), nan=start, posinf=end, neginf=start)
-    grey = (finite - start) / (end - start)
-    picture = Image.fromarray((grey.clip(0, 1) * 255).round().astype(np.uint8)).convert("RGB")
+    wide = np.float64 if kind.kind == "f" else np.float32  # as large as floats may be
+
+    def grey(band: Image.Image) -> Image.Image:
+        values = np.nan_to_num(np.asarray(band).astype(wide), nan=start, posinf=end, neginf=start)
+        shades = (values - start) / (end - start)
+        return Image.fromarray((shades.clip(0, 1) * 255).round().astype(np.uint8))
+
+    picture = _by_bands(image, "L", grey).convert("RGB")
     return picture, None if whole else (low, high)
+
+
+def _range(image: Image.Image) -> tuple[float, float]:
+    """Return the least and the largest number of an image of one channel; zeros without any."""
+    found = []
+    for _, band in _bands(image):
+        values = np.asarray(band)
+        known = values[np.isfinite(values)]
+        found += [float(known.min()), float(known.max())] if known.size else []
+    return min(found, default=0.0), max(found, default=0.0)
 
 
 def _millions(count: int) -> str:

@@ -35,6 +35,7 @@ from sinktrack.core.text_tokens import (
     FoundTokens,
     TextSpan,
     control_tokens,
+    exceeds,
     places_of,
     tokenizer_of,
     tokens_of,
@@ -295,6 +296,7 @@ class PromptBuilder:
 
     def _build(self, turns: Conversation, limits: Mapping[str, int | None]) -> Prompt:
         texts = [each for turn in turns for each in turn.content if isinstance(each, Text)]
+        self._check_far_too_long([each.text for each in texts])
         holders = [_PLACEHOLDER.format(number) for number in range(len(texts))]
         literals = re.split(
             "|".join(map(re.escape, holders)),
@@ -375,6 +377,18 @@ class PromptBuilder:
             turns=turns,
             builder=self,
         )
+
+    def _check_far_too_long(self, texts: Sequence[str]) -> None:
+        """Refuse texts of many times the model's context before all of them is encoded."""
+        context = getattr(self._config.get_text_config(), "max_position_embeddings", None)
+        # no character is more than four tokens: one for each of its bytes
+        if context is None or 4 * sum(map(len, texts)) <= 2 * context:
+            return
+        if exceeds(self._tokenizer, texts, 2 * context):
+            raise PromptError(
+                f"The texts have more than {2 * context} tokens, but the model's context holds "
+                f"{context}: ask with less."
+            )
 
     def _check_context(self, spans: Sequence[TextSpan], found: "FoundTokens", length: int) -> None:
         """Refuse a prompt that, with its answer, is longer than the model's context."""

@@ -14,6 +14,8 @@ import torch
 from sinktrack.core.errors import PromptError
 from sinktrack.core.messages import ZERO_WIDTH_SPACE
 
+_PIECE = 10_000  # characters
+
 
 @dataclass(frozen=True, kw_only=True)
 class TextSpan:
@@ -67,6 +69,21 @@ def without_control_tokens(text: str, controls: Iterable[str]) -> str:
             break
         text = broken
     return text
+
+
+def exceeds(tokenizer: Any, texts: Iterable[str], most: int) -> bool:
+    """Tell whether texts have more than `most` tokens, without reading much more than that.
+
+    Texts of megabytes would take minutes and gigabytes. Where a text is cut a token more may count.
+    """
+    count = 0
+    for text in texts:
+        for start in range(0, len(text), _PIECE):
+            piece = tokenizer(text[start : start + _PIECE], add_special_tokens=False)
+            count += len(piece["input_ids"])
+            if count > most:
+                return True
+    return False
 
 
 @dataclass(frozen=True)

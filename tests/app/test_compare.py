@@ -19,7 +19,7 @@ from app.compare.talk import Finished
 from app.compare.uploads import picture_input
 from app.shared.engine import Engine
 from app.shared.stop_flag import StopFlag
-from app.shared.ui import toast
+from app.shared.toasts import toast
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

@@ -72,6 +72,9 @@ class Server:
     Args:
         log: The file that takes what it says.
         **environment: Variables to add to this process's.
+
+    Attributes:
+        folder: Where it keeps what is uploaded.
     """
 
     def __init__(self, log: Path, **environment: str) -> None:
@@ -79,6 +82,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self._url, self._log = f"http://127.0.0.1:{port}", log
+        self.folder = log.parent
         with log.open("w") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "app.py", "--port", str(port)],
@@ -125,6 +129,11 @@ class Server:
     def terminate(self) -> None:
         """Ask the process to end, as whoever runs servers does."""
         self._process.terminate()
+
+    def kill(self) -> None:
+        """End the process at once, as a crash does."""
+        self._process.kill()
+        self._process.wait(timeout=30)
 
     def status(self) -> int:
         """Wait for the end of the process, and return its exit status."""
