@@ -199,6 +199,12 @@ def tab(soak: Soak, number: int) -> Iterator[Visitor]:
             browser.close()
 
 
+def answers(visitor: Visitor) -> list[str]:
+    """Return the answers that stand on the page, without the sign of their end."""
+    whole = [visitor.answer(lane).inner_text() for lane in ("baseline", "sinktrack")]
+    return [text.removesuffix("end") for text in whole]
+
+
 def asks_in_a_browser(soak: Soak, number: int, rng: random.Random) -> None:
     """Ask on the page until the answers stand there."""
     asked = rng.choice(EVERYTHING)
@@ -206,9 +212,8 @@ def asks_in_a_browser(soak: Soak, number: int, rng: random.Random) -> None:
         visitor.allow(TOKENS)
         visitor.ask(asked.picture, asked.question)
         visitor.finish(int(1000 * PATIENCE))
-        said = [visitor.answer(lane).inner_text() for lane in ("baseline", "sinktrack")]
-        soak.check(asked, said)
-        soak.counts["answers read in a browser"] += len(said)
+        soak.check(asked, answers(visitor))
+        soak.counts["answers read in a browser"] += 2
 
 
 def stops_in_a_browser(soak: Soak, number: int, rng: random.Random) -> None:
@@ -222,8 +227,7 @@ def stops_in_a_browser(soak: Soak, number: int, rng: random.Random) -> None:
             return
         visitor.page.click("#stop")
         visitor.finish(int(1000 * PATIENCE))
-        said = [visitor.answer(lane).inner_text() for lane in ("baseline", "sinktrack")]
-        soak.check(asked, said, whole=False)
+        soak.check(asked, answers(visitor), whole=False)
 
 
 class Annotator:
