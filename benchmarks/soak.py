@@ -240,8 +240,7 @@ class Annotator:
 
     def __init__(self, url: str, number: int) -> None:
         self._url, self._number, self.kept = f"{url}/gradio_api/component_server", number, 0
-        self._client = httpx.Client(timeout=PATIENCE)
-        config = self._client.get(f"{url}/config").json()
+        config = httpx.get(f"{url}/config", timeout=PATIENCE).json()
         named = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
         self._judge = named["judge"]
         self._shown = self._call(what="sign in", name=f"annotator {number}", code=CODE)
@@ -249,7 +248,9 @@ class Annotator:
 
     def _call(self, **data: Any) -> dict[str, Any]:
         body = {"component_id": self._judge, "fn_name": "answer", "session_hash": "x", "data": data}
-        answer: dict[str, Any] = self._client.post(self._url, json=body).raise_for_status().json()
+        # a connection each, because the server closes those that are idle, as a vote may meet it
+        sent = httpx.post(self._url, json=body, timeout=PATIENCE)
+        answer: dict[str, Any] = sent.raise_for_status().json()
         return answer
 
     def vote(self, soak: Soak, number: int, rng: random.Random) -> None:
@@ -345,7 +346,9 @@ def main() -> None:
     """Soak, and print what happened; the exit status is 1 if anything was wrong."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--warm", type=float, default=5, help="minutes of warm-up")
+    parser.add_argument(
+        "--warm", type=float, default=10, help="minutes, as long as comparisons stay in memory"
+    )
     parser.add_argument("--out", type=Path, help="file for the page")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
