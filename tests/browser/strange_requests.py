@@ -14,7 +14,6 @@ from urllib.parse import quote, urlsplit
 from mutated import LINKS, TEXTS, mutated_bytes, mutated_json, strange, whole_pictures
 
 _PATIENCE = 20  # seconds
-_ENDLESS = 0.3  # seconds that a stream of events is listened to
 
 Call = tuple[str, str, bytes, dict[str, str]]
 """Method, address, body, headers."""
@@ -53,14 +52,18 @@ class Stranger:
     def send(self, count: int) -> Found:
         """Send so many requests, one after the other."""
         found = Found()
-        for _ in range(count):
-            call = self._draw()
-            status, told = self._sent(*call)
-            found.statuses[status] += 1
-            if status >= 500 and not (status == 503 and "queue" in told.lower()):
-                found.wrong.append(
-                    f"{status} {call[0]} {call[1][:200]} {call[2][:2000]!r} {told[:500]}"
-                )
+        try:
+            for _ in range(count):
+                call = self._draw()
+                status, told = self._sent(*call)
+                found.statuses[status] += 1
+                if status >= 500 and not (status == 503 and "queue" in told.lower()):
+                    found.wrong.append(
+                        f"{status} {call[0]} {call[1][:200]} {call[2][:2000]!r} {told[:500]}"
+                    )
+        finally:
+            if self._connection is not None:
+                self._connection.close()
         return found
 
     def _events(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -184,7 +187,7 @@ class Stranger:
             answer = self._connection.getresponse()
             endless = "event-stream" in (answer.headers["Content-Type"] or "")
             if endless:
-                self._connection.sock.settimeout(_ENDLESS)
+                answer.close()
                 self._connection.close()
                 return answer.status, ""
             return answer.status, answer.read().decode(errors="replace")
