@@ -154,6 +154,7 @@ def test_every_variable_of_the_page_stands_where_hosting_is_told():
         for name in (
             *("MAX_NEW_TOKENS", "MAX_QUESTION_TOKENS", "QUEUE_SIZE", "ANSWER_SECONDS"),
             *("QUESTIONS_A_MINUTE", "MODEL_SECONDS_AN_HOUR", "UPLOADS_A_MINUTE"),
+            *("MCP", "PRIVATE"),
         )
     }
     told = set(
