@@ -14,6 +14,7 @@ from gradio.processing_utils import check_all_files_in_cache
 
 from app.shared.guards import FAILED, MEANINGLESS
 from app.shared.logs import Entry, what_to_do
+from app.shared.sessions import forget_program
 from app.shared.toasts import toast
 from app.shared.visitors import asking, visitor_of
 
@@ -37,15 +38,18 @@ def whole_calls(page: gr.Blocks) -> None:
             with _refusing():
                 sent: Any = event._data
                 check_all_files_in_cache(sent)
-        visitor = visitor_of(options.get("request"), options.get("session_hash"))
+        session, output = options.get("session_hash"), dict[str, Any]()
         try:
-            with asking(visitor):
-                return await process(*given, **options)
+            with asking(visitor_of(options.get("request"), session)):
+                output = await process(*given, **options)
+                return output
         except (gr.Error, CacheMissError):  # a refusal, and what Gradio's queue waits for
             raise
         except Exception as error:
             _mark(options.get("request"))
             raise toast(entry.fail(error, what_to_do(error))) from error
+        finally:
+            forget_program(page, options.get("block_fn"), session, output)
 
     page.preprocess_data = read  # type: ignore[method-assign]
     page.process_api = guarded  # type: ignore[method-assign]

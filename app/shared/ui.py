@@ -25,6 +25,7 @@ from app.shared.measures import Measures
 from app.shared.metrics import Metrics
 from app.shared.owner import OwnerPage
 from app.shared.owner_code import OwnerCode
+from app.shared.sessions import MOST_SESSIONS, bound_sessions
 from app.shared.settings import Settings
 from app.shared.theme import theme
 from app.shared.tools import OwnTools, limit_tools
@@ -116,6 +117,7 @@ def launch(
             max_file_size=_LARGEST_UPLOAD if takes_files else "1b",
             enable_monitoring=False,
             max_threads=settings.queue_size + _SPARE_THREADS,
+            state_session_capacity=MOST_SESSIONS,
             app_kwargs={
                 "middleware": [
                     Middleware(Forwarded, settings.trusted_proxies, settings.behind_platform),
@@ -133,6 +135,7 @@ def launch(
         )
     if offers_tools:
         limit_tools(page, tools)
+    bound_sessions(page)
     take_over("uvicorn")
     # no banner: the first of these replaces the second every second
     page.server.config.encoded_headers = []

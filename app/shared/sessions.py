@@ -1,0 +1,36 @@
+"""What Gradio remembers of each tab and of each call of a program, within bounds.
+
+It copies a page's whole configuration for every session, some half a megabyte, and every call of a
+program is one. Of itself it keeps 10,000 of them, for as long as the server runs. Knows nothing
+about pages.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+MOST_SESSIONS = 300
+"""Of those who come after, the one that did nothing for longest loses its conversation."""
+
+
+def bound_sessions(page: gr.Blocks) -> None:
+    """Let a page that is served keep no more messages for those who do not listen any more."""
+    page._queue.pending_messages_per_session.max_size = MOST_SESSIONS
+
+
+def forget_program(
+    page: gr.Blocks, event: Any, session: str | None, output: Mapping[str, Any]
+) -> None:
+    """Forget the session of a program whose call has ended; a page's own events are private.
+
+    Args:
+        page: The page.
+        event: Gradio's, with its "api_visibility".
+        session: What Gradio calls the session.
+        output: What the event returned; empty where it was refused.
+    """
+    ended = not output.get("is_generating")
+    if session and ended and getattr(event, "api_visibility", "private") == "public":
+        page.state_holder.session_data.pop(session, None)
+        page.state_holder.time_last_used.pop(session, None)

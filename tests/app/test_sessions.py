@@ -1,0 +1,41 @@
+"""What Gradio remembers of sessions is bounded, and nothing of a program that has its answer."""
+
+import asyncio
+
+import gradio as gr
+import pytest
+
+from app.shared.event_calls import whole_calls
+
+
+def add(number: int) -> int:
+    return number + 1
+
+
+def fail() -> int:
+    raise ZeroDivisionError
+
+
+async def called(page, index, inputs, session):
+    state = page.state_holder[session]
+    return await page.process_api(
+        block_fn=page.fns[index], inputs=inputs, state=state, session_hash=session
+    )
+
+
+async def sessions_after_calls():
+    with gr.Blocks() as page:
+        kept = gr.State()
+        gr.Button().click(lambda: 1, outputs=kept, api_visibility="private")
+        gr.api(add, api_name="add")
+        gr.api(fail, api_name="fail")
+    whole_calls(page)
+    await called(page, 0, [], "tab")
+    assert (await called(page, 1, [1], "program"))["data"] == [2]
+    with pytest.raises(gr.Error):
+        await called(page, 2, [], "another")
+    return list(page.state_holder.session_data), list(page.state_holder.time_last_used)
+
+
+def test_a_program_is_forgotten_when_it_has_its_answer_and_a_tab_is_not():
+    assert asyncio.run(sessions_after_calls()) == (["tab"], ["tab"])
