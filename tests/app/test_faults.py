@@ -7,6 +7,7 @@ import time
 import pytest
 import sqlalchemy as sa
 import torch
+from studies import make_study
 
 import app.study.assignment
 from app.compare.question_files import _each_once
@@ -43,6 +44,11 @@ def test_a_layer_that_fails_is_a_sentence_and_the_next_answer_is_as_ever(
     assert "secret" not in str(last)
     after = [e for e in engine.answer(request, StopFlag()) if isinstance(e, Answered)]
     assert [texts(each) for each in after] == [texts(each) for each in before]
+
+
+@pytest.fixture
+def study(tmp_path):
+    return make_study(tmp_path / "study")
 
 
 def texts(answered):
