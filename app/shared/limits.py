@@ -22,8 +22,8 @@ _MINUTE, _HOUR = 60.0, 3600.0
 _MOST = 10_000  # addresses that are remembered, the latest ones
 
 
-class TooManyError(SinkTrackError):
-    """An address has asked for more than one may.
+class TurnedAwayError(SinkTrackError):
+    """A visitor gets no turn now, and the sentence says why.
 
     Args:
         sentence: For the visitor.
@@ -33,6 +33,10 @@ class TooManyError(SinkTrackError):
     def __init__(self, sentence: str, limit: str) -> None:
         super().__init__(sentence)
         self.limit = limit
+
+
+class TooManyError(TurnedAwayError):
+    """An address has asked for more than one may."""
 
 
 class Limit:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from types import TracebackType
 
 from app.shared.fair_shares import FairShares
+from app.shared.limits import TurnedAwayError
 from app.shared.visitors import Visitor
-from sinktrack.core.errors import SinkTrackError
 
 FULL = "Too many people are waiting here right now: please try again in a minute."
 ONE_PLACE = "You have a question in the queue already: wait for its answer, or stop it."
@@ -23,17 +23,8 @@ PUT_OUT = (
 _USUAL = 0.2  # how much the last turn counts in what a turn usually takes
 
 
-class NoPlaceError(SinkTrackError):
-    """There is no place in the queue for a request, and the sentence says why.
-
-    Args:
-        sentence: For the visitor.
-        limit: Which limit was met, for the owner.
-    """
-
-    def __init__(self, sentence: str, limit: str) -> None:
-        super().__init__(sentence)
-        self.limit = limit
+class NoPlaceError(TurnedAwayError):
+    """There is no place in the queue for a request."""
 
 
 class RequestQueue:

@@ -19,18 +19,23 @@ def bound_sessions(page: gr.Blocks) -> None:
     page._queue.pending_messages_per_session.max_size = MOST_SESSIONS
 
 
+def is_for_programs(event: Any) -> bool:
+    """Whether an event of Gradio's is an endpoint for programs; a page's own are private."""
+    return getattr(event, "api_visibility", "private") == "public"
+
+
 def forget_program(
     page: gr.Blocks, event: Any, session: str | None, output: Mapping[str, Any]
 ) -> None:
-    """Forget the session of a program whose call has ended; a page's own events are private.
+    """Forget the session of a program whose call has ended.
 
     Args:
         page: The page.
-        event: Gradio's, with its "api_visibility".
+        event: Gradio's.
         session: What Gradio calls the session.
         output: What the event returned; empty where it was refused.
     """
     ended = not output.get("is_generating")
-    if session and ended and getattr(event, "api_visibility", "private") == "public":
+    if session and ended and is_for_programs(event):
         page.state_holder.session_data.pop(session, None)
         page.state_holder.time_last_used.pop(session, None)

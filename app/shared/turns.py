@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from app.shared.ending import Ending
 from app.shared.events import Event, Heartbeat, LoadingModel, Refused, Stopped, Waiting
-from app.shared.limits import Limits, TooManyError
+from app.shared.limits import Limits, TooManyError, TurnedAwayError
 from app.shared.measures import Measures
 from app.shared.memory import is_out_of_memory, let_go
 from app.shared.request_queue import NoPlaceError, QueueTicket, RequestQueue
@@ -143,7 +143,7 @@ class Turns:
             ticket = self._queue.join(visitor, beside_own=beside_own)
             if not beside_own:
                 self._count(ticket)
-        except (NoPlaceError, TooManyError) as error:
+        except TurnedAwayError as error:
             self._measures.add("sinktrack_turned_away_total", limit=error.limit)
             raise
         return ticket

@@ -18,6 +18,7 @@ from gradio.utils import get_upload_folder
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.shared.guards import route
+from app.shared.sessions import is_for_programs
 
 PATIENCE = 60.0
 """Seconds for which something may be nobody's, such as an upload that no event has brought yet."""
@@ -84,7 +85,7 @@ class Visits:
         async def noting(**asked: Any) -> Any:
             visit, endpoint = asked.get("session_hash"), asked["block_fn"]
             # programs have no tab to close: their endpoints take away what they were given
-            if visit is None or endpoint.api_visibility == "public":
+            if visit is None or is_for_programs(endpoint):
                 return await process(**asked)
             self.remember(visit, files=paths_in(asked["inputs"]))
             token = _during.set((self, visit))

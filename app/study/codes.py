@@ -1,7 +1,6 @@
-"""The codes of a study and of its people: made, kept and compared. Knows nothing about pages."""
+"""The codes of a study and of its people: made and kept. Knows nothing about pages."""
 
 import hashlib
-import hmac
 import json
 import secrets
 from pathlib import Path
@@ -68,8 +67,3 @@ def personal_digest(said: Any) -> str | None:
     if not _SHORTEST <= len(letters) <= _LONGEST:
         return None
     return hashlib.sha256(letters.encode()).hexdigest()
-
-
-def equal(one: str, other: str) -> bool:
-    """Compare two secrets in a time that tells nothing of them."""
-    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))

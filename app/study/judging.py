@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from app.shared.guesses import Guesses, Kind
-from app.study.codes import NO_CODE, equal, personal_code, personal_digest
+from app.shared.guesses import Guesses, Kind, equal
+from app.study.codes import NO_CODE, personal_code, personal_digest
 from app.study.own_questions import Unanswered, as_kept, as_said
 from app.study.stats import SEVERITIES, TIES
 from app.study.vote_store import Place, Progress, State, VoteStore

@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, get_args
 
-from app.shared.guesses import Guesses
+from app.shared.guesses import Guesses, equal
 from app.study.adjudication import Adjudication
 from app.study.beside_tables import Section, beside_votes
-from app.study.codes import equal, personal_code, personal_digest
+from app.study.codes import personal_code, personal_digest
 from app.study.judging import Refused
 from app.study.ranking_figure import ranking_figure
 from app.study.results import Format, answers_of, as_votes, compute_results, export, vote_rows

@@ -18,6 +18,20 @@ from app.study.vote_store import VoteStore
 from sinktrack.study.folder import Study
 
 
+class Clock:
+    """Seconds that a test sets; a whole number of minutes at first."""
+
+    now = 60_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
 @pytest.fixture
 def draw(tmp_path: Path) -> Callable[..., str]:
     """Return what writes a picture of one coloured shape and returns its path."""

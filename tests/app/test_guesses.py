@@ -14,18 +14,6 @@ from app.study.judging import Judging
 from app.study.running import Running
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def guessing(clock):
     return Guesses(clock)

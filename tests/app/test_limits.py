@@ -11,18 +11,6 @@ from app.shared.visitors import Visitor
 SOMEBODY, OTHER = Visitor("8.8.8.8", "tab"), Visitor("9.9.9.9", "tab")
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 def seconds(sentence):
     return int(re.search(r"in (\d+) second", sentence)[1])
 

@@ -16,18 +16,6 @@ from app.shared.owner_code import OwnerCode
 LINE = re.compile(r'([a-z_]+)(\{[a-z]+="[^"]*"(?:,[a-z]+="[^"]*")*\})? (-?[0-9.e+-]+)')
 
 
-class Clock:
-    now = 60_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def measures(clock):
     handler, log = Measures(clock), logging.getLogger(REQUESTS)

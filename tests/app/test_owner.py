@@ -15,18 +15,6 @@ from app.shared.settings import Settings
 CODE = "correct horse battery"
 
 
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def measures():
     return Measures()

@@ -6,18 +6,6 @@ from app.shared.request_queue import FULL, ONE_PLACE, PUT_OUT, NoPlaceError, Req
 from app.shared.visitors import Visitor
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def queue(clock):
     return RequestQueue(32, clock)
