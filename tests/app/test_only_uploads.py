@@ -1,11 +1,11 @@
 """Whatever component of a page a file is sent to, only an upload is let through."""
 
-import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 import pytest
+from awaiting import awaited
 
 from app.shared.only_uploads import only_uploads
 
@@ -29,7 +29,7 @@ def send(monkeypatch, tmp_path):
 
     def send(kind: type, value: Any) -> list[Any]:
         passed.clear()
-        asyncio.run(page.preprocess_data(SimpleNamespace(inputs=[components[kind]]), [value]))
+        awaited(page.preprocess_data(SimpleNamespace(inputs=[components[kind]]), [value]))
         return list(passed)
 
     return send

@@ -1,9 +1,8 @@
 """What Gradio remembers of sessions is bounded, and nothing of a program that has its answer."""
 
-import asyncio
-
 import gradio as gr
 import pytest
+from awaiting import awaited
 
 from app.shared.event_calls import whole_calls
 
@@ -38,4 +37,4 @@ async def sessions_after_calls():
 
 
 def test_a_program_is_forgotten_when_it_has_its_answer_and_a_tab_is_not():
-    assert asyncio.run(sessions_after_calls()) == (["tab"], ["tab"])
+    assert awaited(sessions_after_calls()) == (["tab"], ["tab"])

@@ -1,11 +1,11 @@
 """What visitors have on a private page goes with them, and nothing else does."""
 
-import asyncio
 import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from awaiting import awaited
 
 from app.shared.visits import Heartbeats, Visits, until_gone, when_gone
 
@@ -70,7 +70,7 @@ def page_of(event):
     def run(visit, inputs=(), visibility="private"):
         endpoint = SimpleNamespace(api_visibility=visibility)
         given = {"block_fn": endpoint, "inputs": list(inputs), "session_hash": visit}
-        return asyncio.run(page.process_api(**given))
+        return awaited(page.process_api(**given))
 
     return page, run
 
@@ -146,7 +146,7 @@ def test_a_heartbeat_is_a_visitor(folder):
             raise OSError
 
     beats = Heartbeats(app, visits)
-    asyncio.run(
+    awaited(
         beats({"type": "http", "method": "GET", "path": "/gradio_api/heartbeat/ann"}, None, None)
     )
     assert not Path(file).exists()

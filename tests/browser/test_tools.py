@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from awaiting import awaited
 from real_page import CHECKPOINT, ROOT, Server, endless_model
 from test_readme import blocks
 
@@ -52,7 +53,7 @@ def with_client(url, work):
             await client.initialize()
             return await work(client)
 
-    return asyncio.run(connected())
+    return awaited(connected())
 
 
 def call(url, tool, **arguments):
