@@ -52,12 +52,18 @@ def too_long(event: Event, seconds: float) -> Event:
         event: Of the work.
         seconds: How long it may take.
     """
-    within = f"within {seconds:g} seconds, the longest time that is given to one request"
     return _ended_early(
         event,
-        f"It was ended: it had not come to its end {within}. What was written by then is here.",
-        f"Nothing was answered {within}: choose fewer methods, shorter answers or fewer questions.",
+        f"It was ended: it had not come to its end {within(seconds)}. What was written by then is "
+        "here.",
+        f"Nothing was answered {within(seconds)}: choose fewer methods, shorter answers or fewer "
+        "questions.",
     )
+
+
+def within(seconds: float) -> str:
+    """Return the words for the longest time of one request."""
+    return f"within {seconds:g} seconds, the longest time that is given to one request"
 
 
 def _ended_early(event: Event, notice: str, without_answer: str) -> Event:

@@ -5,6 +5,7 @@ Knows nothing about models or pages.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal
 
 from app.shared.ending import Ending
@@ -14,7 +15,7 @@ from app.shared.measures import Measures
 from app.shared.memory import is_out_of_memory, let_go
 from app.shared.request_queue import NoPlaceError, QueueTicket, RequestQueue
 from app.shared.stop_flag import StopFlag
-from app.shared.troubles import RESTARTS, cut_short, too_long
+from app.shared.troubles import RESTARTS, cut_short, too_long, within
 from app.shared.visitors import current_visitor
 from sinktrack.core.errors import SinkTrackError
 
@@ -27,6 +28,10 @@ class RestartingError(SinkTrackError):
     """The server is about to end."""
 
 
+class TooLongError(SinkTrackError):
+    """Work took longer than one request may."""
+
+
 class Turns:
     """Who is asking is `app.shared.visitors.current_visitor`, when a piece of work begins to wait.
 
@@ -34,7 +39,7 @@ class Turns:
         queue: In front of the model.
         ending: Brings work to an end when the page ends.
         limits: Of one address.
-        longest: Seconds after which an answer or a survey is ended; 0 for no end.
+        longest: Seconds after which work is ended; 0 for no end.
         measures: Counts turns, and who gets none.
         free_device: Gives back what the device keeps for later; called when memory ran out.
     """
@@ -117,18 +122,31 @@ class Turns:
                     stop.set()
                 yield event
 
-    def call(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def call(self, work: Callable[[Callable[[], None]], dict[str, Any]]) -> dict[str, Any]:
         """Wait for a turn, then do something short.
 
+        Args:
+            work: Is given what it is to call before every step, which raises when it is to end.
+
         Raises:
-            SinkTrackError: If it gets no turn, or from the work.
+            SinkTrackError: If it gets no turn or takes too long, or from the work.
         """
         with self._join(beside_own=True) as ticket:
             while ticket.ahead:
                 self._check_open()
                 ticket.wait(_LOOK_SECONDS)
             with self._had("why", ticket):
-                return work()
+                return work(partial(self._check_time, ticket))
+
+    def _check_time(self, ticket: QueueTicket) -> None:
+        """Raise if what is served is to end."""
+        if self._ending.cut:
+            raise RestartingError(RESTARTS)
+        if 0 < self._longest < ticket.seconds:
+            raise TooLongError(
+                f"This was not worked out {within(self._longest)}: ask about an earlier word, or "
+                "about an answer to a shorter prompt."
+            )
 
     def _join(self, *, beside_own: bool) -> QueueTicket:
         """Return a place in the queue.

@@ -6,6 +6,8 @@ What was answered stays for a while, so that nothing is worked out twice. Knows 
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -118,11 +120,16 @@ class Why:
 
         Raises:
             SinkTrackError: If the comparison has gone or has no such thing, another question about
-                it is being answered, or there is no turn for it.
+                it is being answered, there is no turn for it, or it takes too long.
         """
         comparison = self._kept.get(question.key)
         if comparison is None:
             raise TraceError(_GONE)
+
+        def work(check: Callable[[], None]) -> dict[str, Any]:
+            with _before_each_step(model, check):
+                return _told(question, comparison, model, processor)
+
         with self._lock:
             if question in self._cached:
                 self._cached.move_to_end(question)
@@ -131,7 +138,7 @@ class Why:
                 raise TraceError(_BUSY)
             self._busy.add(question.key)
         try:
-            found = self._turns.call(lambda: _told(question, comparison, model, processor))
+            found = self._turns.call(work)
             self._keep(question, found)
         finally:
             with self._lock:
@@ -145,6 +152,16 @@ class Why:
             self._cached[question] = text
             while sum(map(len, self._cached.values())) > _CACHED:
                 self._cached.popitem(last=False)
+
+
+@contextmanager
+def _before_each_step(model: Any, check: Callable[[], None]) -> Iterator[None]:
+    """Call something that may raise before every forward pass of a model."""
+    hook = model.get_decoder().register_forward_pre_hook(lambda *_: check())
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _told(question: Question, comparison: Comparison, model: Any, processor: Any) -> dict[str, Any]:

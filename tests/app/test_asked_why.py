@@ -1,7 +1,7 @@
 """What visitors ask about a token: checked, answered one at a time, and never worked out twice."""
 
 import threading
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -14,7 +14,7 @@ from app.compare.take import Take
 from app.shared.engine import Engine
 from app.shared.events import Answered
 from app.shared.stop_flag import StopFlag
-from app.shared.why import BadQuestion, Question
+from app.shared.why import BadQuestion, Question, What
 from sinktrack.core.errors import SinkTrackError, TraceError
 
 ASKED: dict[str, Any] = {"what": "explain", "key": "k", "at": 0}
@@ -135,3 +135,38 @@ def test_answers_to_questions_do_not_fill_the_memory(engine, key, monkeypatch):
         engine.why(Question(what="explain", key=key, at=at))
     kept = engine._why._cached
     assert sum(map(len, kept.values())) <= 60_000
+
+
+@pytest.mark.parametrize("what", get_args(What))
+def test_what_takes_too_long_ends_before_its_next_step(engine, checkpoint, key, what):
+    model = checkpoint[0]
+    steps = []
+
+    def late(*_: Any) -> None:
+        steps.append(1)
+        engine._turns._longest = 1e-9  # over by the next step
+
+    counting = model.get_decoder().register_forward_pre_hook(late)
+    positions = (5,) if what == "without" else ()
+    question = Question(what=what, key=key, at=2, lane="baseline", positions=positions)
+    with pytest.raises(SinkTrackError, match="was not worked out within 1e-09 seconds"):
+        engine.why(question)
+    assert len(steps) == 1
+    counting.remove()
+    engine._turns._longest = 0
+    assert engine.why(question)  # and the next one is as ever
+    assert not model.get_decoder()._forward_pre_hooks
+
+
+def test_what_is_under_way_ends_with_the_page(engine, checkpoint, key):
+    steps = []
+
+    def ends(*_: Any) -> None:
+        steps.append(1)
+        engine.ending._cut.set()
+
+    ending = checkpoint[0].get_decoder().register_forward_pre_hook(ends)
+    with pytest.raises(SinkTrackError, match="about to restart"):
+        engine.why(Question(what="explain", key=key, at=2))
+    ending.remove()
+    assert len(steps) == 1
