@@ -7,6 +7,7 @@ import ipaddress
 import json
 import logging
 import os
+import secrets
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,18 @@ from urllib.parse import urlsplit
 import anyio
 import gradio as gr
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.shared.guards import Guard, foreign, route
+from app.shared.guesses import equal
 from sinktrack.core.errors import SinkTrackError
 
 ADDRESS = "/gradio_api/mcp"
 _SERVED = (ADDRESS, ADDRESS + "/http", ADDRESS + "/schema")
 _LOOK = 0.1  # seconds between two looks at whether a tool has answered
+_FOR = b"x-sinktrack-asks-for"
+_SECRET = secrets.token_urlsafe()
+"""Only this process knows it, which asks itself for whoever uses a tool."""
 
 
 class OwnTools(Guard):
@@ -40,6 +45,16 @@ class OwnTools(Guard):
     def __init__(self, app: ASGIApp, host: str) -> None:
         super().__init__(app)
         self._local = _is_local(host)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; one that this process sends for a caller comes from that caller."""
+        told = [value for name, value in scope.get("headers", ()) if name == _FOR]
+        if told:
+            scope["headers"] = [each for each in scope["headers"] if each[0] != _FOR]
+            secret, _, address = told[0].decode("latin-1").partition(" ")
+            if equal(secret, _SECRET):
+                scope["client"] = (address, 0)
+        await super().__call__(scope, receive, send)
 
     def refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Refuse foreign pages, foreign names, and ways of asking that the tools do not know."""
@@ -80,6 +95,15 @@ def limit_tools(page: gr.Blocks, endpoints: Collection[str]) -> None:
         known = os.environ.get(variable, "")
         os.environ[variable] = ",".join(filter(None, [known, "127.0.0.1", "localhost"]))
 
+    prepared = served._prepare_tool_call_args
+
+    def prepare(name: str, arguments: dict[str, Any]) -> Any:
+        """Say for whom this process asks itself, so that limits and places are the caller's."""
+        endpoint, values, headers, function = prepared(name, arguments)
+        client = served.mcp_server.request_context.request.client
+        headers[_FOR.decode()] = f"{_SECRET} {client.host if client else ''}"
+        return endpoint, values, headers, function
+
     async def result(job: Any) -> list[Any]:
         """Wait for an answer; Gradio would wait for it in a thread after its caller has left."""
         try:
@@ -104,6 +128,7 @@ def limit_tools(page: gr.Blocks, endpoints: Collection[str]) -> None:
             if not job.done():
                 job.cancel()
 
+    served._prepare_tool_call_args = prepare
     served._execute_tool_without_progress = result
     served._execute_tool_with_progress = result_with_progress
     served.postprocess_output_data = as_json

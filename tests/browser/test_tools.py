@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 from awaiting import awaited
+from httpx import AsyncClient, AsyncHTTPTransport
 from real_page import CHECKPOINT, ROOT, Server, endless_model
 from test_readme import blocks
 
@@ -42,12 +43,15 @@ def url(servers_of_tools):
     return servers_of_tools["bundled"].ready()
 
 
-def with_client(url, work):
-    """Connect to the tools of a page, and do some work with them."""
+def with_client(url, work, address="127.0.0.1", headers=None):
+    """Connect to the tools of a page from an address, and do some work with them."""
 
     async def connected():
         async with (
-            streamable_http_client(url + PATH) as (reads, writes, _),
+            AsyncClient(
+                transport=AsyncHTTPTransport(local_address=address), headers=headers, timeout=60
+            ) as http,
+            streamable_http_client(url + PATH, http_client=http) as (reads, writes, _),
             ClientSession(reads, writes) as client,
         ):
             await client.initialize()
@@ -123,6 +127,26 @@ def test_an_answer_ends_with_the_model_that_asked(servers_of_tools, reports):
     while server.said().count(" gone ") == before:
         assert time.monotonic() < deadline, server.said()
         time.sleep(0.1)
+
+
+def test_limits_count_the_caller_and_not_this_machine_that_asks_itself(tmp_path):
+    (tmp_path / "page").mkdir()
+    limited = {"SINKTRACK_MODEL": str(CHECKPOINT), "SINKTRACK_QUESTIONS_A_MINUTE": "1"}
+    server = Server(tmp_path / "page" / "log", SINKTRACK_MCP="1", **limited)
+    asked = {"question": "Is there a circle?", "passage": "A red circle.", "max_new_tokens": 1}
+
+    async def ask(client):
+        return await client.call_tool("compare", asked)
+
+    def ask_from(address, **headers):
+        return with_client(server.ready(), ask, address, headers)
+
+    assert not ask_from("127.0.0.1").isError
+    for claimed in ({}, {"x-sinktrack-asks-for": "guessed 127.0.0.3"}):
+        refused = ask_from("127.0.0.1", **claimed)
+        assert refused.isError and "in a minute" in refused.content[0].text
+    assert not ask_from("127.0.0.2").isError
+    assert "Traceback" not in server.stop()
 
 
 HELLO = {
