@@ -1,4 +1,4 @@
-"""nginx in front of a page, as docs/hosting-examples/nginx.conf has it."""
+"""A proxy in front of a page, as docs/hosting-examples has it."""
 
 import datetime
 import os
@@ -6,20 +6,22 @@ import shutil
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import ClassVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from real_page import ROOT
 
-EXAMPLE = ROOT / "docs" / "hosting-examples" / "nginx.conf"
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-AROUND = """
+EXAMPLES = ROOT / "docs" / "hosting-examples"
+HOMES = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+AROUND_NGINX = """
 daemon off;
 {user}
 pid {folder}/pid;
-error_log {folder}/error.log;
+error_log stderr;
 events {{}}
 http {{
     access_log off;
@@ -28,55 +30,125 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     scgi_temp_path {folder}/scgi;
     uwsgi_temp_path {folder}/uwsgi;
-    include {folder}/example.conf;
+    include {folder}/nginx.conf;
 }}
+"""
+AROUND_CADDY = """
+{{
+    admin off
+    http_port {plain}
+    https_port {tls}
+    default_bind 127.0.0.1
+    grace_period 1s
+}}
+import {folder}/Caddyfile
 """
 
 
-class Nginx:
-    """nginx with the example's configuration, on free ports of this machine.
+class Proxy(ABC):
+    """A proxy with its example's configuration, on free ports of this machine.
 
     Args:
         folder: For its files.
         page: The page's address.
-        **changes: Other words for some of the example's.
     """
 
-    def __init__(self, folder: Path, page: str, changes: dict[str, str] | None = None) -> None:
+    example: ClassVar[str]
+    """The name of its file in docs/hosting-examples."""
+    program: ClassVar[str]
+    package: ClassVar[str]
+    """What Debian calls it."""
+
+    def __init__(self, folder: Path, page: str) -> None:
         folder.mkdir()
-        plain, tls = _free_ports(2)
-        self.root = f"https://localhost:{tls}/sinktrack"
-        self.origin = f"https://localhost:{tls}"
+        self.plain, self.tls = _free_ports(2)
+        self.origin = f"https://localhost:{self.tls}"
+        self.root = f"{self.origin}/sinktrack"
+        self._folder, self._log = folder, folder / "log"
         _certify(folder)
-        example = EXAMPLE.read_text()
-        own = {
-            "listen 80;": f"listen 127.0.0.1:{plain};",
-            "listen 443 ssl;": f"listen 127.0.0.1:{tls} ssl;",
-            "/etc/nginx/certs": str(folder),
-            "http://page:7860": page.rstrip("/"),
-            "study.example.org": "localhost",
-        }
-        for there, here in (own | (changes or {})).items():
-            assert there in example, f"the example no longer has {there!r}"
-            example = example.replace(there, here)
-        (folder / "example.conf").write_text(example)
-        user = "user root;" if os.getuid() == 0 else ""
-        (folder / "nginx.conf").write_text(AROUND.format(folder=folder, user=user))
-        assert NGINX is not None
-        command = [NGINX, "-p", str(folder), "-e", f"{folder}/error.log", "-c"]
-        self._process = subprocess.Popen([*command, str(folder / "nginx.conf")])
-        self._log = folder / "error.log"
+        text = (EXAMPLES / self.example).read_text()
+        for there, here in self._own(page.rstrip("/")).items():
+            assert there in text, f"the example no longer has {there!r}"
+            text = text.replace(there, here)
+        (folder / self.example).write_text(text)
+        with self._log.open("w") as output:
+            self._process = subprocess.Popen(
+                self._command(),
+                stderr=output,
+                env=os.environ | dict.fromkeys(HOMES, str(folder)),
+            )
         deadline = time.monotonic() + 30
-        while not _listens(tls):
+        while not _listens(self.tls):
             assert self._process.poll() is None and time.monotonic() < deadline, self.said()
             time.sleep(0.1)
 
+    @classmethod
+    def found(cls) -> str | None:
+        """Return where the program is; None if it is not installed."""
+        return shutil.which(cls.program) or shutil.which(
+            cls.program, path="/usr/sbin:/usr/local/sbin"
+        )
+
+    @abstractmethod
+    def _own(self, page: str) -> dict[str, str]:
+        """Return what stands here for words of the example."""
+
+    @abstractmethod
+    def _command(self) -> list[str]:
+        """Return what starts the proxy, which stays in the foreground."""
+
+    def _around(self, text: str) -> str:
+        """Write what the example stands in, and return the file's path."""
+        user = "user root;" if os.getuid() == 0 else ""
+        here = {"folder": self._folder, "user": user, "plain": self.plain, "tls": self.tls}
+        (self._folder / "around").write_text(text.format(**here))
+        return str(self._folder / "around")
+
     def said(self) -> str:
-        return self._log.read_text() if self._log.exists() else ""
+        return self._log.read_text()
 
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(timeout=30)
+
+
+class Nginx(Proxy):
+    """nginx, which is given a certificate in the example as well."""
+
+    example, program, package = "nginx.conf", "nginx", "nginx-light"
+
+    def _own(self, page: str) -> dict[str, str]:
+        return {
+            "listen 80;": f"listen 127.0.0.1:{self.plain};",
+            "listen 443 ssl;": f"listen 127.0.0.1:{self.tls} ssl;",
+            "/etc/nginx/certs": str(self._folder),
+            "http://page:7860": page,
+            "study.example.org": "localhost",
+        }
+
+    def _command(self) -> list[str]:
+        around = self._around(AROUND_NGINX)
+        return [str(self.found()), "-p", str(self._folder), "-e", "stderr", "-c", around]
+
+
+class Caddy(Proxy):
+    """Caddy, which asks nobody for a certificate here."""
+
+    example, program, package = "Caddyfile", "caddy", "caddy"
+
+    def _own(self, page: str) -> dict[str, str]:
+        certificate = f"tls {self._folder}/fullchain.pem {self._folder}/privkey.pem"
+        return {
+            "study.example.org {": f"localhost:{self.tls} {{\n\t{certificate}",
+            "page:7860": page.removeprefix("http://"),
+        }
+
+    def _command(self) -> list[str]:
+        around = self._around(AROUND_CADDY)
+        return [str(self.found()), "run", "--config", around, "--adapter", "caddyfile"]
+
+
+PROXIES: tuple[type[Proxy], ...] = (Nginx, Caddy)
 
 
 def _free_ports(count: int) -> list[int]:

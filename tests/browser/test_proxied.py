@@ -1,7 +1,8 @@
-"""The pages under a path of another server, behind a real proxy that speaks TLS."""
+"""The pages under a path of another server, behind real proxies that speak TLS."""
 
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -11,29 +12,30 @@ from typing import Any
 import pytest
 from annotators import CODE, Annotator
 from playwright.sync_api import expect
-from proxy import NGINX, Nginx
+from proxy import PROXIES, Proxy
 from real_page import CHECKPOINT, OVERVIEW, Guest, Server, endless_model
 from studies import make_study
 
-pytestmark = pytest.mark.skipif(
-    NGINX is None, reason="nginx is not installed here: apt-get install nginx-light"
-)
 CHIEF = "coordinator's code"
 BEHIND = {"GRADIO_ROOT_PATH": "/sinktrack", "FORWARDED_ALLOW_IPS": "127.0.0.1"}
+SILENT = {"GRADIO_HEARTBEAT_INTERVAL": "3600"}  # seconds
 TRUSTING = {"ignore_https_errors": True}  # the certificate is its own issuer
 FOREIGN = "https://elsewhere.example.org"
 
 
-@pytest.fixture
-def behind(tmp_path: Path) -> Iterator[Callable[..., Nginx]]:
+@pytest.fixture(params=PROXIES, ids=lambda proxy: proxy.program)
+def behind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Proxy]]:
     """Start a page and a proxy in front of it."""
+    kind: type[Proxy] = request.param
+    if kind.found() is None:
+        pytest.skip(f"{kind.program} is not installed here: apt-get install {kind.package}")
     servers: list[Server] = []
-    proxies: list[Nginx] = []
+    proxies: list[Proxy] = []
 
-    def start(**environment: str) -> Nginx:
+    def start(**environment: str) -> Proxy:
         (tmp_path / "page").mkdir()
         servers.append(Server(tmp_path / "page" / "log", **BEHIND, **environment))
-        proxies.append(Nginx(tmp_path / "nginx", servers[-1].ready()))
+        proxies.append(kind(tmp_path / "proxy", servers[-1].ready()))
         return proxies[-1]
 
     yield start
@@ -45,7 +47,7 @@ def behind(tmp_path: Path) -> Iterator[Callable[..., Nginx]]:
 
 def test_the_page_asks_draws_and_is_taken_away_under_a_path(behind, visit, picture):
     at = behind(SINKTRACK_MODEL=str(CHECKPOINT))
-    visitor = visit(at.root, **TRUSTING)  # nginx leads to the path with a slash
+    visitor = visit(at.root, **TRUSTING)  # the proxy leads to the path with a slash
     assert visitor.page.url == f"{at.root}/"
     visitor.ask(picture, "Is there a red circle?")
     visitor.finish()
@@ -69,7 +71,11 @@ def test_the_page_asks_draws_and_is_taken_away_under_a_path(behind, visit, pictu
 def test_what_is_written_comes_at_once(behind, visit, picture, tmp_path):
     """Through the proxy, while an answer goes on that has no end."""
     model = endless_model(tmp_path / "endless")
-    at = behind(SINKTRACK_MODEL=str(model), SINKTRACK_MAX_NEW_TOKENS="4000")
+    endless = {"SINKTRACK_MODEL": str(model), "SINKTRACK_MAX_NEW_TOKENS": "4000"}
+    at = behind(**endless, **SILENT)
+    # Words fill a proxy's buffers sooner or later. This stream has one line, and none follows.
+    with _get(f"{at.root}/gradio_api/heartbeat/program") as stream:
+        assert stream.readline() == b"data: ALIVE\n"
     first = visit(at.root, **TRUSTING)
     first.allow(4000)
     first.ask(picture, "What is there?")
@@ -79,7 +85,40 @@ def test_what_is_written_comes_at_once(behind, visit, picture, tmp_path):
     expect(second.status()).to_contain_text("Waiting: 1 person is before you.")
     second.page.close()
     first.page.click("#stop")
+    expect(first.status()).to_contain_text("Stopped after")  # so it was under way until now
     first.finish()
+
+
+def test_a_tab_that_is_closed_is_noticed(behind, visit, picture, tmp_path):
+    """By the end of its connection alone: nothing is sent to it that could fail."""
+    at = behind(SINKTRACK_MODEL=str(CHECKPOINT), SINKTRACK_PRIVATE="1", **SILENT)
+    visitor = visit(at.root, **TRUSTING)
+    visitor.ask(picture, "What is there?")
+    visitor.finish()
+    uploaded = list((tmp_path / "page").rglob(picture.name))
+    assert uploaded
+    visitor.page.close()
+    deadline = time.monotonic() + 30
+    while any(each.exists() for each in uploaded):
+        assert time.monotonic() < deadline, uploaded
+        time.sleep(0.1)
+
+
+def test_what_a_stranger_says_of_itself_is_dropped_and_the_largest_file_comes(behind, tmp_path):
+    at = behind(SINKTRACK_MODEL=str(CHECKPOINT), SINKTRACK_OWNER="the owner's code")
+    claims = {"X-Forwarded-Host": "elsewhere.example.org", "X-Gradio-Server": FOREIGN}
+    claims |= {"X-Forwarded-Proto": "http", "X-Forwarded-For": "203.0.113.9"}
+    config = json.load(_get(urllib.request.Request(f"{at.root}/config", headers=claims)))
+    assert config["root"] == at.root
+    guess = urllib.request.Request(f"{at.root}/owner", b"code=guessed", claims)
+    assert _answered(guess) == 401
+    said = (tmp_path / "page" / "log").read_text()
+    assert "Wrong code (owner) from 127.0.0.1" in said and "203.0.113.9" not in said
+    largest = 64 * 1024**2
+    assert _answered(_upload(at, largest)) == 200
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        _get(_upload(at, largest + 1))
+    assert b"File size exceeded" in refused.value.read()  # it is the page that says so
 
 
 def test_a_study_is_judged_and_read_under_a_path(behind, visit, tmp_path):
@@ -107,11 +146,22 @@ def test_a_study_is_judged_and_read_under_a_path(behind, visit, tmp_path):
 def _status(url: str, origin: str, forwarded: str | None = None) -> int:
     headers = {"Origin": origin, "Content-Type": "application/json"}
     headers |= {"X-Forwarded-Host": forwarded} if forwarded else {}
-    request = urllib.request.Request(url, json.dumps({}).encode(), headers)
+    return _answered(urllib.request.Request(url, json.dumps({}).encode(), headers))
+
+
+def _answered(request: urllib.request.Request) -> int:
     try:
-        return int(_get(request).status)
+        with _get(request) as answer:
+            return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
+
+
+def _upload(at: Proxy, size: int) -> urllib.request.Request:
+    head = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    body = head + bytes(size) + b"\r\n--b--\r\n"
+    return urllib.request.Request(f"{at.root}/gradio_api/upload", body, kind)
 
 
 def _get(request: Any) -> Any:
