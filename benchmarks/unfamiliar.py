@@ -9,7 +9,6 @@ hundred familiar ones would be told as well.
 
 import argparse
 import random
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -41,9 +40,7 @@ def scene(rng: random.Random) -> Scene:
 def pictures(model: Any, processor: Any, limit: int) -> None:
     """Print the table of pictures."""
     rng = random.Random(1)
-    began = time.perf_counter()
     known = FamiliarPictures.scenes(model, processor)
-    seconds = time.perf_counter() - began
 
     def distances(make: Callable[[], Any], name: str) -> Values:
         return np.array(
@@ -51,7 +48,7 @@ def pictures(model: Any, processor: Any, limit: int) -> None:
         )
 
     inside = distances(lambda: draw(scene(rng), rng.choice((1, 4))), "scenes")
-    print(f"Known pictures read in {seconds:.2f} s. Limit {LIMIT}.")
+    print(f"Limit {LIMIT}.")
     print("\n| pictures | distance: least, median, most | area | told at the limit |")
     print("|---|---|---|---|")
     row("held-out scenes", inside, None, LIMIT)

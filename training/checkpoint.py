@@ -13,6 +13,7 @@ import torch
 import transformers
 from transformers import Qwen2Tokenizer
 
+from sinktrack.eval.familiar import FamiliarPictures
 from sinktrack.shapes.scenes import CELL, GRID
 
 # transformers annotates its constructors in part only, and differently from version to version
@@ -155,11 +156,15 @@ def prompt(processor: Any, question: str, pictures: int = 1) -> str:
 
 
 def save(model: Any, processor: Any, folder: Path) -> None:
-    """Write a checkpoint file by file, each in one step, so that nobody reads half of one."""
+    """Write a checkpoint file by file, each in one step, so that nobody reads half of one.
+
+    With it goes how its pictures look to it, see `sinktrack.eval.familiar`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".saving-") as scratch:
         model.save_pretrained(scratch)
         processor.save_pretrained(scratch)
+        FamiliarPictures.scenes(model, processor).save(Path(scratch))
         for file in sorted(Path(scratch).iterdir()):
             os.chmod(file, 0o644)
             os.replace(file, folder / file.name)

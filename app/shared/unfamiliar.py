@@ -1,6 +1,7 @@
 """What is said of pictures that are unlike all that the bundled model was trained on."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sinktrack.core.images import load_picture
@@ -15,17 +16,17 @@ UNLIKE = (
 
 
 class Unfamiliar:
-    """Tells pictures that the bundled model knows from others, and reads those at first use."""
+    """Tells pictures that the bundled model knows from others."""
 
     def __init__(self) -> None:
-        """Read nothing yet."""
+        """Open nothing yet."""
         self._familiar: FamiliarPictures | None = None
 
     def notices(self, model: Any, processor: Any, pictures: Sequence[str]) -> tuple[str, ...]:
         """Return what is to be said of pictures; call it while no answer is written.
 
         Args:
-            model: The bundled model.
+            model: The bundled model, from the folder that it was saved in.
             processor: Its processor.
             pictures: Files.
 
@@ -34,6 +35,7 @@ class Unfamiliar:
         """
         if not pictures:
             return ()
-        self._familiar = self._familiar or FamiliarPictures.scenes(model, processor)
+        if self._familiar is None:
+            self._familiar = FamiliarPictures.load(model, processor, Path(model.name_or_path))
         known = [self._familiar.knows(load_picture(each)) for each in pictures]
         return () if all(known) else (UNLIKE,)
