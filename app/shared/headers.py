@@ -102,6 +102,8 @@ class Outermost:
         headers["Referrer-Policy"] = "same-origin"
         if not any(each in scope["path"] for each in _FOR_EVERYBODY):
             headers.setdefault("Cache-Control", "private" if uploaded else "private, no-cache")
+        if headers.get("content-type", "").startswith("text/event-stream"):
+            headers["X-Accel-Buffering"] = "no"  # nginx would hold words back until it has many
 
 
 def _policy(directives: dict[str, str]) -> str:

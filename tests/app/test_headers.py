@@ -29,6 +29,7 @@ def client(*ancestors):
     routes = [
         Route("/", lambda _: PlainTextResponse("page")),
         Route("/fails", failing),
+        Route("/events", lambda _: PlainTextResponse("data:", media_type="text/event-stream")),
         Route("/count", counting(ending), methods=["GET", "POST"]),
         Route("/gradio_api/heartbeat/{visitor}", counting(ending)),
         Route("/gradio_api/file={path:path}", lambda _: PlainTextResponse("<script>")),
@@ -50,6 +51,11 @@ def test_every_answer_has_the_headers(path):
     own = policy(answer)
     assert own["frame-ancestors"] == "'self' https://huggingface.co https://*.hf.space"
     assert not [name for name, sources in own.items() if "http" in sources][1:]
+
+
+def test_streams_of_events_are_not_held_back_by_a_proxy():
+    assert client().get("/events").headers["x-accel-buffering"] == "no"
+    assert "x-accel-buffering" not in client().get("/").headers
 
 
 def test_others_may_frame_the_page_where_the_owner_says_so():
