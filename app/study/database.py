@@ -3,6 +3,7 @@
 Knows nothing about what a vote means; app/study/vote_store.py does.
 """
 
+import os
 import sqlite3
 import time
 import unicodedata
@@ -22,6 +23,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 _WAIT = 30.0
 """How many seconds a server waits for another that writes to the same file."""
+
+_IN_MEMORY = ":memory:"
+_GONE = "its file is gone"
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -260,12 +264,37 @@ def _engine(url: str | sa.URL, *, migrating: bool = False) -> sa.Engine:
         for pragma in ("synchronous=FULL", "secure_delete=ON", f"foreign_keys={keys}"):
             connection.execute(f"PRAGMA {pragma}")
 
+    place = engine.url.database or _IN_MEMORY
+
+    @sa.event.listens_for(engine, "do_connect")
+    def _find(*_: Any) -> None:
+        if not migrating and place != _IN_MEMORY and _file(place) is None:
+            raise sqlite3.OperationalError(_GONE)  # and no empty one is begun
+
+    @sa.event.listens_for(engine, "connect")
+    def _remember(_connection: Any, record: Any) -> None:
+        record.info["file"] = _file(place)
+
+    @sa.event.listens_for(engine, "checkout")
+    def _check(_connection: Any, record: Any, _proxy: Any) -> None:
+        if _file(place) != record.info["file"]:  # which takes votes that nobody will ever see
+            raise sa.exc.DisconnectionError
+
     @sa.event.listens_for(engine, "begin")
     def _immediately(connection: sa.Connection) -> None:
         # a transaction that begins by reading cannot wait for another writer any more
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _file(place: str) -> tuple[int, int] | None:
+    """Return which file is at a place; None if there is none."""
+    try:
+        found = os.stat(place)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _keep_a_log(connection: Any) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 
 import pytest
@@ -14,8 +15,10 @@ from app.compare.question_files import _each_once
 from app.compare.shelf import Shelf
 from app.shared.events import Answered, Failed, Refused
 from app.shared.stop_flag import StopFlag
+from app.study.database import sqlite_file
+from app.study.vote_store import VoteStore
 from sinktrack.core.architecture import decoder_layers
-from sinktrack.core.errors import PromptError
+from sinktrack.core.errors import PromptError, StoreError
 from sinktrack.core.prompt import build_prompt
 
 
@@ -73,6 +76,33 @@ def test_a_database_that_fails_is_a_sentence_and_the_vote_can_be_sent_again(
     sa.event.remove(store._engine, "begin", broken)
     assert judging.answer(vote)["kept"] is True
     assert len(store.standing()) == 1
+
+
+@pytest.mark.parametrize("back", ["itself", "a copy"])
+def test_a_deleted_database_takes_no_vote_and_goes_on_when_it_is_put_back(tmp_path, back):
+    file, aside = tmp_path / "votes.sqlite", tmp_path / "aside"
+    lanes = ("baseline", "sinktrack")
+    store = VoteStore(sqlite_file(file), study="s", lanes=lanes, items="ab", votes_per_item=1)
+    ann = store.join("Ann")
+
+    def cast(key):
+        store.vote(key, store.next(ann).id, ann, better="tie", judged={})
+
+    cast("first")
+    if back == "a copy":
+        store.close()  # so that all is in the file itself
+        shutil.copy(file, aside)
+        file.unlink()
+    else:
+        file.rename(aside)
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"its file is gone\): nothing was kept"):
+            cast("second")
+    assert not file.exists()  # nor is an empty one begun
+    aside.rename(file)
+    cast("second")
+    assert [vote["key"] for vote in store.standing()] == ["first", "second"]
+    store.close()
 
 
 def test_what_was_kept_before_the_clock_was_set_back_goes_in_time(tmp_path):

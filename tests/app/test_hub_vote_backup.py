@@ -84,10 +84,10 @@ def test_a_place_given_on_after_an_undo_keeps_its_vote(tmp_path, hub, monkeypatc
 
 
 def test_two_servers_that_overlap_lose_nothing(tmp_path, hub):
-    study = make_study(tmp_path / "study", items=1, yaml=YAML + "votes_per_item: 1\n")
+    yaml = YAML + "votes_per_item: 1\n"
+    study, anew = (make_study(tmp_path / name, items=1, yaml=yaml) for name in "ab")
     store, backup = serve(study, hub)
-    forget(study)
-    other, second = serve(study, hub)  # as when a Space is built anew
+    other, second = serve(anew, hub)  # as when a Space is built anew
     cast(store, store.join("Ann"), "ann0")
     cast(other, other.join("Bob"), "bob0")
     stop(store, backup)
