@@ -3,6 +3,7 @@
 Each is an ASGI middleware for `app.shared.ui.launch`.
 """
 
+import errno
 import json
 import os
 import re
@@ -31,6 +32,7 @@ _EVENTS = ("/run/", "/api/")
 _LARGEST_CALL = 1_000_000  # bytes; a form with both answers marked and a comment has 10,000
 _LARGEST_EVENT = 16_000_000  # bytes; the longest passage has up to 12,000,000
 _SESSION = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _OWN = str(Path(__file__).parents[1])
 
 
@@ -137,7 +139,7 @@ class WholeCalls:
             with asking(visitor_of(Request(scope), session)):
                 await self.app(scope, receive, sending)
         except Exception as error:
-            if _ours(error):
+            if _ours(error) or is_full(error):
                 raise
             entry.refuse(error)
             if began:  # a stream, which ends here
@@ -162,6 +164,11 @@ def foreign(headers: Headers) -> bool:
     if site in ("cross-site", "same-site"):
         return True
     return site != "same-origin" and not _own_origin(headers)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk takes no more."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
 def _refused(status: int, sentence: str) -> JSONResponse:

@@ -31,6 +31,7 @@ from app.shared.theme import theme
 from app.shared.tools import OwnTools, limit_tools
 from app.shared.upload_limit import UploadLimit
 from app.shared.visits import Heartbeats, Visits
+from app.shared.whole_uploads import WholeUploads
 from sinktrack.report.viewer_code import viewer_script, viewer_style
 
 FILE_AGE = 2 * 60 * 60
@@ -99,6 +100,7 @@ def launch(
     guards += [Middleware(OwnOrigin)] if signs_in else []
     if takes_files:
         guards.append(Middleware(UploadLimit, limits or settings.limits(), measures))
+        guards.append(Middleware(WholeUploads))
     else:
         guards.append(Middleware(NoUploads))
     offers_tools = settings.mcp and bool(tools)
