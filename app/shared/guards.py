@@ -89,14 +89,27 @@ class OwnOrigin(Guard):
     """For pages with people who are signed in: no foreign page reads or does anything for them.
 
     A browser names the page that a request comes from; programs other than browsers name none. With
-    Hugging Face's sign-in the cookie comes along from everywhere, and Gradio lets every page read.
+    Hugging Face's sign-in the cookie comes along from everywhere, that of the owner's page comes
+    along from other ports and names of the same site, and Gradio lets every page read.
+
+    Args:
+        app: What answers.
+        below: How the addresses begin that are guarded.
     """
+
+    def __init__(self, app: ASGIApp, below: tuple[str, ...] = ("",)) -> None:
+        super().__init__(app)
+        self._below = below
 
     def refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Refuse what a foreign page sends, but following a link to a page of ours."""
         headers = Headers(scope=scope)
+        if not route(scope).startswith(self._below) or not foreign(headers):
+            return None
         changes = scope["method"] not in ("GET", "HEAD", "OPTIONS")
-        if foreign(headers) and (changes or "origin" in headers):
+        as_part = headers.get("sec-fetch-mode", "navigate") != "navigate"  # such as a picture
+        signs_out = route(scope).endswith("/logout")
+        if changes or "origin" in headers or as_part or signs_out:
             return 403, "A foreign page cannot do this: open the page itself."
         return None
 

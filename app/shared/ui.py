@@ -22,7 +22,9 @@ from app.shared.limits import Limits
 from app.shared.logs import REQUESTS, take_over
 from app.shared.machine import setting, without_proxies
 from app.shared.measures import Measures
+from app.shared.metrics import PATH as METRICS
 from app.shared.metrics import Metrics
+from app.shared.owner import PATH as OWNER
 from app.shared.owner import OwnerPage
 from app.shared.owner_code import OwnerCode
 from app.shared.sessions import MOST_SESSIONS, bound_sessions
@@ -155,7 +157,8 @@ def _for_the_owner(settings: Settings, measures: Measures) -> list[Middleware]:
     """Return what tells how the page does, as far as the settings let it."""
     code = None if settings.owner is None else OwnerCode(settings.owner)
     told = [Middleware(Metrics, measures, code)] if settings.metrics else []
-    return told if code is None else [*told, Middleware(OwnerPage, measures, code)]
+    told += [] if code is None else [Middleware(OwnerPage, measures, code)]
+    return [Middleware(OwnOrigin, (OWNER, METRICS)), *told] if told else []
 
 
 class _CompressedPages(GZipMiddleware):
