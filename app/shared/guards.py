@@ -4,6 +4,7 @@ Each is an ASGI middleware for `app.shared.ui.launch`.
 """
 
 import errno
+import ipaddress
 import json
 import os
 import re
@@ -114,6 +115,22 @@ class OwnOrigin(Guard):
         return None
 
 
+class OwnMachine(Guard):
+    """For servers that only their own machine reaches: no other site's page sends anything there.
+
+    It would reach by somebody's browser what its own programs do not, and could fill the disk.
+    """
+
+    def refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """Refuse what a page of another site sends, unless it is of this machine as well."""
+        headers = Headers(scope=scope)
+        sends = scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        elsewhere = headers.get("sec-fetch-site") == "cross-site"
+        if sends and elsewhere and not is_local(host_of(headers.get("origin", ""))):
+            return 403, "This server is for its own machine: open the page itself."
+        return None
+
+
 class WholeCalls:
     """Calls of the page's server functions and events that no page of ours sends are refused.
 
@@ -177,6 +194,22 @@ def foreign(headers: Headers) -> bool:
     if site in ("cross-site", "same-site"):
         return True
     return site != "same-origin" and not _own_origin(headers)
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine is reached by a name or an address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_of(address: str) -> str:
+    """Return the name in an address, without its port; "" if it is none."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
 
 
 def is_full(error: BaseException) -> bool:

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from app.shared.ending import Ending
 from app.shared.event_calls import whole_calls
 from app.shared.forwarded import TRUSTED, Forwarded
-from app.shared.guards import NoUploads, OwnOrigin, Unused, WholeCalls
+from app.shared.guards import NoUploads, OwnMachine, OwnOrigin, Unused, WholeCalls, is_local
 from app.shared.headers import Outermost
 from app.shared.health import Checks, Health
 from app.shared.limits import Limits
@@ -100,6 +100,8 @@ def launch(
     logging.getLogger(REQUESTS).addHandler(measures)
     guards = [Middleware(Unused), *_for_the_owner(settings, measures)]
     guards += [Middleware(OwnOrigin)] if signs_in else []
+    alone = is_local(settings.host) and not settings.trusted_proxies
+    guards += [Middleware(OwnMachine)] if alone else []
     if takes_files:
         guards.append(Middleware(UploadLimit, limits or settings.limits(), measures))
         guards.append(Middleware(WholeUploads))
