@@ -39,10 +39,12 @@ from app.shared.events import (
     Waiting,
     Writing,
 )
+from app.shared.guards import is_full
 from app.shared.logs import Entry
 from app.shared.request import DEFAULT_METHODS, Request, given
 from app.shared.stop_flag import StopFlag
 from app.shared.visits import Visits, paths_in
+from app.shared.whole_uploads import FULL
 from sinktrack.core.errors import PictureError, PromptError, SinkTrackError
 
 TOOLS = ("/compare", "/methods")
@@ -166,6 +168,11 @@ class Api:
                     entry.refuse(error)
                     raise refusal(_sentence(error)) from error
                 yield from self._answer(request, entry)
+        except OSError as error:  # pictures that came as text
+            if not is_full(error):
+                raise
+            entry.refuse(error)
+            raise refusal(FULL) from error
         finally:
             entry.end("gone", by="api")  # unless it has ended already
 

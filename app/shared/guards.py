@@ -3,6 +3,8 @@
 Each is an ASGI middleware for `app.shared.ui.launch`.
 """
 
+import errno
+import ipaddress
 import json
 import os
 import re
@@ -31,6 +33,7 @@ _EVENTS = ("/run/", "/api/")
 _LARGEST_CALL = 1_000_000  # bytes; a form with both answers marked and a comment has 10,000
 _LARGEST_EVENT = 16_000_000  # bytes; the longest passage has up to 12,000,000
 _SESSION = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _OWN = str(Path(__file__).parents[1])
 
 
@@ -87,15 +90,44 @@ class OwnOrigin(Guard):
     """For pages with people who are signed in: no foreign page reads or does anything for them.
 
     A browser names the page that a request comes from; programs other than browsers name none. With
-    Hugging Face's sign-in the cookie comes along from everywhere, and Gradio lets every page read.
+    Hugging Face's sign-in the cookie comes along from everywhere, that of the owner's page comes
+    along from other ports and names of the same site, and Gradio lets every page read.
+
+    Args:
+        app: What answers.
+        below: How the addresses begin that are guarded.
     """
+
+    def __init__(self, app: ASGIApp, below: tuple[str, ...] = ("",)) -> None:
+        super().__init__(app)
+        self._below = below
 
     def refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Refuse what a foreign page sends, but following a link to a page of ours."""
         headers = Headers(scope=scope)
+        if not route(scope).startswith(self._below) or not foreign(headers):
+            return None
         changes = scope["method"] not in ("GET", "HEAD", "OPTIONS")
-        if foreign(headers) and (changes or "origin" in headers):
+        as_part = headers.get("sec-fetch-mode", "navigate") != "navigate"  # such as a picture
+        signs_out = route(scope).endswith("/logout")
+        if changes or "origin" in headers or as_part or signs_out:
             return 403, "A foreign page cannot do this: open the page itself."
+        return None
+
+
+class OwnMachine(Guard):
+    """For servers that only their own machine reaches: no other site's page sends anything there.
+
+    It would reach by somebody's browser what its own programs do not, and could fill the disk.
+    """
+
+    def refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """Refuse what a page of another site sends, unless it is of this machine as well."""
+        headers = Headers(scope=scope)
+        sends = scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        elsewhere = headers.get("sec-fetch-site") == "cross-site"
+        if sends and elsewhere and not is_local(host_of(headers.get("origin", ""))):
+            return 403, "This server is for its own machine: open the page itself."
         return None
 
 
@@ -137,7 +169,7 @@ class WholeCalls:
             with asking(visitor_of(Request(scope), session)):
                 await self.app(scope, receive, sending)
         except Exception as error:
-            if _ours(error):
+            if _ours(error) or is_full(error):
                 raise
             entry.refuse(error)
             if began:  # a stream, which ends here
@@ -162,6 +194,27 @@ def foreign(headers: Headers) -> bool:
     if site in ("cross-site", "same-site"):
         return True
     return site != "same-origin" and not _own_origin(headers)
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine is reached by a name or an address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_of(address: str) -> str:
+    """Return the name in an address, without its port; "" if it is none."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk takes no more."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
 def _refused(status: int, sentence: str) -> JSONResponse:

@@ -14,6 +14,7 @@ from app.shared.measures import BOUNDS, FAMILIES, Histogram, Labels, Measures
 from app.shared.owner_code import OwnerCode
 from app.shared.visitors import address_of
 
+PATH = "/metrics"
 _FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -32,7 +33,7 @@ class Metrics:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer who asks for what was measured."""
         asked = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
-        if not asked or scope.get("path", "").rstrip("/") != "/metrics":
+        if not asked or scope.get("path", "").rstrip("/") != PATH:
             await self.app(scope, receive, send)
             return
         await self._answer(scope)(scope, receive, send)

@@ -3,7 +3,6 @@
 Knows nothing about what the endpoints do.
 """
 
-import ipaddress
 import json
 import logging
 import os
@@ -11,14 +10,13 @@ import secrets
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import anyio
 import gradio as gr
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.shared.guards import Guard, foreign, route
+from app.shared.guards import Guard, foreign, host_of, is_local, route
 from app.shared.guesses import equal
 from sinktrack.core.errors import SinkTrackError
 
@@ -44,7 +42,7 @@ class OwnTools(Guard):
 
     def __init__(self, app: ASGIApp, host: str) -> None:
         super().__init__(app)
-        self._local = _is_local(host)
+        self._local = is_local(host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; one that this process sends for a caller comes from that caller."""
@@ -63,7 +61,7 @@ class OwnTools(Guard):
         headers = Headers(scope=scope)
         if foreign(headers):
             return 403, "A foreign page cannot use these tools: connect a program to them."
-        if self._local and not _is_local(_name(headers.get("host", ""))):
+        if self._local and not is_local(host_of("//" + headers.get("host", ""))):
             return (
                 403,
                 "These tools are for this machine alone: ask localhost or 127.0.0.1.",
@@ -140,19 +138,3 @@ def _silence() -> None:
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
     # it also uses the root logger, whose filters see only what is logged there itself
     logging.getLogger().addFilter(lambda record: "mcp" not in Path(record.pathname).parts)
-
-
-def _name(host: str) -> str:
-    """Return the name in a Host header, without its port."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_local(host: str) -> bool:
-    """Whether only this machine is reached by a name or an address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -15,14 +15,16 @@ from starlette.types import Receive, Scope, Send
 from app.shared.ending import Ending
 from app.shared.event_calls import whole_calls
 from app.shared.forwarded import TRUSTED, Forwarded
-from app.shared.guards import NoUploads, OwnOrigin, Unused, WholeCalls
+from app.shared.guards import NoUploads, OwnMachine, OwnOrigin, Unused, WholeCalls, is_local
 from app.shared.headers import Outermost
 from app.shared.health import Checks, Health
 from app.shared.limits import Limits
 from app.shared.logs import REQUESTS, take_over
 from app.shared.machine import setting, without_proxies
 from app.shared.measures import Measures
+from app.shared.metrics import PATH as METRICS
 from app.shared.metrics import Metrics
+from app.shared.owner import PATH as OWNER
 from app.shared.owner import OwnerPage
 from app.shared.owner_code import OwnerCode
 from app.shared.sessions import MOST_SESSIONS, bound_sessions
@@ -31,6 +33,7 @@ from app.shared.theme import theme
 from app.shared.tools import OwnTools, limit_tools
 from app.shared.upload_limit import UploadLimit
 from app.shared.visits import Heartbeats, Visits
+from app.shared.whole_uploads import WholeUploads
 from sinktrack.report.viewer_code import viewer_script, viewer_style
 
 FILE_AGE = 2 * 60 * 60
@@ -97,8 +100,11 @@ def launch(
     logging.getLogger(REQUESTS).addHandler(measures)
     guards = [Middleware(Unused), *_for_the_owner(settings, measures)]
     guards += [Middleware(OwnOrigin)] if signs_in else []
+    alone = is_local(settings.host) and not settings.trusted_proxies
+    guards += [Middleware(OwnMachine)] if alone else []
     if takes_files:
         guards.append(Middleware(UploadLimit, limits or settings.limits(), measures))
+        guards.append(Middleware(WholeUploads))
     else:
         guards.append(Middleware(NoUploads))
     offers_tools = settings.mcp and bool(tools)
@@ -153,7 +159,8 @@ def _for_the_owner(settings: Settings, measures: Measures) -> list[Middleware]:
     """Return what tells how the page does, as far as the settings let it."""
     code = None if settings.owner is None else OwnerCode(settings.owner)
     told = [Middleware(Metrics, measures, code)] if settings.metrics else []
-    return told if code is None else [*told, Middleware(OwnerPage, measures, code)]
+    told += [] if code is None else [Middleware(OwnerPage, measures, code)]
+    return [Middleware(OwnOrigin, (OWNER, METRICS)), *told] if told else []
 
 
 class _CompressedPages(GZipMiddleware):

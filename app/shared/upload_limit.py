@@ -48,7 +48,7 @@ class UploadLimit:
             except TooManyError as error:
                 refused = True
                 self._measures.add("sinktrack_turned_away_total", limit=error.limit)
-                await _drain(message, receive)
+                await drain(message, receive)
                 raise MultiPartException(str(error)) from error
             return message
 
@@ -61,8 +61,13 @@ class UploadLimit:
         await self.app(scope, counted, sending)
 
 
-async def _drain(message: Message, receive: Receive) -> None:
-    """Read what is still sent: a browser that is not done with sending hears no answer."""
+async def drain(message: Message, receive: Receive) -> None:
+    """Read what is still sent: a browser that is not done with sending hears no answer.
+
+    Args:
+        message: What came last.
+        receive: Gives what comes next.
+    """
     drained = 0
     while message.get("more_body", False) and drained < _DRAINED:
         message = await receive()

@@ -1,107 +1,23 @@
 """Signing in with Hugging Face, where the page is a Space; its side of it is played here."""
 
 import json
-import threading
-import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from annotators import Annotator
-from joserfc import jwt
-from joserfc.jwk import RSAKey
+from played_hub import space
 from playwright.sync_api import expect
-from real_page import ROOT, Server
 from studies import make_study
 
 from app.shared.settings import Settings
 
-KEY = RSAKey.generate_key(2048, parameters={"kid": "one"})
-
-
-class Provider(BaseHTTPRequestHandler):
-    """Says of whoever comes that it is ann."""
-
-    nonce = ""
-
-    def do_GET(self):
-        at = f"http://127.0.0.1:{self.server.server_port}"
-        if self.path.startswith("/authorize"):
-            asked = {name: value[0] for name, value in parse_qs(urlsplit(self.path).query).items()}
-            Provider.nonce = asked["nonce"]
-            back = {"code": "1", "state": asked["state"]}
-            self.send_response(302)
-            self.send_header("Location", f"{asked['redirect_uri']}&{urlencode(back)}")
-            self.end_headers()
-        elif "openid-configuration" in self.path:
-            self._send(
-                issuer=at,
-                authorization_endpoint=f"{at}/authorize",
-                token_endpoint=f"{at}/token",
-                jwks_uri=f"{at}/keys",
-                id_token_signing_alg_values_supported=["RS256"],
-            )
-        else:
-            self._send(keys=[KEY.as_dict(private=False)])
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
-        now = int(time.time())
-        claims = {
-            "iss": f"http://127.0.0.1:{self.server.server_port}",
-            "aud": "client",
-            "sub": "1",
-            "iat": now,
-            "exp": now + 600,
-            "nonce": Provider.nonce,
-            "name": "Ann Example",
-            "preferred_username": "ann",
-            "profile": "https://huggingface.co/ann",
-            "picture": "",
-        }
-        token = jwt.encode({"alg": "RS256", "kid": "one"}, claims, KEY)
-        self._send(access_token="x", token_type="bearer", expires_in=600, id_token=token)
-
-    def _send(self, **found):
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(json.dumps(found).encode())
-
-    def log_message(self, *_):
-        pass
-
 
 @pytest.fixture
-def provider():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def space_url(tmp_path: Path, provider: str) -> Iterator[str]:
-    """A study's page that takes itself for a Space whose card says `hf_oauth: true`."""
-    (tmp_path / "page").mkdir()
-    server = Server(
-        tmp_path / "page" / "log",
-        SINKTRACK_STUDY=str(make_study(tmp_path / "study").folder),
-        SPACE_ID="team/study",
-        SYSTEM="spaces",
-        GRADIO_SERVER_NAME="127.0.0.1",
-        OAUTH_CLIENT_ID="client",
-        OAUTH_CLIENT_SECRET="secret",
-        OAUTH_SCOPES="openid profile",
-        OPENID_PROVIDER_URL=provider,
-    )
-    yield server.ready()
-    # on a Space Gradio watches files, and complains of threads of its own
-    assert str(ROOT / "app") not in server.stop()
+def space_url(tmp_path: Path) -> Iterator[str]:
+    with space(make_study(tmp_path / "study").folder, tmp_path / "page") as url:
+        yield url
 
 
 def forge(ann: Annotator, url: str) -> None:
