@@ -85,7 +85,10 @@ def test_a_place_given_on_after_an_undo_keeps_its_vote(tmp_path, hub, monkeypatc
 
 def test_two_servers_that_overlap_lose_nothing(tmp_path, hub):
     yaml = YAML + "votes_per_item: 1\n"
-    study, anew = (make_study(tmp_path / name, items=1, yaml=yaml) for name in "ab")
+    (tmp_path / "anew").mkdir()
+    study, anew = (
+        make_study(folder / "study", items=1, yaml=yaml) for folder in (tmp_path, tmp_path / "anew")
+    )
     store, backup = serve(study, hub)
     other, second = serve(anew, hub)  # as when a Space is built anew
     cast(store, store.join("Ann"), "ann0")
