@@ -10,7 +10,7 @@ from app.shared.machine import without_proxies
 from app.shared.own_folder import own_folders
 from app.shared.settings import Settings
 from sinktrack.core.errors import SinkTrackError
-from sinktrack.machine import tolerate_any_text
+from sinktrack.machine import importing, tolerate_any_text
 from sinktrack.terminal import waiting
 
 
@@ -26,7 +26,7 @@ def main(ending: Ending) -> int:
 def serve(settings: Settings, ending: Ending) -> int:
     """Serve the page that was chosen; return the exit status."""
     # Imported here, so that a wrong argument is answered at once and not after loading torch.
-    with without_proxies():  # Gradio opens a client when it is imported
+    with importing(), without_proxies():  # Gradio opens a client when it is imported
         from app.shared.ui import close
 
         if settings.results is not None:  # each page imports what it needs, and no more

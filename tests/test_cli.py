@@ -1,5 +1,6 @@
 """The command line: answers that grow, files that open, one sentence for bad input."""
 
+import gc
 import io
 import json
 import os
@@ -19,7 +20,7 @@ from small_models import small_model
 from sinktrack import cli, methods
 from sinktrack.cli.app import program
 from sinktrack.cli.options import Causal
-from sinktrack.machine import tolerate_any_text
+from sinktrack.machine import importing, tolerate_any_text
 from sinktrack.terminal import Growing, harmless, print_table, write_answers
 
 QUESTION = "Is there a red circle?"
@@ -720,3 +721,12 @@ def test_the_command_becomes_the_page_of_a_study(monkeypatch):
     cli.main(["study", "serve", study])
     words = [sys.executable, str(ROOT / "app.py"), "--study", study]
     assert called == [(sys.executable, words)]
+
+
+def test_nothing_is_collected_while_packages_are_imported_and_all_is_afterwards():
+    before = gc.get_freeze_count()
+    with pytest.raises(ImportError), importing():
+        assert not gc.isenabled()
+        raise ImportError
+    assert gc.isenabled() and gc.get_freeze_count() > before
+    gc.unfreeze()

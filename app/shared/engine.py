@@ -51,7 +51,7 @@ from sinktrack.core.families import reads_pictures
 from sinktrack.core.intervention import Intervention
 from sinktrack.core.names import BUNDLED
 from sinktrack.core.progress import Say
-from sinktrack.machine import free_gpu, gpu_bytes, settle_threads
+from sinktrack.machine import free_gpu, gpu_bytes, importing, settle_threads
 from sinktrack.report.payload import payload
 
 log = logging.getLogger(__name__)
@@ -160,7 +160,8 @@ class Engine:
         if self.ready:
             return
         # Here, so that the page is served before transformers' models are imported.
-        from sinktrack.core.models import model_name, remarks
+        with importing():
+            from sinktrack.core.models import model_name, remarks
 
         try:
             model, processor = self._loaded(self._chosen, say)

@@ -12,7 +12,7 @@ import typer
 from sinktrack.core.checkpoint import find_checkpoint
 from sinktrack.core.errors import MethodError, ModelError
 from sinktrack.core.names import BUNDLED, exists
-from sinktrack.machine import is_first_process, settle_threads
+from sinktrack.machine import importing, is_first_process, settle_threads
 from sinktrack.terminal import harmless, waiting
 
 if TYPE_CHECKING:
@@ -160,10 +160,11 @@ class Loading:
             ModelError: If it cannot be loaded.
         """
         start()
-        import torch
-        import transformers
+        with importing():
+            import torch
+            import transformers
 
-        from sinktrack.core.models import load
+            from sinktrack.core.models import load
 
         name = self.name or otherwise
         if name is None and not BUNDLED.is_dir():
