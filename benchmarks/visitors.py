@@ -176,6 +176,7 @@ def _asked(options: argparse.Namespace, url: str, *, greedy: bool) -> dict[str, 
         part.start()
     if greedy:
         time.sleep(2)  # the greedy one is there first
+    early = sum(part.answered for part in parts)
     began = time.monotonic()
     others = [
         Visitor(page, number, options.questions)
@@ -196,7 +197,8 @@ def _asked(options: argparse.Namespace, url: str, *, greedy: bool) -> dict[str, 
         "end": statistics.median(end for _, end in had),
         "late": sorted(end for _, end in had)[int(0.95 * len(had))],
         "seconds": took,
-        "greedy": sum(part.answered for part in parts) if greedy else None,
+        "early": early,
+        "greedy": sum(part.answered for part in parts) - early if greedy else None,
         "greedy refused": sum(part.refused for part in parts),
     }
 
@@ -227,13 +229,14 @@ time, each from a new session, and began before the others. Limits for one addre
 Times are in seconds, those of the others alone; waiting is from Ask to the turn.
 
 | | others | answers | refused | waiting, median | to the end, median | to the end, 95 % | in all \
-| answers to the greedy one |
+| answers to the greedy one meanwhile |
 |---|---|---|---|---|---|---|---|---|
 {row("without", without)}
 {row("with", with_one)}
 
 With the greedy one the others' median wait is {factor:.2f} times that without it. Answers \
-to the greedy one: {with_one["greedy"]}; to each of the others: {share:.1f}.
+to the greedy one: {with_one["greedy"]}, and {with_one["early"]} before the others came; to each \
+of the others: {share:.1f}.
 """
 
 

@@ -39,12 +39,14 @@ def importing() -> Iterator[None]:
     None of it is, and looking through ever more of it takes a fifth of the time. For programs
     alone: it is not looked at later either, and that holds for all that there is by then.
     """
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if enabled:
+            gc.enable()
 
 
 def free_memory() -> int:

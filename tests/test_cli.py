@@ -723,7 +723,7 @@ def test_the_command_becomes_the_page_of_a_study(monkeypatch):
     assert called == [(sys.executable, words)]
 
 
-def test_nothing_is_collected_while_packages_are_imported_and_all_is_afterwards():
+def test_garbage_is_looked_for_again_once_packages_are_imported_but_not_among_them():
     before = gc.get_freeze_count()
     with pytest.raises(ImportError), importing():
         assert not gc.isenabled()

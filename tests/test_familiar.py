@@ -50,4 +50,4 @@ def test_what_a_checkpoint_keeps_is_what_it_sees_now(folder):
     kept, now = FamiliarPictures.load(*given, folder), FamiliarPictures.scenes(*given)
     picture = load_picture(other_pictures.PICTURES["tree"](random.Random(1)).convert("RGB"))
     for seen in (picture, load_picture(draw(sample_scene(random.Random(2), 4, "test"), 4))):
-        assert kept.distance(seen) == pytest.approx(now.distance(seen), rel=1e-3)
+        assert kept.distance(seen) == pytest.approx(now.distance(seen), rel=0.02)

@@ -24,8 +24,8 @@ forwarded  which proxies are believed
 settings   what can be set, and which model a machine gets
 machine    proxies, folders of other users, the folder of all that is written
 only_uploads  keeps every page from opening what was not uploaded to it; guards, what is refused
-               before a page is reached; upload_limit, too many files
-               tools, endpoints that models can call
+               before a page is reached; upload_limit, too many files; whole_uploads,
+               files for which the disk has no room; tools, endpoints that models can call
 visits         what each visitor has on a page that keeps nothing; about, what a page says it keeps;
                sessions, what Gradio remembers
 ui         messages, heads and the server of a page; theme, its colours

@@ -198,8 +198,9 @@ def foreign(headers: Headers) -> bool:
 
 def is_local(host: str) -> bool:
     """Whether only this machine is reached by a name or an address."""
+    name = host.strip("[]").lower()  # as IPv6 addresses stand in others
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
 

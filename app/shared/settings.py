@@ -48,7 +48,8 @@ class Settings:
         max_new_tokens: The longest answer that a visitor can ask for, in tokens.
         max_question_tokens: The longest question, in tokens.
         queue_size: How many questions may wait; more are turned away.
-        answer_seconds: After so many an answer is ended; 0 for no end.
+        answer_seconds: After so many an answer, a survey or a question about a word is ended; 0
+            for no end.
         questions_a_minute: How many one address may ask; 0 for any number, None for the usual one.
         model_seconds_an_hour: For how long the model works for one address; as above.
         uploads_a_minute: How many files one address may send; as above.
@@ -144,7 +145,7 @@ class Settings:
             flag, variable = "--" + name.replace("_", "-"), "SINKTRACK_" + name.upper()
             option(flag, variable, str(getattr(cls, name)), int, about)
         for name, about in (
-            ("answer_seconds", "Longest time for an answer, in seconds; 0 for no end."),
+            ("answer_seconds", "Longest time for one request, in seconds; 0 for no end."),
             ("questions_a_minute", "Questions that one address may ask; 0 for any number."),
             ("model_seconds_an_hour", "Seconds that the model works for one address; 0: any."),
             ("uploads_a_minute", "Files that one address may send; 0 for any number."),

@@ -91,7 +91,8 @@ def limit_tools(page: gr.Blocks, endpoints: Collection[str]) -> None:
     # Gradio asks itself over HTTP, which no proxy of the environment is to see
     for variable in ("no_proxy", "NO_PROXY"):
         known = os.environ.get(variable, "")
-        os.environ[variable] = ",".join(filter(None, [known, "127.0.0.1", "localhost"]))
+        own = ["127.0.0.1", "localhost", host_of(page.local_url or "")]
+        os.environ[variable] = ",".join(filter(None, [known, *own]))
 
     prepared = served._prepare_tool_call_args
 

@@ -144,8 +144,8 @@ class Turns:
             raise RestartingError(RESTARTS)
         if 0 < self._longest < ticket.seconds:
             raise TooLongError(
-                f"This was not worked out {within(self._longest)}: ask about an earlier word, or "
-                "about an answer to a shorter prompt."
+                f"This was not worked out {within(self._longest)}: ask about an earlier word, or a "
+                "shorter answer."
             )
 
     def _join(self, *, beside_own: bool) -> QueueTicket:

@@ -14,7 +14,7 @@ from app.shared.limits import Limits, TooManyError
 from app.shared.measures import Measures
 from app.shared.visitors import Visitor, address_of
 
-_DRAINED = 64_000_000  # bytes, as many as one file may have
+_DRAINED = 65 * 1024**2  # bytes, as many as one file may have and what it is sent in
 
 
 class UploadLimit:

@@ -10,6 +10,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from gradio import route_utils
+from starlette.formparsers import MultiPartException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -49,15 +50,23 @@ class WholeUploads:
             last = await receive()
             return last
 
+        began = False
+
+        async def sending(message: Message) -> None:
+            nonlocal began
+            began = True
+            await send(message)
+
         files: list[Any] = []
         token = _begun.set(files)
         try:
-            await self.app(scope, receiving, send)
+            await self.app(scope, receiving, sending)
         except OSError as error:
-            if not is_full(error):
+            if began or not is_full(error):
                 raise
             _delete(files)
-            await drain(last, receive)
+            with suppress(MultiPartException):  # its sender has gone, or sends too many
+                await drain(last, receive)
             await PlainTextResponse(FULL, 507)(scope, receive, send)
         finally:
             _begun.reset(token)

@@ -24,8 +24,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 _WAIT = 30.0
 """How many seconds a server waits for another that writes to the same file."""
 
-_IN_MEMORY = ":memory:"
-_GONE = "its file is gone"
+_GONE = "its file was moved, deleted or replaced"
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -264,21 +263,17 @@ def _engine(url: str | sa.URL, *, migrating: bool = False) -> sa.Engine:
         for pragma in ("synchronous=FULL", "secure_delete=ON", f"foreign_keys={keys}"):
             connection.execute(f"PRAGMA {pragma}")
 
-    place = engine.url.database or _IN_MEMORY
+    place = engine.url.database or ""
+    own = _file(place)
 
-    @sa.event.listens_for(engine, "do_connect")
-    def _find(*_: Any) -> None:
-        if not migrating and place != _IN_MEMORY and _file(place) is None:
-            raise sqlite3.OperationalError(_GONE)  # and no empty one is begun
+    def check(*_: Any) -> None:
+        # one without a name takes votes that nobody will ever see, and beside another lies a log
+        # that is not its own
+        if not migrating and _file(place) != own:
+            raise sa.exc.OperationalError("", None, sqlite3.OperationalError(_GONE))
 
-    @sa.event.listens_for(engine, "connect")
-    def _remember(_connection: Any, record: Any) -> None:
-        record.info["file"] = _file(place)
-
-    @sa.event.listens_for(engine, "checkout")
-    def _check(_connection: Any, record: Any, _proxy: Any) -> None:
-        if _file(place) != record.info["file"]:  # which takes votes that nobody will ever see
-            raise sa.exc.DisconnectionError
+    sa.event.listen(engine, "do_connect", check)
+    sa.event.listen(engine, "checkout", check)
 
     @sa.event.listens_for(engine, "begin")
     def _immediately(connection: sa.Connection) -> None:
@@ -289,7 +284,7 @@ def _engine(url: str | sa.URL, *, migrating: bool = False) -> sa.Engine:
 
 
 def _file(place: str) -> tuple[int, int] | None:
-    """Return which file is at a place; None if there is none."""
+    """Return which file is at a place; None if there is none, as of a database in memory."""
     try:
         found = os.stat(place)
     except OSError:

@@ -74,7 +74,9 @@ class FamiliarPictures:
 
     @classmethod
     def load(cls, model: Any, processor: Any, folder: Path) -> "FamiliarPictures":
-        """Return those that were saved in a model's folder."""
+        """Return those that were saved in a model's folder, or else the little world."""
+        if not (folder / FILE).is_file():
+            return cls.scenes(model, processor)
         with safe_open(folder / FILE, framework="pt") as file:
             known, farthest = file.get_tensor("known"), float(file.metadata()["farthest"])
         return cls(model, processor, known.to(model.device), farthest)

@@ -1,6 +1,7 @@
 """What visitors ask about a token: checked, answered one at a time, and never worked out twice."""
 
 import threading
+from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
 import pytest
@@ -137,36 +138,45 @@ def test_answers_to_questions_do_not_fill_the_memory(engine, key, monkeypatch):
     assert sum(map(len, kept.values())) <= 60_000
 
 
+@pytest.fixture
+def after_a_step(checkpoint: tuple[Any, Any]) -> Iterator[Callable[..., list[int]]]:
+    """Return what does something after every forward pass, and the list of those passes."""
+    steps: list[int] = []
+    hooks = []
+
+    def add(work: Callable[[], Any]) -> list[int]:
+        def hook(*_: Any) -> None:
+            steps.append(1)
+            work()
+
+        hooks.append(checkpoint[0].get_decoder().register_forward_hook(hook))
+        return steps
+
+    yield add
+    for each in hooks:
+        each.remove()
+
+
 @pytest.mark.parametrize("what", get_args(What))
-def test_what_takes_too_long_ends_before_its_next_step(engine, checkpoint, key, what):
-    model = checkpoint[0]
-    steps = []
+def test_what_takes_too_long_ends_before_its_next_step(engine, key, after_a_step, what):
+    longest = iter([1e-9])
 
-    def late(*_: Any) -> None:
-        steps.append(1)
-        engine._turns._longest = 1e-9  # over by the next step
+    def late() -> None:
+        engine._turns._longest = next(longest, 0)
 
-    counting = model.get_decoder().register_forward_pre_hook(late)
+    steps = after_a_step(late)
     positions = (5,) if what == "without" else ()
     question = Question(what=what, key=key, at=2, lane="baseline", positions=positions)
     with pytest.raises(SinkTrackError, match="was not worked out within 1e-09 seconds"):
         engine.why(question)
     assert len(steps) == 1
-    counting.remove()
     engine._turns._longest = 0
     assert engine.why(question)  # and the next one is as ever
-    assert not model.get_decoder()._forward_pre_hooks
+    assert len(steps) > 2
 
 
-def test_what_is_under_way_ends_with_the_page(engine, checkpoint, key):
-    steps = []
-
-    def ends(*_: Any) -> None:
-        steps.append(1)
-        engine.ending._cut.set()
-
-    ending = checkpoint[0].get_decoder().register_forward_pre_hook(ends)
+def test_what_is_under_way_ends_with_the_page(engine, key, after_a_step):
+    steps = after_a_step(engine.ending._cut.set)
     with pytest.raises(SinkTrackError, match="about to restart"):
         engine.why(Question(what="explain", key=key, at=2))
-    ending.remove()
     assert len(steps) == 1

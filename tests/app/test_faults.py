@@ -78,27 +78,30 @@ def test_a_database_that_fails_is_a_sentence_and_the_vote_can_be_sent_again(
     assert len(store.standing()) == 1
 
 
-@pytest.mark.parametrize("back", ["itself", "a copy"])
-def test_a_deleted_database_takes_no_vote_and_goes_on_when_it_is_put_back(tmp_path, back):
-    file, aside = tmp_path / "votes.sqlite", tmp_path / "aside"
+def test_a_database_whose_file_is_not_there_takes_no_vote_until_it_is_back(tmp_path):
+    file, aside, copy = (tmp_path / name for name in ("votes.sqlite", "aside", "copy"))
     lanes = ("baseline", "sinktrack")
-    store = VoteStore(sqlite_file(file), study="s", lanes=lanes, items="ab", votes_per_item=1)
+    store = VoteStore(sqlite_file(file), study="s", lanes=lanes, items="abc", votes_per_item=1)
     ann = store.join("Ann")
 
     def cast(key):
         store.vote(key, store.next(ann).id, ann, better="tie", judged={})
 
-    cast("first")
-    if back == "a copy":
-        store.close()  # so that all is in the file itself
-        shutil.copy(file, aside)
-        file.unlink()
-    else:
-        file.rename(aside)
-    for _ in range(2):
-        with pytest.raises(StoreError, match=r"its file is gone\): nothing was kept"):
+    def refused():
+        with pytest.raises(StoreError, match=r"moved, deleted or replaced\): nothing was kept"):
             cast("second")
+
+    cast("first")
+    shutil.copy(file, copy)
+    before = copy.read_bytes()
+    file.rename(aside)
+    refused()
+    store.close()  # as if a connection had been lost meanwhile
+    refused()
     assert not file.exists()  # nor is an empty one begun
+    copy.rename(file)
+    refused()
+    assert file.read_bytes() == before
     aside.rename(file)
     cast("second")
     assert [vote["key"] for vote in store.standing()] == ["first", "second"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.shared.guards import OwnMachine, OwnOrigin
+from app.shared.guards import OwnMachine, OwnOrigin, is_local
 
 HOST = "localhost:7860"
 OWN = {"origin": f"http://{HOST}", "sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}
@@ -62,3 +62,9 @@ def test_a_part_of_the_addresses_can_be_guarded():
 def test_other_sites_send_nothing_to_a_server_of_one_machine(method, headers, is_refused):
     found = refused(OwnMachine(None), method, "/gradio_api/upload", headers)
     assert (found is not None) == is_refused
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.1", "::1", "[::1]"])
+def test_a_server_of_one_machine_is_known_however_its_address_is_written(host):
+    assert is_local(host)
+    assert not any(map(is_local, ("0.0.0.0", "::", "[::]", "192.168.1.5", "lab.example", "")))
