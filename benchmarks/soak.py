@@ -203,7 +203,7 @@ def tab(soak: Soak, number: int) -> Iterator[Visitor]:
 def answers(visitor: Visitor) -> list[str]:
     """Return the answers that stand on the page, without the sign of their end."""
     whole = [visitor.answer(lane).inner_text() for lane in ("baseline", "sinktrack")]
-    return [text.removesuffix("end") for text in whole]
+    return [text.removesuffix("end").removesuffix("stopped") for text in whole]
 
 
 def asks_in_a_browser(soak: Soak, number: int, rng: random.Random) -> None:
