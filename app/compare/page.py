@@ -27,6 +27,7 @@ from app.compare.keeping import Keeping
 from app.compare.known_answers import KnownAnswers
 from app.compare.shelf import Shelf, folder_of
 from app.compare.take import Take
+from app.compare.talk import Finished
 from app.compare.viewer import answer_viewer
 from app.shared.about import lay_out_what_is_kept
 from app.shared.engine import Engine
@@ -301,9 +302,16 @@ def _wire(
         )
     stop.click(compare.stop, flag, stop, **QUICK)
 
-    def set_aside(running: StopFlag | None, example: Example | None, window: Any) -> list[Any]:
+    def set_aside(
+        running: StopFlag | None,
+        example: Example | None,
+        window: Any,
+        finished: Finished | None = None,
+        picture: str | None = None,
+    ) -> list[Any]:
         """Take answers away that are about something else than what is there now."""
-        if running is not None and not running.is_set():
+        late = finished is not None and picture in finished.request.asked.pictures
+        if late or (running is not None and not running.is_set()):  # it was asked meanwhile
             return [gr.skip()] * len(aside)
         idle = component_json(compare.idle("Ask, and the answers appear here."))
         return [
@@ -327,7 +335,7 @@ def _wire(
     about = [flag, controls.example, window]
     aside = [viewer, *taken, *talk.offered, talk.finished, controls.example, window]
     for happens in (controls.picture.upload, controls.picture.clear, *controls.pad.draws):
-        happens(set_aside, about, aside, **QUICK)
+        happens(set_aside, [*about, talk.finished, controls.picture], aside, **QUICK)
     brought = [controls.picture, controls.question]
     gr.on(
         [controls.passage_tab.select, controls.files.upload],

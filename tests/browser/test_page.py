@@ -75,7 +75,8 @@ def test_a_window_is_seen_and_put_away(visit, page_url):
     """What an example sets stands beside Ask, and one click undoes it."""
     visitor = visit(page_url)
     page = visitor.page
-    page.locator(".st-example", has_text="Count from one to forty").first.click()
+    page.locator(".st-example", has_text="Then tell: is there").first.click()
+    expect(page.locator("#question textarea")).to_have_value(re.compile("Then tell: is there"))
     page.click("#unwindow")
     expect(page.locator("#unwindow")).not_to_be_visible()
     page.locator("#settings button").first.click()
@@ -110,6 +111,24 @@ def test_an_example_is_refused_while_an_answer_is_written(visit, endless_url, pi
     expect(visitor.toast()).to_contain_text("An answer is being written")
     page.click("#stop")
     expect(visitor.status()).to_contain_text("Stopped after")
+
+
+def test_an_answer_stays_when_the_event_of_its_picture_comes_late(visit, page_url, picture):
+    """On a busy server Ask may be answered before the upload's own event, which makes room."""
+    visitor, late = visit(page_url), []
+    page = visitor.page
+    page.route("**/run/predict", lambda route: late.append(route))
+    visitor.ask(picture, QUESTION)
+    expect(visitor.status()).to_contain_text("Done after")
+    page.route("**/run/predict", lambda route: route.continue_())  # goes before the other
+    with page.expect_response("**/run/predict"):
+        late[0].continue_()
+    for other in late[1:]:
+        other.continue_()
+    visitor.finish()
+    page.wait_for_timeout(500)  # for what may still be drawn
+    expect(visitor.status()).to_contain_text("Done after")
+    assert visitor.answer("baseline").inner_text()
 
 
 def test_tokens_are_chosen_by_mouse_and_by_keyboard(visit, page_url, picture):
