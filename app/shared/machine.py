@@ -87,5 +87,14 @@ def own_temporary_folder(ending: str = "") -> str | None:
         return None
 
 
+def file_at(path: str) -> tuple[int, int] | None:
+    """Return which file a path leads to, so that another of that name is told; None for none."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _user() -> str:
     return str(os.getuid()) if hasattr(os, "getuid") else getpass.getuser()

@@ -18,6 +18,7 @@ from gradio.utils import get_upload_folder
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.shared.guards import route
+from app.shared.machine import file_at
 from app.shared.sessions import is_for_programs
 
 PATIENCE = 60.0
@@ -32,13 +33,13 @@ class _Visit:
     Args:
         tabs: How many heartbeats are open.
         seen: When the visitor last did something, by the monotonic clock.
-        files: Paths.
+        files: Which file each path led to when the visitor last brought it; None for none.
         last: What is done when the visitor goes.
     """
 
     tabs: int = 0
     seen: float = field(default_factory=time.monotonic)
-    files: set[str] = field(default_factory=set)
+    files: dict[str, tuple[int, int] | None] = field(default_factory=dict)
     last: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -111,7 +112,7 @@ class Visits:
         with self._lock:
             found = self._there.setdefault(visit, _Visit())
             found.seen = time.monotonic()
-            found.files.update(files)
+            found.files.update({file: file_at(file) for file in files})
             found.last += [] if last is None else [last]
 
     @contextmanager
@@ -123,7 +124,7 @@ class Visits:
         """
         name = f"call {id(files)}"
         with self._lock:
-            self._there[name] = _Visit(tabs=1, files=set(files))
+            self._there[name] = _Visit(tabs=1, files={file: file_at(file) for file in files})
         try:
             yield
         finally:
@@ -152,9 +153,11 @@ class Visits:
                 return
             for work in gone.last:
                 work()
-            kept = set().union(*(each.files for each in self._there.values()))
-            for file in gone.files - kept:
-                self._delete(Path(file))
+            kept = set[str]().union(*(each.files for each in self._there.values()))
+            for file, brought in gone.files.items():
+                # another by that name was sent by somebody whose event has not come yet
+                if file not in kept and brought in (None, file_at(file)):
+                    self._delete(Path(file))
         holder = getattr(self._page, "state_holder", None)
         if holder is not None:
             holder.session_data.pop(visit, None)

@@ -3,7 +3,6 @@
 Knows nothing about what a vote means; app/study/vote_store.py does.
 """
 
-import os
 import sqlite3
 import time
 import unicodedata
@@ -17,6 +16,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.dialects import postgresql, sqlite
 
+from app.shared.machine import file_at
 from sinktrack.core.errors import StoreError, reason
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -264,12 +264,12 @@ def _engine(url: str | sa.URL, *, migrating: bool = False) -> sa.Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     place = engine.url.database or ""
-    own = _file(place)
+    own = file_at(place)  # None of a database in memory
 
     def check(*_: Any) -> None:
         # one without a name takes votes that nobody will ever see, and beside another lies a log
         # that is not its own
-        if not migrating and _file(place) != own:
+        if not migrating and file_at(place) != own:
             raise sa.exc.OperationalError("", None, sqlite3.OperationalError(_GONE))
 
     sa.event.listen(engine, "do_connect", check)
@@ -281,15 +281,6 @@ def _engine(url: str | sa.URL, *, migrating: bool = False) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
-
-
-def _file(place: str) -> tuple[int, int] | None:
-    """Return which file is at a place; None if there is none, as of a database in memory."""
-    try:
-        found = os.stat(place)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _keep_a_log(connection: Any) -> None:
