@@ -74,12 +74,12 @@ def slow(tmp_path: Path) -> Iterator[tuple[Server, Callable[[], None]]]:
 
 @pytest.fixture
 def page_url(servers: dict[str, Server]) -> str:
-    return servers["bundled"].ready()
+    return servers["bundled"].loaded()
 
 
 @pytest.fixture
 def endless_url(servers: dict[str, Server]) -> str:
-    return servers["endless"].ready()
+    return servers["endless"].loaded()
 
 
 @pytest.fixture

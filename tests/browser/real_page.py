@@ -110,9 +110,17 @@ class Server:
             time.sleep(0.2)
         return self._url
 
-    def _answers(self) -> bool:
+    def loaded(self) -> str:
+        """Wait until the model is there as well, and return the page's address."""
+        url, deadline = self.ready(), time.monotonic() + START_SECONDS
+        while not self._answers("readyz"):
+            assert time.monotonic() < deadline, self.said()
+            time.sleep(0.2)
+        return url
+
+    def _answers(self, path: str = "") -> bool:
         try:
-            with urllib.request.urlopen(self._url, timeout=5) as response:
+            with urllib.request.urlopen(f"{self._url}/{path}", timeout=5) as response:
                 return bool(response.status == 200)
         except OSError:
             return False

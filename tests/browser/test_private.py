@@ -2,8 +2,6 @@
 
 import re
 import time
-import urllib.error
-import urllib.request
 
 import pytest
 from gradio_client import Client, handle_file
@@ -32,21 +30,9 @@ def private(tmp_path_factory):
     }
     log = tmp_path_factory.mktemp("page") / "log"
     server = Server(log, SINKTRACK_PRIVATE="1", SINKTRACK_MODEL=str(CHECKPOINT), **folders)
-    url, deadline = server.ready(), time.monotonic() + 120
-    while not model_is_there(url):
-        assert time.monotonic() < deadline, server.said()
-        time.sleep(0.2)
+    server.loaded()
     yield server, data
     server.stop()
-
-
-def model_is_there(url):
-    try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=30) as response:
-            return response.status == 200
-    except urllib.error.HTTPError as error:
-        error.close()
-        return False
 
 
 def files(data):
