@@ -33,7 +33,7 @@ class _Visit:
     Args:
         tabs: How many heartbeats are open.
         seen: When the visitor last did something, by the monotonic clock.
-        files: Which file each path led to when the visitor last brought it; None for none.
+        files: Paths, and of an upload which file was there when the visitor last brought it.
         last: What is done when the visitor goes.
     """
 
@@ -88,7 +88,7 @@ class Visits:
             # programs have no tab to close: their endpoints take away what they were given
             if visit is None or is_for_programs(endpoint):
                 return await process(**asked)
-            self.remember(visit, files=paths_in(asked["inputs"]))
+            self.remember(visit, sent=paths_in(asked["inputs"]))
             token = _during.set((self, visit))
             try:
                 result = await process(**asked)
@@ -100,19 +100,25 @@ class Visits:
         page.process_api = noting  # type: ignore[method-assign, assignment]
 
     def remember(
-        self, visit: str, *, files: Collection[str] = (), last: Callable[[], None] | None = None
+        self,
+        visit: str,
+        *,
+        files: Collection[str] = (),
+        sent: Collection[str] = (),
+        last: Callable[[], None] | None = None,
     ) -> None:
         """Remember what a visitor has.
 
         Args:
             visit: Gradio's name of the session.
             files: Paths that are deleted when the visitor goes.
+            sent: The same of uploads, unless somebody has sent another to that path by then.
             last: Work that is done then.
         """
         with self._lock:
             found = self._there.setdefault(visit, _Visit())
             found.seen = time.monotonic()
-            found.files.update({file: file_at(file) for file in files})
+            found.files.update({file: file_at(file) for file in sent} | dict.fromkeys(files))
             found.last += [] if last is None else [last]
 
     @contextmanager

@@ -155,13 +155,13 @@ def test_a_heartbeat_is_a_visitor(folder):
 def test_what_somebody_else_has_just_sent_by_the_same_name_stays(folder):
     visits, file = Visits(), write(folder, "own")
     visits.arrive("ann")
-    visits.remember("ann", files=[file])
+    visits.remember("ann", sent=[file])
     again = folder / "again"
     again.write_text("the same picture")
     again.replace(file)  # as an upload comes; its event is still to come
     visits.part("ann")
     assert Path(file).read_text() == "the same picture"
     visits.arrive("bob")
-    visits.remember("bob", files=[file])
+    visits.remember("bob", sent=[file])
     visits.part("bob")
     assert not Path(file).exists()

@@ -62,7 +62,8 @@ def test_nothing_of_a_visitor_is_left_when_the_tab_is_closed(private, visit, pic
     names = {path.name for path in files(data) - own}
     assert picture.name in names and any("traces" in name for name in names)
     assert list((data / "kept").iterdir()) == []
-    visitor.ask(None, SECRET)  # the picture is there as long as the tab is
+    with page.expect_response("**/run/predict"):  # by which an answer ends
+        visitor.ask(None, SECRET)  # the picture is there as long as the tab is
     visitor.finish()
     other.give(picture, "What?")
     page.close()
