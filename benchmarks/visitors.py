@@ -159,16 +159,12 @@ def measured(options: argparse.Namespace, *, greedy: bool) -> dict[str, Any]:
         (Path(folder) / "page").mkdir()
         server = Server(Path(folder) / "page" / "log", **environment)
         try:
-            return _asked(options, server.ready(), greedy=greedy)
+            return _asked(options, server.loaded(), greedy=greedy)
         finally:
             server.stop()
 
 
 def _asked(options: argparse.Namespace, url: str, *, greedy: bool) -> dict[str, Any]:
-    deadline = time.monotonic() + PATIENCE
-    while httpx.get(f"{url}/readyz", timeout=60).status_code != 200:
-        assert time.monotonic() < deadline, "The model was not loaded in time."
-        time.sleep(0.5)
     page, enough = Page(url, options.tokens), threading.Event()
     assert page.ask("192.0.2.1"), "The page does not answer."
     parts = [Greedy(page, enough) for _ in range(options.at_once if greedy else 0)]

@@ -107,10 +107,9 @@ class OwnOrigin(Guard):
         headers = Headers(scope=scope)
         if not route(scope).startswith(self._below) or not foreign(headers):
             return None
-        changes = scope["method"] not in ("GET", "HEAD", "OPTIONS")
         as_part = headers.get("sec-fetch-mode", "navigate") != "navigate"  # such as a picture
         signs_out = route(scope).endswith("/logout")
-        if changes or "origin" in headers or as_part or signs_out:
+        if _sends(scope) or "origin" in headers or as_part or signs_out:
             return 403, "A foreign page cannot do this: open the page itself."
         return None
 
@@ -124,9 +123,8 @@ class OwnMachine(Guard):
     def refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Refuse what a page of another site sends, unless it is of this machine as well."""
         headers = Headers(scope=scope)
-        sends = scope["method"] not in ("GET", "HEAD", "OPTIONS")
         elsewhere = headers.get("sec-fetch-site") == "cross-site"
-        if sends and elsewhere and not is_local(host_of(headers.get("origin", ""))):
+        if _sends(scope) and elsewhere and not is_local(host_of(headers.get("origin", ""))):
             return 403, "This server is for its own machine: open the page itself."
         return None
 
@@ -194,6 +192,11 @@ def foreign(headers: Headers) -> bool:
     if site in ("cross-site", "same-site"):
         return True
     return site != "same-origin" and not _own_origin(headers)
+
+
+def _sends(scope: Scope) -> bool:
+    """Whether a request may change something."""
+    return scope["method"] not in ("GET", "HEAD", "OPTIONS")
 
 
 def is_local(host: str) -> bool:

@@ -129,8 +129,8 @@ class Visits:
             files: Paths.
         """
         name = f"call {id(files)}"
-        with self._lock:
-            self._there[name] = _Visit(tabs=1, files={file: file_at(file) for file in files})
+        self.arrive(name)
+        self.remember(name, sent=files)
         try:
             yield
         finally:

@@ -28,14 +28,13 @@ _FETCH = """async ({ url, tries }) => {
     }
     return found;
 }"""
-_INCLUDE = """async ({ tag, address }) => {
-    const element = document.createElement(tag);
+_INCLUDE = """async (address) => {
+    const element = document.createElement("img");
     const ended = new Promise((resolve) => {
         element.onload = () => resolve("loaded");
         element.onerror = () => resolve("refused");
     });
-    element[tag === "link" ? "href" : "src"] = address;
-    element.rel = "stylesheet";
+    element.src = address;
     document.body.append(element);
     return ended;
 }"""
@@ -104,9 +103,9 @@ class ForeignPage:
         found = self.page.evaluate(_FETCH, {"url": self.url, "tries": tries})
         return [(status, text) for status, text in found]
 
-    def include(self, tag: str, address: str) -> str:
-        """Return whether something of the other page is "loaded" or "refused" as part of this."""
-        said: str = self.page.evaluate(_INCLUDE, {"tag": tag, "address": self.url + address})
+    def include(self, address: str) -> str:
+        """Return whether a picture of the other page is "loaded" or "refused" as part of this."""
+        said: str = self.page.evaluate(_INCLUDE, self.url + address)
         return said
 
     def submit(self, address: str, body: str = "") -> str:

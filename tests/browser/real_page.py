@@ -103,22 +103,25 @@ class Server:
         Raises:
             RuntimeError: If the page does not start, with what it said.
         """
+        return self._wait("")
+
+    def loaded(self) -> str:
+        """Wait until the model is there as well, and return the page's address.
+
+        Raises:
+            RuntimeError: As `ready`.
+        """
+        return self._wait("readyz")
+
+    def _wait(self, path: str) -> str:
         deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
+        while not self._answers(path):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"The page did not start:\n{self.said()}")
             time.sleep(0.2)
         return self._url
 
-    def loaded(self) -> str:
-        """Wait until the model is there as well, and return the page's address."""
-        url, deadline = self.ready(), time.monotonic() + START_SECONDS
-        while not self._answers("readyz"):
-            assert time.monotonic() < deadline, self.said()
-            time.sleep(0.2)
-        return url
-
-    def _answers(self, path: str = "") -> bool:
+    def _answers(self, path: str) -> bool:
         try:
             with urllib.request.urlopen(f"{self._url}/{path}", timeout=5) as response:
                 return bool(response.status == 200)
