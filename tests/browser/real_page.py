@@ -33,6 +33,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--ignore-certificate-errors",  # a page allowed to go on may be refused dozens of times first
 ]
 
 expect.set_options(timeout=WAIT_MILLISECONDS)
@@ -174,7 +175,10 @@ class Guest:
         page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
         page.on("request", lambda request: self._requested(request.url, origin))
         page.goto(url)
-        expect(page.locator(self.ready)).to_be_visible()
+        try:
+            expect(page.locator(self.ready)).to_be_visible()
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nThe browser complained: {self.troubles}") from error
 
     def _heard(self, message: Any) -> None:
         if message.type == "error":
