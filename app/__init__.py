@@ -12,9 +12,13 @@ import os
 
 from app.shared.machine import own_temporary_folder, use_data_folder
 
-# They are read when gradio and huggingface_hub are imported, so they are set before.
+# They are read when gradio and huggingface_hub are imported or used, so they are set before.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+# Else Gradio remembers 10,000 events, and works out figures of them all after each, for a page that
+# nobody is given.
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
 use_data_folder(os.environ)
 if "GRADIO_TEMP_DIR" not in os.environ and (folder := own_temporary_folder()):
     os.environ["GRADIO_TEMP_DIR"] = folder

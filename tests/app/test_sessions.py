@@ -38,3 +38,15 @@ async def sessions_after_calls():
 
 def test_a_program_is_forgotten_when_it_has_its_answer_and_a_tab_is_not():
     assert awaited(sessions_after_calls()) == (["tab"], ["tab"])
+
+
+async def worked_out():
+    with gr.Blocks() as page:
+        queue = page.queue()._queue
+    queue.events_recorded = 1
+    over = {"status": "success", "process_time": 1.0, "function": "add"}
+    return queue.compute_analytics_summary([over]), queue.ANALYTICS_MAX_EVENTS
+
+
+def test_no_figures_are_worked_out_of_events_that_are_over():
+    assert awaited(worked_out()) == ({"functions": {}}, 1)
