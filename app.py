@@ -6,7 +6,7 @@ import time
 
 from app.shared.ending import Ending, leave
 from app.shared.logs import set_up_logs
-from app.shared.machine import without_proxies
+from app.shared.machine import share_freed_memory, without_proxies
 from app.shared.own_folder import own_folders
 from app.shared.settings import Settings
 from sinktrack.core.errors import SinkTrackError
@@ -18,6 +18,7 @@ def main(ending: Ending) -> int:
     """Serve the page, and load a model while it is there already; return the exit status."""
     settings = Settings.read(sys.argv[1:], os.environ)
     tolerate_any_text()
+    share_freed_memory()
     ending.last(set_up_logs(as_json=settings.log_json, private=settings.private))
     with own_folders(os.environ):
         return serve(settings, ending)

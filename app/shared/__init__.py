@@ -22,7 +22,7 @@ measures what is counted while a page runs; metrics, the same for Prometheus; ow
 
 forwarded  which proxies are believed
 settings   what can be set, and which model a machine gets
-machine    proxies, folders of other users, the folder of all that is written
+machine    proxies, folders of other users, the folder of all that is written, freed memory
 only_uploads  keeps every page from opening what was not uploaded to it; guards, what is refused
                before a page is reached; upload_limit, too many files; whole_uploads,
                files for which the disk has no room; tools, endpoints that models can call
