@@ -76,7 +76,7 @@ def share_freed_memory() -> None:
     It gives every few threads an arena of their own, up to eight a core, and what is freed in one
     serves no thread of another. To be called before there are threads.
     """
-    with suppress(OSError, AttributeError):  # other systems; other C libraries
+    with suppress(AttributeError, TypeError):  # other C libraries; Windows
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
 
 
