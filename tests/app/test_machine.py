@@ -1,6 +1,7 @@
 """The page starts on machines as people have them: behind proxies, beside other users."""
 
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -14,6 +15,24 @@ from paths import ROOT
 
 from app.shared.machine import own_temporary_folder, without_proxies
 
+ARENAS = """
+import ctypes, sys, threading
+from app.shared.machine import share_freed_memory
+if "shared" in sys.argv:
+    share_freed_memory()
+meet = threading.Barrier(8)
+def take():
+    taken = [bytearray(4000) for _ in range(1000)]
+    meet.wait()
+threads = [threading.Thread(target=take) for _ in range(8)]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+libc = ctypes.CDLL(None)
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+"""
 # On a shared machine nobody answers there.
 NOWHERE = "http://127.0.0.1:9"
 
@@ -91,3 +110,14 @@ def test_without_any_temporary_folder_nothing_breaks_here(monkeypatch):
 
     monkeypatch.setattr("tempfile.gettempdir", nowhere)
     assert own_temporary_folder() is None
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no arenas")
+def test_threads_share_what_others_have_freed():
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    arenas = []
+    for words in ([], ["shared"]):
+        command = [sys.executable, "-c", ARENAS, *words]
+        said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        arenas.append(said.stdout.count("<heap nr="))
+    assert arenas[0] > 2 and arenas[1] == 2
