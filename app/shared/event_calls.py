@@ -14,7 +14,7 @@ from gradio.processing_utils import check_all_files_in_cache
 
 from app.shared.guards import FAILED, MEANINGLESS
 from app.shared.logs import Entry, what_to_do
-from app.shared.sessions import forget_program
+from app.shared.sessions import forget_events, forget_program
 from app.shared.toasts import toast
 from app.shared.visitors import asking, visitor_of
 
@@ -50,6 +50,7 @@ def whole_calls(page: gr.Blocks) -> None:
             raise toast(entry.fail(error, what_to_do(error))) from error
         finally:
             forget_program(page, options.get("block_fn"), session, output)
+            forget_events(page)
 
     page.preprocess_data = read  # type: ignore[method-assign]
     page.process_api = guarded  # type: ignore[method-assign]

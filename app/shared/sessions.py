@@ -39,3 +39,10 @@ def forget_program(
     if session and ended and is_for_programs(event):
         page.state_holder.session_data.pop(session, None)
         page.state_holder.time_last_used.pop(session, None)
+
+
+def forget_events(page: gr.Blocks) -> None:
+    """Forget which events sessions had whose messages Gradio has forgotten; it never does."""
+    events = page._queue.pending_event_ids_session
+    for session in events.keys() - page._queue.pending_messages_per_session.keys():
+        del events[session]

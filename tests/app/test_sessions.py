@@ -29,15 +29,21 @@ async def sessions_after_calls():
         gr.api(add, api_name="add")
         gr.api(fail, api_name="fail")
     whole_calls(page)
+    queue = page._queue
+    queue.pending_event_ids_session |= {"gone": {"an event"}, "there": {"another"}}
+    queue.pending_messages_per_session["there"] = None
     await called(page, 0, [], "tab")
     assert (await called(page, 1, [1], "program"))["data"] == [2]
     with pytest.raises(gr.Error):
         await called(page, 2, [], "another")
-    return list(page.state_holder.session_data), list(page.state_holder.time_last_used)
+    holder = page.state_holder
+    return [*holder.session_data], [*holder.time_last_used], queue.pending_event_ids_session
 
 
 def test_a_program_is_forgotten_when_it_has_its_answer_and_a_tab_is_not():
-    assert awaited(sessions_after_calls()) == (["tab"], ["tab"])
+    states, times, events = awaited(sessions_after_calls())
+    assert states == times == ["tab"]
+    assert events == {"there": {"another"}}  # and none of a session whose messages have gone
 
 
 async def worked_out():
