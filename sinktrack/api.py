@@ -295,7 +295,7 @@ def stream_prompt(
         decoding=decoding or Decoding(),
         cache=cache,
         record=record,
-        beginnings=beginnings,
+        beginnings=None if beginnings is None else [beginnings],
     )
     for index, (tokens,) in enumerate(generator.steps(stop)):
         texts = {row.name: row.text for row in generator.rows[0]}

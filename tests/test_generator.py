@@ -290,16 +290,22 @@ def test_an_answer_that_begins_as_it_would_is_the_same(close):
     model = small_model("qwen2_5_vl")
     prompts = [as_prompt(model, small_inputs(model, text_tokens=n, seed=n)) for n in (20, 9)]
     methods = {"plain": None, "x": sinktrack.SinkTrack(inject_at={3, 6}, context="instruction")}
-    [free, _] = compared(model, prompts, methods, tokens=8)
+    [free, alone] = compared(model, prompts, methods, tokens=8)
     own = {name: answer.token_ids[:5] for name, answer in free.items()}
-    [told, _] = compared(model, prompts, methods, tokens=8, beginnings=own)
+    [told, _] = compared(model, prompts, methods, tokens=8, beginnings=[own, {}])
     check_equal(told, free, close)
     for name in methods:
         assert told[name].probabilities == free[name].probabilities
         assert torch.equal(told[name].trace.candidates, free[name].trace.candidates)
-    [swapped, _] = compared(
-        model, prompts, methods, tokens=8, beginnings={"plain": free["x"].token_ids[:3]}
+    [swapped, other] = compared(
+        model,
+        prompts,
+        methods,
+        tokens=8,
+        beginnings=[{"plain": free["x"].token_ids[:3]}, {"x": alone["x"].token_ids[:5]}],
     )
+    check_equal(other, alone, close)
+    assert other.settings["beginnings"] == {"x": list(alone["x"].token_ids[:5])}
     assert swapped["plain"].token_ids[:3] == free["x"].token_ids[:3] != own["plain"][:3]
     assert swapped["x"].token_ids == free["x"].token_ids
     given = small_inputs(model, text_tokens=20, seed=20)
@@ -317,10 +323,10 @@ def test_a_beginning_of_no_method_is_refused():
     model = small_model("llama")
     prompt = as_prompt(model, small_inputs(model))
     with pytest.raises(MethodError, match="There is a beginning for 'y', which does not answer"):
-        compared(model, [prompt], {"x": None}, beginnings={"y": [3]})
+        compared(model, [prompt], {"x": None}, beginnings=[{"y": [3]}])
     for ids in ([320], [-1], [2.5]):
         with pytest.raises(MethodError, match="'x' must hold token ids from 0 to 319"):
-            compared(model, [prompt], {"x": None}, beginnings={"x": ids})
+            compared(model, [prompt], {"x": None}, beginnings=[{"x": ids}])
 
 
 def test_the_shifted_mask_is_not_lost_to_padding():

@@ -141,27 +141,34 @@ def _rows_of(method: Intervention | None) -> int:
     return 1 if method is None else method.rows
 
 
+Beginnings = Mapping[str, Sequence[int]]
+"""The first ids of the answers to one prompt, by method."""
+
+
 def padded_beginnings(
-    beginnings: Mapping[str, Sequence[int]], names: Sequence[str], words: int
+    beginnings: Sequence[Beginnings], names: Sequence[str], words: int
 ) -> torch.Tensor:
-    """Return the first ids of rows as int64 (M, n), -1 where none is told.
+    """Return the first ids of answers as int64 (M, n), -1 where none is told.
+
+    Args:
+        beginnings: One a prompt.
+        names: The methods that answer each.
+        words: How many tokens there are.
 
     Raises:
         MethodError: If they are told of a method that does not answer, or are no ids.
     """
-    for name, ids in beginnings.items():
-        if name not in names:
-            raise MethodError(
-                f"There is a beginning for {name!r}, which does not answer: give one of "
-                f"{', '.join(dict.fromkeys(names))}."
-            )
-        if not all(isinstance(each, int) and 0 <= each < words for each in ids):
-            raise MethodError(
-                f"The beginning for {name!r} must hold token ids from 0 to {words - 1}."
-            )
-    most = max(map(len, beginnings.values()), default=0)
-    told = torch.full((len(names), most), -1)
-    for row, name in enumerate(names):
-        own = torch.tensor(list(beginnings.get(name, ())), dtype=torch.long)
-        told[row, : len(own)] = own
-    return told
+    for told in beginnings:
+        for name, ids in told.items():
+            if name not in names:
+                raise MethodError(
+                    f"There is a beginning for {name!r}, which does not answer: give one of "
+                    f"{', '.join(names)}."
+                )
+            if not all(isinstance(each, int) and 0 <= each < words for each in ids):
+                raise MethodError(
+                    f"The beginning for {name!r} must hold token ids from 0 to {words - 1}."
+                )
+    rows = [list(told.get(name, ())) for told in beginnings for name in names]
+    most = max(map(len, rows))
+    return torch.tensor([ids + [-1] * (most - len(ids)) for ids in rows], dtype=torch.long)

@@ -21,7 +21,7 @@ import transformers
 
 from sinktrack.core.architecture import decoder_layers, input_device, unwrapped
 from sinktrack.core.attach import Attachment
-from sinktrack.core.batch import Methods, left_pad, padded_beginnings
+from sinktrack.core.batch import Beginnings, Methods, left_pad, padded_beginnings
 from sinktrack.core.cache import Cache, cache_as_json
 from sinktrack.core.captured import captured_steps
 from sinktrack.core.comparison import Comparison
@@ -67,8 +67,8 @@ class Generator:
         record: Whether to record attention. It changes no token.
         seeds: Of the sampling noise, one a prompt, so that what is drawn for a prompt does not
             depend on those beside it; by default all share the seed of `decoding`.
-        beginnings: The first ids of answers, by method, for every prompt; what is not told is
-            chosen. A method acts while they are written as it does while it chooses.
+        beginnings: The first ids of answers, by method, one mapping a prompt; what is not told
+            is chosen. A method acts while they are written as it does while it chooses.
 
     Attributes:
         rows: What each method has written so far, one list a prompt.
@@ -91,7 +91,7 @@ class Generator:
         cache: Cache = "full",
         record: bool = True,
         seeds: Sequence[int] | None = None,
-        beginnings: Mapping[str, Sequence[int]] | None = None,
+        beginnings: Sequence[Beginnings] | None = None,
     ) -> None:
         """Check that everything fits; nothing is read yet."""
         self._model, self._tokenizer = unwrapped(model), tokenizer
@@ -116,11 +116,9 @@ class Generator:
         self.after_layer: Callable[[int, torch.Tensor], None] | None = None
         self.rows = [[Row(name, one, tokenizer) for name, one in fitted.items()] for _ in prompts]
         self._main_rows = [row for rows in self.rows for row in rows]
-        self._told = {name: list(map(int, ids)) for name, ids in (beginnings or {}).items() if ids}
+        self._told: Sequence[Beginnings] = beginnings or [{}] * len(prompts)
         self._beginnings = padded_beginnings(
-            beginnings or {},
-            [row.name for row in self._main_rows],
-            self._model.config.get_text_config().vocab_size,
+            self._told, list(fitted), self._model.config.get_text_config().vocab_size
         )
         layers = len(decoder_layers(self._model))
         fork = min((each.first_layer(layers) for each in fitted.values() if each), default=layers)
@@ -237,11 +235,10 @@ class Generator:
             "device": str(input_device(self._model)),
             "dtype": str(self._model.dtype).removeprefix("torch."),
         }
-        if self._told:
-            settings["beginnings"] = self._told
         places = iter(self.places)
         found = []
-        for prompt, rows in zip(self._prompts, self.rows, strict=True):
+        for prompt, rows, told in zip(self._prompts, self.rows, self._told, strict=True):
+            beginnings = {name: list(map(int, ids)) for name, ids in told.items() if ids}
             ids = prompt.inputs["input_ids"][0].tolist()
             answers = []
             for row in rows:
@@ -250,7 +247,7 @@ class Generator:
             comparison = Comparison(
                 answers={answer.name: answer for answer in answers},
                 turns=prompt.turns,
-                settings=settings,
+                settings=settings | ({"beginnings": beginnings} if beginnings else {}),
                 model_name=model_name(self._model),
                 made=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 revision=revision_of(self._model),
@@ -390,6 +387,7 @@ def answer_batch(
     cache: Cache = "full",
     decoding: Decoding | None = None,
     seeds: Sequence[int] | None = None,
+    beginnings: Sequence[Beginnings] | None = None,
 ) -> list[list[Row]]:
     """Answer prompts as one batch, without recording.
 
@@ -401,6 +399,7 @@ def answer_batch(
         cache: As for `Generator`.
         decoding: Greedy, 128 tokens at most, by default.
         seeds: As for `Generator`.
+        beginnings: As for `Generator`.
 
     Returns:
         What was written, one list of rows a prompt, in the order of the methods.
@@ -414,6 +413,7 @@ def answer_batch(
         cache=cache,
         record=False,
         seeds=seeds,
+        beginnings=beginnings,
     )
     generator.run()
     return generator.rows

@@ -362,7 +362,7 @@ class Answering:
             [prompt],
             dict.fromkeys(told, self.method),
             decoding=Decoding(max_new_tokens=max(1, *map(len, continuations))),
-            beginnings=told,
+            beginnings=[told],
         )
         places = dict(zip(told, generator.places, strict=True))
         sums, likeliest = dict.fromkeys(told, 0.0), dict.fromkeys(told, True)

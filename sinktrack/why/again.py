@@ -40,7 +40,7 @@ def writing_again(model: Any, processor: Any, comparison: Comparison, at: int) -
         {name: each.method for name, each in answers.items()},
         decoding=Decoding(max_new_tokens=at + 1),
         cache=cache_of_json(comparison.settings["cache"]),
-        beginnings={name: each.token_ids[: at + 1] for name, each in answers.items()},
+        beginnings=[{name: each.token_ids[: at + 1] for name, each in answers.items()}],
     )
 
 

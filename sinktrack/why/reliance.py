@@ -67,7 +67,7 @@ def reliance(model: Any, processor: Any, comparison: Comparison) -> dict[str, Re
         {each: probe if each.startswith("covered ") else None for each in told},
         decoding=Decoding(max_new_tokens=longest),
         cache=cache_of_json(comparison.settings["cache"]),
-        beginnings=told,
+        beginnings=[told],
     )
     generator.run()
     (again,) = generator.comparisons()

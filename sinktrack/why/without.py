@@ -83,7 +83,7 @@ def without(
         {"plain": None, "probe": probe},
         decoding=Decoding(max_new_tokens=at + 1),
         cache=cache_of_json(comparison.settings["cache"]),
-        beginnings={"plain": words, "probe": words},
+        beginnings=[{"plain": words, "probe": words}],
     )
     generator.run()
     plain, probed = (
