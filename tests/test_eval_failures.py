@@ -157,7 +157,7 @@ def test_the_exit_status_tells_that_items_failed(tmp_path, capsys, monkeypatch):
     assert "None of the 6 answers could be given: No numbers." in capsys.readouterr().err
     assert cli.main([*words, "--batch", "4"]) == 1  # two items together, and one alone
     printed = capsys.readouterr()
-    assert "sinktrack: 2 answers failed and count as wrong" in printed.err
+    assert "sinktrack: 2 answers failed; the table says why and how they count." in printed.err
     assert "| failed |" in printed.out
     monkeypatch.undo()
     assert cli.main(words) == 0

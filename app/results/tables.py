@@ -13,7 +13,7 @@ from sinktrack.eval.result_table import (
 from sinktrack.eval.run_files import STARTS
 from sinktrack.report.setting import setting_in_words
 
-_LESS_IS_BETTER = ("CHAIR", "Hal", "Cog", "unparsed")
+_LESS_IS_BETTER = ("CHAIR", "Hal", "Cog", "unparsed", "loss", "perplexity")
 """How measures begin of which less is better; of others the name says it, or neither is."""
 
 _NAMED = {"dtype": "weights", "max_new_tokens": "longest answers", "split": "questions to"}

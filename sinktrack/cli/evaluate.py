@@ -158,7 +158,7 @@ def _tell_failed(found: Mapping[str, Any]) -> None:
     failed = sum(count for methods in found["failed"].values() for count in methods.values())
     if failed:
         tell(
-            f"{failed} answers failed and count as wrong; the table says why. The same command "
+            f"{failed} answers failed; the table says why and how they count. The same command "
             "tries them again."
         )
         raise typer.Exit(1)

@@ -388,6 +388,7 @@ def answer_batch(
     decoding: Decoding | None = None,
     seeds: Sequence[int] | None = None,
     beginnings: Sequence[Beginnings] | None = None,
+    wrote: Callable[[int], None] = lambda tokens: None,
 ) -> list[list[Row]]:
     """Answer prompts as one batch, without recording.
 
@@ -400,6 +401,7 @@ def answer_batch(
         decoding: Greedy, 128 tokens at most, by default.
         seeds: As for `Generator`.
         beginnings: As for `Generator`.
+        wrote: Told after each step how many tokens the longest answer has.
 
     Returns:
         What was written, one list of rows a prompt, in the order of the methods.
@@ -415,7 +417,8 @@ def answer_batch(
         seeds=seeds,
         beginnings=beginnings,
     )
-    generator.run()
+    for tokens, _ in enumerate(generator.steps(), start=1):
+        wrote(tokens)
     return generator.rows
 
 

@@ -16,6 +16,7 @@ from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import (
     DataError,
     DeviceMemoryError,
+    MethodError,
     ModelError,
     PictureError,
     PromptError,
@@ -27,6 +28,7 @@ from sinktrack.core.messages import Text
 from sinktrack.core.processor import rendered
 from sinktrack.core.prompt import Prompt, build_prompt
 from sinktrack.core.row import Row
+from sinktrack.core.text_tokens import control_tokens, tokenizer_of, without_control_tokens
 from sinktrack.eval.processes import ALONE, Processes
 from sinktrack.eval.run import Run
 from sinktrack.eval.task import Item, Task
@@ -167,6 +169,7 @@ def answered_batches(
     *,
     processes: Processes = ALONE,
     failed: Failed | None = None,
+    wrote: Callable[[int], None] = lambda tokens: None,
 ) -> Iterator[list[tuple[Item, int | None, Row]]]:
     """Answer a task's items, as many rows at once as may be, but for those that are answered.
 
@@ -182,6 +185,7 @@ def answered_batches(
         processes: Those that answer the run; this one takes its share.
         failed: Called with what could not be answered. A batch that fails is asked again in
             halves, and an item's methods one by one. Without it the first error is raised.
+        wrote: Told after each step how many tokens the longest answer of the batch has.
 
     Yields:
         Of each batch the item, the seed and what was written.
@@ -189,7 +193,7 @@ def answered_batches(
     Raises:
         Exception: Whatever a method fails with for `MOST_IN_A_ROW` items in a row.
     """
-    asking = _Asking(model, processor, run, task, failed)
+    asking = _Asking(model, processor, run, task, failed, wrote)
     done = frozenset(done)
     for methods in method_groups(run.methods, run.batch):
         left = [
@@ -215,13 +219,20 @@ class _Asking:
         run: What is asked.
         task: The task.
         failed: As for `answered_batches`.
+        wrote: As for `answered_batches`.
     """
 
     def __init__(
-        self, model: Any, processor: Any, run: Run, task: Task, failed: Failed | None
+        self,
+        model: Any,
+        processor: Any,
+        run: Run,
+        task: Task,
+        failed: Failed | None,
+        wrote: Callable[[int], None],
     ) -> None:
         self._model, self._processor = model, processor
-        self._run, self._task, self._failed = run, task, failed
+        self._run, self._task, self._failed, self._wrote = run, task, failed, wrote
         self._decoding: Decoding = replace(run.decoding, max_new_tokens=task.max_new_tokens)
         self._in_a_row: Counter[str] = Counter()
 
@@ -247,14 +258,17 @@ class _Asking:
         """Answer a batch; where it fails, its halves, and then the methods one by one."""
         task = self._task.name
         try:
+            told = [self._told(item) for (item, _), _ in batch]
             answers = answer_batch(
                 self._model,
                 self._processor,
                 [prompt for _, prompt in batch],
                 methods,
                 cache=self._run.cache,
-                decoding=self._decoding,
+                decoding=self._decoding_of(told),
                 seeds=[noise_seed(task, item.id, seed or 0) for (item, seed), _ in batch],
+                beginnings=[dict.fromkeys(methods, ids) for ids in told],
+                wrote=self._wrote,
             )
         except Exception as error:  # models and methods fail in their own ways
             if self._failed is None:
@@ -271,8 +285,9 @@ class _Asking:
                 self._in_a_row[name] = 0
             return [
                 (item, seed, row)
-                for ((item, seed), _), rows in zip(batch, answers, strict=True)
+                for ((item, seed), _), ids, rows in zip(batch, told, answers, strict=True)
                 for row in rows
+                if not ids or self._possible(item, seed, row, len(ids))
             ]
         # Out here, because what is being handled holds what filled the memory.
         if torch.cuda.is_available():
@@ -281,6 +296,35 @@ class _Asking:
             half = len(batch) // 2
             return self.rows(batch[:half], methods) + self.rows(batch[half:], methods)
         return [row for name, one in methods.items() for row in self.rows(batch, {name: one})]
+
+    def _told(self, item: Item) -> list[int]:
+        """Return the ids that are told in the place of an answer; none where one is asked for."""
+        if self._task.foretold is None:
+            return []
+        tokenizer = tokenizer_of(self._processor)
+        controls = control_tokens(self._model.config, tokenizer, template="")
+        text = without_control_tokens(item.answer, controls)
+        ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids[: self._task.max_new_tokens]
+
+    def _decoding_of(self, told: Sequence[Sequence[int]]) -> Decoding:
+        """Return how to decode: no longer than the longest of what is told, if anything is."""
+        longest = max(map(len, told))
+        return replace(self._decoding, max_new_tokens=longest) if longest else self._decoding
+
+    def _possible(self, item: Item, seed: int | None, row: Row, length: int) -> bool:
+        """Leave of a row what it was told; tell whether its method held all of it for possible."""
+        del row.ids[length:], row.probabilities[length:]
+        ruled_out = row.probabilities.count(0.0)
+        if ruled_out:
+            sentence = (
+                f"{row.name} gives {ruled_out} of {length} tokens the probability 0, so what is "
+                "told has no likelihood: leave the method out, or let it forbid nothing (beta=0)."
+            )
+            if self._failed is None:
+                raise MethodError(sentence)
+            self._failed(Failure(item, seed, row.name, sentence))
+        return not ruled_out
 
 
 def _sentence(error: Exception) -> str:

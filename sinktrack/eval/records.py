@@ -28,11 +28,15 @@ Key = tuple[str, str, str, int | None]
 
 
 def record_of(task: Task, item: Item, seed: int | None, row: Row) -> dict[str, Any]:
-    """Return what is kept of an answer, as JSON values."""
+    """Return what is kept of an answer, as JSON values; of one that was told, no text."""
+    if task.foretold is None:
+        answer, scores = row.whole_text, task.score(item, row.whole_text)
+    else:
+        answer, scores = "", task.foretold(item, row.probabilities)
     return _about(task, item, seed, row.name, row.method) | {
-        "answer": row.whole_text,
+        "answer": answer,
         "moved": row.moved or {},
-        "scores": task.score(item, row.whole_text),
+        "scores": scores,
     }
 
 

@@ -6,6 +6,7 @@ Knows nothing about models, prompts and files.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import exp
 from statistics import median
 from typing import Any
 
@@ -93,6 +94,7 @@ def results(
     settings: Mapping[str, Any],
     tasks: Mapping[str, ByMethod],
     groups: Mapping[str, Sequence[Groups]] | None = None,
+    powers: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
     """Return the figures of a run, as JSON values.
 
@@ -100,9 +102,14 @@ def results(
         settings: Of the run.
         tasks: The answers.
         groups: Measures of groups of items, by task.
+        powers: Measures that are e to the power of another one, by task, as `Task` has them. They
+            are not compared, because the other one is.
     """
     grouped = groups or {}
     figures = {task: _figures(answers, grouped.get(task, ())) for task, answers in tasks.items()}
+    for task, raised in (powers or {}).items():
+        for own in figures[task].values():
+            own |= {name: _power(own[of]) for name, of in raised.items() if of in own}
     compared = [figure for figure in _all(figures) if "p" in figure]
     for figure, p in zip(compared, holm([each["p"] for each in compared]), strict=True):
         figure["p_holm"] = p
@@ -113,6 +120,16 @@ def results(
         "tasks": figures,
         "moved": {task: _moved(answers) for task, answers in tasks.items()},
         "failed": {task: _failed(answers) for task, answers in tasks.items()},
+    }
+
+
+def _power(figure: Figure) -> Figure:
+    """Return e to the power of a measure, whose interval has the same draws."""
+    low, high = figure["interval"]
+    return {
+        "value": exp(figure["value"]),
+        "interval": (exp(low), exp(high)),
+        "items": figure["items"],
     }
 
 
@@ -186,9 +203,10 @@ def _notes(task: str, answers: ByMethod) -> Iterator[str]:
         errors = Counter(each.error for each in flat if each.error is not None)
         if errors:
             (error, _), *_ = errors.most_common(1)
+            wrong = any(each.scores for each in flat if each.error is not None)
             yield (
                 f"In {task!r}, {name} failed in {errors.total()} of {len(flat)} answers, which "
-                f"count as wrong. Most often: {error}"
+                f"count {'as wrong' if wrong else 'in no measure'}. Most often: {error}"
             )
         still = sum(each.unmoved for each in flat)
         if still:

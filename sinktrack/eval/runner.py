@@ -4,6 +4,7 @@ Knows tasks by their interface alone.
 """
 
 import json
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -148,6 +149,7 @@ def _found(
             ]
             for task in run.tasks
         },
+        {task.name: task.powers for task in run.tasks},
     )
 
 
@@ -174,11 +176,17 @@ def _answer(
             total=len(keys),
             initial=sum(key in done for key in keys),
             unit="answer",
-            mininterval=1,
+            mininterval=1 if sys.stderr.isatty() else 10,
+            miniters=0,  # an answer may take long: each token counts as a sign of life
             disable=not processes.first,
         ) as bar,
         RecordFile(folder, processes) as records,
     ):
+
+        def wrote(tokens: int) -> None:
+            bar.set_postfix_str(f"token {tokens:,}", refresh=False)
+            bar.update(0)
+
         for task in run.tasks:
             bar.set_description(task.name)
             for batch in answered_batches(
@@ -190,6 +198,7 @@ def _answer(
                 done,
                 processes=processes,
                 failed=partial(_keep_failure, records, run, task, done),
+                wrote=wrote,
             ):
                 for item, seed, row in batch:
                     if (task.name, row.name, item.id, seed) not in done:

@@ -67,7 +67,10 @@ class Task:
         score: Scores one answer.
         max_new_tokens: The longest answer.
         limit: How many items are asked where a run does not say.
+        foretold: In place of `score`, where the model is told an item's answer and not asked for
+            one: scores the probabilities that its tokens had.
         together: Measures of groups of items, by name.
+        powers: Measures that are e to the power of another one, by name; perplexity is such.
         about: What a run's settings keep of a split's items and of how they are asked, as JSON
             values; None where the name says it all.
     """
@@ -77,7 +80,9 @@ class Task:
     score: Callable[[Item, str], Scores]
     max_new_tokens: int = 128
     limit: int = 2000
+    foretold: Callable[[Item, Sequence[float]], Scores] | None = None
     together: Mapping[str, Together] = field(default_factory=dict)
+    powers: Mapping[str, str] = field(default_factory=dict)
     about: Callable[[str], Mapping[str, Any]] | None = None
 
 
