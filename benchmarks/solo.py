@@ -17,9 +17,13 @@ from typing import Any
 import torch
 
 import sinktrack
+from sinktrack.core.decoding import Decoding
+from sinktrack.core.generate import Generator
+from sinktrack.core.intervention import Intervention
 from sinktrack.core.names import BUNDLED
 from sinktrack.eval.asking import example_prompts
 from sinktrack.eval.runner import Run, evaluate
+from sinktrack.eval.task import Item, Task
 from sinktrack.eval.tasks.shapes import PASSAGE_PARTS, POPE
 from sinktrack.machine import settle_threads
 from sinktrack.methods import parse_all
@@ -42,6 +46,7 @@ def main() -> None:
     model, processor = sinktrack.load(BUNDLED, device="cpu", dtype=torch.float32)
     settle_threads(model)
     equal: dict[str, dict[str, int]] = {task.name: {} for task in ASKED}
+    others = []
     for task in ASKED:
         shown = example_prompts(model, processor, [task], "test", 2)
         methods, _ = parse_all(METHODS, model, shown)
@@ -51,6 +56,14 @@ def main() -> None:
         )
         same = Counter(key[1] for key in alone if alone[key] == together[key])
         equal[task.name] = {method: same[method] for method in methods}
+        items = {item.id: item for item in run.items(task)}
+        others += [
+            f"{task.name}, {id}, {name}: {together[id, name]!r} in place of {alone[id, name]!r}, "
+            f"of which two tokens were {closest(model, processor, items[id], methods[name]):.0e} "
+            "apart when it was given alone."
+            for id, name in alone
+            if alone[id, name] != together[id, name]
+        ]
     print("# Answers given together are those given alone\n")
     print(
         f"`python benchmarks/solo.py --questions {questions}` writes this table: how many answers "
@@ -62,6 +75,26 @@ def main() -> None:
     for method in dict.fromkeys(method for found in equal.values() for method in found):
         row = (str(found.get(method, "–")) for found in equal.values())
         print(f"| {method} | {' | '.join(row)} |")
+    if others:
+        print(
+            "\nThe others, with the least that the logarithms of the two likeliest tokens' "
+            "probabilities were apart:\n"
+        )
+        print("\n".join(f"- {each}" for each in others))
+
+
+def closest(model: Any, processor: Any, item: Item, method: Intervention | None) -> float:
+    """Return how near the second likeliest token of an answer came to the likeliest, in nats."""
+    task = Task("alone", lambda split, limit: [item], lambda item, answer: {})
+    (prompt,) = example_prompts(model, processor, [task], "test", 1)
+    generator = Generator(
+        model, processor.tokenizer, [prompt], {"alone": method}, decoding=Decoding()
+    )
+    apart = []
+    for _ in generator.steps():
+        first, second = generator.recorder.distribution(generator.places[0]).topk(2).values
+        apart.append(float(first - second))
+    return min(apart)
 
 
 def answers(model: Any, processor: Any, run: Run) -> dict[tuple[str, str], str]:
