@@ -21,6 +21,8 @@ def prediction(answer, gold, options=None):
     [
         ("**Answer: B**", "B", "B", "B"),
         ("**Answer:** B", "B", "B", "B"),
+        ("Answer\uff1aB, not the others", "B", None, "B"),  # a full-width colon, as of Chinese text
+        ("**Answer:\u3010B\u3001straight on\u3011", "B", None, "B"),
         ("Final answer: b", "B", "B", "B"),
         (r"The answer is $\boxed{B}$", "B", None, "B"),
         ("Answer: straight on", "B", "B", "B"),
@@ -52,6 +54,7 @@ def test_an_answer_equal_to_two_options_chooses_neither():
         ("No.", "no", "no"),
         ("There is none.\nTherefore, no.", "no", None),
         ("Yes and no?\nAnswer: Yes", "yes", "yes"),
+        ("Answer\uff1aYes, no doubt", "yes", None),
         ("Yes, there is one.\nIt is red.", None, None),
         ("nothing", None, None),
     ],

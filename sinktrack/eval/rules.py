@@ -70,7 +70,7 @@ between 0 and 1, None where it cannot be read, or an object of such values by me
 numbers is a numerator and a denominator, and (0, 0) leaves the item out."""
 
 _MARKER = re.compile(r"\banswers?\b", re.IGNORECASE)
-_MARKS = r"[\s*_:=\-–—>~\"'“”‘’`\[\](){}<$\\]*"
+_MARKS = r"[\s*_:：=\-–—>~\"'“”‘’`\[\](){}（）【】<$\\]*"
 _FILLER = re.compile(
     rf"{_MARKS}(?:(?:is|are|would be|should be|must be|option|choice|boxed|text)\b{_MARKS})*"
 )
