@@ -93,6 +93,8 @@ def test_an_excel_file_without_its_reader_says_what_to_install(tmp_path, monkeyp
         ("a.json", "[1]", "line 1 is 1, but must be an object"),
         ("a.json", "3", "must hold a list"),
         ("a.csv", "id,pred\n1,yes\n2\n", "line 3 has 1 values, but the first line names 2"),
+        ("a.csv", "id,pred\n1,yes,\n", "3 values, .* 2 columns: .* must be in quotes"),
+        ("a.tsv", 'id\tpred\n1\t"yes" it is\n', "line 2 is no row .* have its own written twice"),
         ("a.csv", "id,pred,pred\n1,a,b\n", "names the column 'pred' twice"),
         ("a.csv", "id,pred\n1,a\0b\n", "line 2 holds a NUL"),
         ("a.csv", 'id,pred\n1,"a\n', "line 2 is no row"),
@@ -121,6 +123,9 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
         ({"no": 1, "pred": "x"}, {}, "has no id that is known: choose one of no, pred with --id"),
         ({"id": "", "pred": "x"}, {}, "line 1 has an empty id"),
         ({"id": 7, "pred": {"a": 1}}, {}, r"line 1 \(id 7\) has .* must be a text"),
+        ({"id": 7, "pred": ["a", "b"]}, {}, "must be a text: name another field with --prediction"),
+        ({"id": 7, "pred": [["x", "True"], ["y", "True"]]}, {}, "must be a text"),
+        ({"id": 7, "text": "Is it?", "label": "no", "answer": "no"}, {}, "with --prediction"),
         ({"id": 7, "pred": "x"}, {"gold": "right"}, r"\(id 7\) has no 'right'"),
         ({"id": 7, "pred": "x"}, {"cluster": "image"}, r"\(id 7\) has no 'image'"),
         ({"id": [1, 2], "pred": ["x"]}, {}, "2 ids .* lists of one length"),
@@ -177,6 +182,56 @@ def test_samples_of_the_harnesses_hold_the_answer_in_lists(tmp_path):
     two = [sample | {"filter": "strict"}, sample | {"filter": "flexible"}]
     runs, _ = read_runs([written(tmp_path, "c.jsonl", lines(two))])
     assert [run.group for run in runs] == [(("filter", "strict"),), (("filter", "flexible"),)]
+
+
+@pytest.mark.parametrize(
+    ("target", "choices", "gold"),
+    [
+        ("2", ["2", "1", "0"], "C"),  # the place, though an option has this text
+        ("[2]", ["x", "y", "z"], "C"),  # as AGIEval's
+        ("C", ["x", "y", "z"], "C"),
+        (" y", ["x", "y", "z"], "B"),
+    ],
+)
+def test_likelihoods_are_compared_with_the_option_that_is_right(tmp_path, target, choices, gold):
+    pairs = [["-3.0", "False"], ["-9.0", "False"], ["-1.0", "False"]]
+    row = {"doc_id": 0, "doc": {"choices": choices}, "target": target, "filtered_resps": pairs}
+    (answer,) = one_run(written(tmp_path, "a.jsonl", lines([row]))).answers
+    assert (answer.answer, answer.gold) == ("C", gold)
+
+
+@pytest.mark.parametrize("target", ["was bad.", "3", "[0, 2]"])
+def test_likelihoods_without_a_right_option_are_refused(tmp_path, target):
+    """WinoGrande's target is the end of a sentence, which both options share."""
+    pairs = [["-3.0", "False"], ["-1.0", "False"]]
+    row = {"doc_id": 0, "doc": {}, "target": target, "filtered_resps": pairs}
+    with pytest.raises(AnswersError, match=r"\(id 0\) has the likelihoods of 2 options, but"):
+        one_run(written(tmp_path, "a.jsonl", lines([row])))
+
+
+def test_squad_of_lm_eval_has_a_likelihood_beside_the_answer(tmp_path):
+    rows = [
+        {
+            "doc_id": place,
+            "doc": {"question": "Who?", "answers": {"text": texts, "answer_start": []}},
+            "target": target,
+            "filtered_resps": [said, ["-9.5", "False"]],
+        }
+        for place, (texts, target, said) in enumerate(
+            ((["Rollo", "Hrolf"], " Rollo", "Hrolf"), ([], " unanswerable", "unanswerable"))
+        )
+    ]
+    answers = one_run(written(tmp_path, "a.jsonl", lines(rows))).answers
+    assert [(each.answer, each.gold) for each in answers] == [
+        ("Hrolf", ("Rollo", "Hrolf")),
+        ("unanswerable", ()),
+    ]
+
+
+def test_a_number_is_a_place_among_choices_and_a_text_is_a_text(tmp_path):
+    rows = [{"id": 1, "choices": ["4", "2", "1"], "answer": gold, "pred": "C"} for gold in (2, "2")]
+    answers = one_run(written(tmp_path, "a.jsonl", lines(rows))).answers
+    assert [each.gold for each in answers] == ["C", "B"]
 
 
 def test_a_dialogue_of_quac_is_many_answers_in_one_line(tmp_path):

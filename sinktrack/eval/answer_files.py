@@ -223,12 +223,14 @@ def _table(path: str, text: str, delimiter: str) -> Iterator[Row]:
             if len(values) != len(names):
                 raise AnswersError(
                     f"{path}, line {lines.line_num} has {len(values)} values, but the first line "
-                    f"names {len(names)} columns."
+                    f"names {len(names)} columns: a value that holds the separator must be in "
+                    "quotes."
                 )
             yield Row(path, lines.line_num, dict(zip(names, values, strict=True)))
     except csv.Error as error:
         raise AnswersError(
-            f"{path}, line {lines.line_num} is no row of a table: {reason(error)}."
+            f"{path}, line {lines.line_num} is no row of a table: {reason(error)}. A value that "
+            "begins with a quote must be in quotes, and have its own written twice."
         ) from error
 
 

@@ -7,6 +7,7 @@ of lmms-eval and lm-eval, QuAC's lists. Knows neither formats nor rules of scori
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import Any
 
 from sinktrack.core.errors import AnswersError, shown
@@ -201,13 +202,15 @@ def _answer(
         (str(place[name]) for place in (values, doc) for name in QUESTIONS if place.get(name)), ""
     )
     options = _options(values, doc, question)
-    gold = _gold(row, fields, id, said_name, references)
-    said, gold = _by_likelihood(said, gold)
-    while isinstance(said, list) and len(said) == 1:
-        said = said[0]
+    right = _right_value(row, fields, id, said_name, references)
+    if isinstance(said, list) and len(said) > 1 and all(map(_is_likelihood, said)):
+        said, gold = _by_likelihood(row, id, said, right, options)
+    else:
+        said, gold = _one_text(said), _as_letter(right, options, values)
     if isinstance(said, list | dict):
         raise AnswersError(
-            f"{row.place} (id {id}) has {shown(said)} for an answer: it must be a text."
+            f"{row.place} (id {id}) has {shown(said)} for an answer, but it must be a text: name "
+            "another field with --prediction."
         )
     category = text_of(values.get("category"))
     cluster = id if dialogue is None else dialogue
@@ -221,7 +224,7 @@ def _answer(
     return Prediction(
         id=id,
         answer=text_of(said),
-        gold=_as_letter(gold, options, values),
+        gold=gold,
         question=question,
         options=options,
         categories=tuple(each.strip() for each in category.split(",") if each.strip()),
@@ -230,14 +233,14 @@ def _answer(
     )
 
 
-def _gold(
+def _right_value(
     row: Row,
     fields: Fields,
     id: str,
     said_name: str,
     references: Mapping[str, Gold] | None,
-) -> Gold | None:
-    """Return what is right, from the row or from a file of its own."""
+) -> Any:
+    """Return what is right as it is written, in the row or in a file of its own."""
     if references is not None:
         if id not in references:
             raise AnswersError(
@@ -251,9 +254,13 @@ def _gold(
                 f"{row.place} (id {id}) has no {fields.gold!r}: choose one of {_known(row)} with "
                 "--gold, or give a file with --gold-file."
             )
-        return gold_of(row.values[fields.gold])
+        return row.values[fields.gold]
+    doc = row.values.get("doc")
+    answers = doc.get("answers") if isinstance(doc, dict) else None
+    if isinstance(answers, dict) and isinstance(answers.get("text"), list):
+        return answers  # all references of SQuAD, of which lm-eval's target is the first
     name = next((name for name in GOLDS if name in row.values and name != said_name), None)
-    return None if name is None else gold_of(row.values[name])
+    return None if name is None else row.values[name]
 
 
 def _options(values: Mapping[str, Any], doc: Mapping[str, Any], question: str) -> Options:
@@ -267,30 +274,65 @@ def _options(values: Mapping[str, Any], doc: Mapping[str, Any], question: str) -
     return option_columns(values) or find_options(question)
 
 
-def _as_letter(gold: Gold | None, options: Options, values: Mapping[str, Any]) -> Gold | None:
-    """Return the letter of a right option that a row gives by its text, or its place in a list."""
+def _as_letter(right: Any, options: Options, values: Mapping[str, Any]) -> Gold | None:
+    """Return what is right; an option given by its text, or its place in a list, as its letter."""
+    gold = gold_of(right)
     if not isinstance(gold, str) or gold.strip().upper() in options:
         return gold
+    listed = isinstance(values.get("choices"), list) or isinstance(values.get("doc"), dict)
+    place = int(gold) if listed and gold.isdecimal() and int(gold) < len(options) else None
+    if place is not None and isinstance(right, int | float):
+        return list(options)[place]  # even where an option's text is this number
     for letter, text in options.items():
         if text.strip().lower() == gold.strip().lower():
             return letter
-    listed = isinstance(values.get("choices"), list) or isinstance(values.get("doc"), dict)
-    if listed and gold.isdigit() and int(gold) < len(options):
-        return list(options)[int(gold)]
-    return gold
+    return gold if place is None else list(options)[place]
 
 
-def _by_likelihood(said: Any, gold: Gold | None) -> tuple[Any, Gold | None]:
-    """Return the likeliest option's letter, where a harness compared the options' likelihoods."""
-    pairs = said if isinstance(said, list) else []
-    if len(pairs) < 2 or not all(
-        isinstance(pair, list) and len(pair) == 2 and str(pair[1]) in ("True", "False")
-        for pair in pairs
-    ):
-        return said, gold
-    best = max(range(len(pairs)), key=lambda place: float(pairs[place][0]))
-    right = int(gold) if isinstance(gold, str) and gold.isdigit() else None
-    return chr(65 + best), gold if right is None else chr(65 + right)
+def _is_likelihood(value: Any) -> bool:
+    """Tell whether this is what the harnesses write: a logarithm, and whether it was greedy."""
+    if not isinstance(value, list) or len(value) != 2 or str(value[1]) not in ("True", "False"):
+        return False
+    try:
+        float(value[0])
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _by_likelihood(
+    row: Row, id: str, pairs: Sequence[Sequence[Any]], right: Any, options: Options
+) -> tuple[str, Gold | None]:
+    """Return the likeliest option's letter, and the right one's.
+
+    Raises:
+        AnswersError: If the right answer tells none of the options.
+    """
+    letters = tuple(ascii_uppercase[: len(pairs)])
+    gold = gold_of(right)
+    if isinstance(gold, tuple) and len(gold) == 1:
+        gold = gold[0]
+    if isinstance(gold, str) and gold.isdecimal() and int(gold) < len(letters):
+        gold = letters[int(gold)]
+    gold = _as_letter(gold, options, {})
+    likeliest = max(range(len(pairs)), key=lambda place: float(pairs[place][0]))
+    if likeliest >= len(letters) or not (gold is None or gold in letters):
+        raise AnswersError(
+            f"{row.place} (id {id}) has the likelihoods of {len(pairs)} options, but "
+            f"{shown(right)} for the right one: name a field with its letter or its place, counted "
+            "from 0, with --gold, or give --gold-file."
+        )
+    return letters[likeliest], gold
+
+
+def _one_text(said: Any) -> Any:
+    """Return the one text inside lists; beside it lm-eval may have asked for a likelihood."""
+    while isinstance(said, list):
+        texts = [each for each in said if not _is_likelihood(each)]
+        if len(texts) != 1:
+            return said
+        said = texts[0]
+    return said
 
 
 def _name(row: Row, names: Sequence[str], what: str) -> str:
@@ -303,11 +345,20 @@ def _name(row: Row, names: Sequence[str], what: str) -> str:
 
 
 def _prediction_name(row: Row) -> str:
-    """Return which field holds what was said; "answer" does where another one holds the gold."""
+    """Return which field holds what was said; "answer" does where another one holds the gold.
+
+    Raises:
+        AnswersError: If there is none, or if POPE's own fields leave it open.
+    """
     others = [name for name in GOLDS if name in row.values and name != "answer"]
-    known = any(name in row.values for name in PREDICTIONS)
+    known = [name for name in PREDICTIONS if name in row.values]
     if not known and "answer" in row.values and others:
         return "answer"
+    if known == ["text"] and row.values.keys() >= {"label", "answer"}:  # POPE's text is a question
+        raise AnswersError(
+            f"{row.place} has a 'text' and an 'answer' beside its 'label': name the one that holds "
+            "what was said with --prediction."
+        )
     return _name(row, PREDICTIONS, "prediction")
 
 
