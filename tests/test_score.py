@@ -134,6 +134,33 @@ def test_other_right_answers_for_the_same_items_are_reported(folder, capsys):
     ]
 
 
+def test_right_answers_that_are_no_option_are_reported(folder, capsys):
+    rows = [
+        {"id": id, "options": ["left", "right"], "answer": gold, "pred": "B"}
+        for id, gold in ((1, 1), (2, "right"), (3, "A"))
+    ]
+    for name in ("a", "b"):
+        text = "".join(json.dumps(row | {"run": name}) + "\n" for row in rows)
+        Path(f"{name}.jsonl").write_text(text)
+    found, _ = scored(capsys, "a.jsonl", "b.jsonl")
+    assert found["findings"] == [
+        "a: 1 of 3 items with options have a right answer that is none of them, such as '1' for 1; "
+        "without --kind it is compared as a word."
+    ]
+
+
+def test_empty_answers_are_reported(folder, capsys):
+    write("a.jsonl", enumerated("B", " ", ""))
+    Path("b.json").write_text(json.dumps({"1": "Rollo", "2": ""}))
+    Path("gold.json").write_text(json.dumps({"1": ["Rollo"], "2": []}))
+    assert scored(capsys, "a.jsonl")[0]["findings"][0] == "a: 2 of 3 answers are empty."
+    found, _ = scored(capsys, "b.json", "--gold-file", "gold.json")
+    assert found["findings"][0] == (
+        "b: 1 of 2 answers are empty, which the scorer of SQuAD 2.0 reads as abstaining, and the "
+        "rules here as unparsed."
+    )
+
+
 def test_figures_and_differences_are_those_worked_by_hand(folder, capsys):
     """Items 4 and 5 are unparsed in one method alone; 3 is won, 6 is lost among the parsed."""
     write("plain_1.jsonl", enumerated("B", "B", "C", "no idea", "no idea", "B"))
@@ -303,7 +330,7 @@ def test_bad_input_is_one_sentence(folder, capsys):
     for words, sentence in (
         (["missing.jsonl"], "There is no file missing.jsonl"),
         (["empty.jsonl"], "nothing to score"),
-        (["bare.jsonl"], "bare.jsonl, line 1 (id ä/1) has no right answer"),
+        (["bare.jsonl"], "bare.jsonl, line 1 (id ä/1) has no right answer: fill it in or leave"),
         (["a.jsonl", "--rule", "best"], "There is no rule 'best'"),
         (["a.jsonl", "--pattern", "{seed}.csv"], "not of the pattern"),
         (["a.jsonl", "--baseline", "b"], "There is no method 'b' to compare with: choose one of a"),

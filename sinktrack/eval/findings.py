@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from statistics import mean, quantiles
 
-from sinktrack.core.errors import listed
+from sinktrack.core.errors import listed, shown
 from sinktrack.eval.answer_files import AnswerFile
 from sinktrack.eval.prediction_rows import Prediction
 from sinktrack.eval.predictions import AnsweredRun
+from sinktrack.eval.rules import kind_of
 
 Name = Callable[[AnsweredRun], str]
 """Gives a run's name, for a sentence."""
@@ -40,7 +41,9 @@ def findings_before(
         yield from _duplicates(run, name(run))
     yield from _missing(runs, name)
     yield from _other_golds(runs, name)
+    yield from _none_of_the_options(runs, name)
     for run in runs:
+        yield from _empty(run, name(run))
         yield from _cut(run, name(run))
         yield from _echoes(run, name(run))
     yield from _equal_answers(runs, name)
@@ -132,6 +135,34 @@ def _other_golds(runs: Sequence[AnsweredRun], name: Name) -> Iterator[str]:
                     f"{name(run)}: {len(other):,} items have another right answer than in "
                     f"{name(group[0])}, such as {_some(other)}."
                 )
+
+
+def _none_of_the_options(runs: Sequence[AnsweredRun], name: Name) -> Iterator[str]:
+    """Say, once for all runs about the same items, where a right answer is none of the options."""
+    for group in _groups(runs).values():
+        told: set[str] = set()
+        for run in group:
+            asked = [each for each in run.first().values() if each.options and each.gold]
+            other = [each for each in asked if kind_of(each) == "word"]
+            if any(each.id not in told for each in other):
+                yield (
+                    f"{name(run)}: {len(other):,} of {len(asked):,} items with options have a "
+                    f"right answer that is none of them, such as {shown(other[0].gold)} for "
+                    f"{other[0].id}; without --kind it is compared as a word."
+                )
+            told.update(each.id for each in other)
+
+
+def _empty(run: AnsweredRun, name: str) -> Iterator[str]:
+    answers = run.first().values()
+    empty = [each for each in answers if not each.answer.strip()]
+    if empty:
+        about_a_text = any(isinstance(each.gold, tuple) for each in empty)
+        yield f"{name}: {len(empty):,} of {len(answers):,} answers are empty" + (
+            ", which the scorer of SQuAD 2.0 reads as abstaining, and the rules here as unparsed."
+            if about_a_text
+            else "."
+        )
 
 
 def _cut(run: AnsweredRun, name: str) -> Iterator[str]:

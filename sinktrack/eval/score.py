@@ -238,8 +238,8 @@ def _scored(run: AnsweredRun, rule: Rule) -> tuple[dict[str, Scores], dict[str, 
         for each in answers:
             if each.gold is None:
                 raise AnswersError(
-                    f"{each.row.place} (id {each.id}) has no right answer: name its field with "
-                    "--gold, or give --gold-file."
+                    f"{each.row.place} (id {each.id}) has no right answer: fill it in or leave "
+                    "the row out, or name another field with --gold, or give --gold-file."
                 )
     scores = {each.id: rule.score(each) for each in answers}
     if rule.own is None and not all((rule.kind or kind_of(each)) == "yes-no" for each in answers):
