@@ -156,9 +156,14 @@ def test_empty_answers_are_reported(folder, capsys):
     assert scored(capsys, "a.jsonl")[0]["findings"][0] == "a: 2 of 3 answers are empty."
     found, _ = scored(capsys, "b.json", "--gold-file", "gold.json")
     assert found["findings"][0] == (
-        "b: 1 of 2 answers are empty, which the scorer of SQuAD 2.0 reads as abstaining, and the "
-        "rules here as unparsed."
+        "b: 1 of 2 answers are empty, which the scorer of SQuAD 2.0 takes for abstaining; "
+        '--abstain "" does so here.'
     )
+    assert found["methods"]["b"]["pooled"]["accuracy"] == 1 / 2
+    taken, printed = scored(capsys, "b.json", "--gold-file", "gold.json", "--abstain", "")
+    assert taken["methods"]["b"]["pooled"]["accuracy"] == 1
+    assert taken["methods"]["b"]["pooled"]["unparsed"] == 0
+    assert "An answer abstains where it is empty." in printed
 
 
 def test_figures_and_differences_are_those_worked_by_hand(folder, capsys):

@@ -32,6 +32,8 @@ def prediction(answer, gold, options=None):
         ("So it is option B.", "B", None, "B"),
         ("A is wrong.\nHence (B).", "B", None, "B"),
         ("(A) is wrong.\nHence it turns.", None, None, None),
+        ("It turns right.\n\nB", "B", None, "B"),
+        ("B\nbecause it turns right.", None, None, None),
         ("Answer: A. But no.\nAnswer: B", "B", "B", "A"),
         ("The answer is a puzzle", None, None, None),
         ("Answer: D", None, None, None),
@@ -111,6 +113,14 @@ def test_squad_is_scored_as_its_own_scorer_does():
     assert squad("The Rollo!", ["a rollo"], False)["accuracy"] == (1.0, 1.0)
     assert squad("Hrolf", ["Rollo", "Hrolf"], False)["accuracy"] == (1.0, 1.0)
     assert squad("centuries", ["century"], False)["F1"] == (0.0, 1.0)
+
+
+def test_what_a_model_thinks_before_is_no_part_of_its_answer():
+    thought = "<think>\nThe answer is A? No.\n</think>\n\nB"
+    assert FAIR.score(prediction(thought, "B", OPTIONS))["accuracy"] == (1.0, 1.0)
+    assert STRICT.score(prediction(thought, "B", OPTIONS))["accuracy"] == (1.0, 1.0)
+    assert FAIR.score(prediction("<think>no answer?</think>Rollo", ("Rollo",)))["F1"] == (1.0, 1.0)
+    assert FAIR.score(prediction("</think>", "B", OPTIONS))["unparsed"] == (1.0, 1.0)
 
 
 def test_abstaining_is_right_for_the_unanswerable_alone():

@@ -159,7 +159,7 @@ def _empty(run: AnsweredRun, name: str) -> Iterator[str]:
     if empty:
         about_a_text = any(isinstance(each.gold, tuple) for each in empty)
         yield f"{name}: {len(empty):,} of {len(answers):,} answers are empty" + (
-            ", which the scorer of SQuAD 2.0 reads as abstaining, and the rules here as unparsed."
+            ', which the scorer of SQuAD 2.0 takes for abstaining; --abstain "" does so here.'
             if about_a_text
             else "."
         )

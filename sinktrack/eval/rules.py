@@ -18,7 +18,7 @@ Answers from a text:
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, Literal, TypeVar
 
@@ -56,7 +56,8 @@ ABSTAINING = (
     "cannot be determined",
     "cannot be found",
 )
-"""Phrases that say, anywhere in an answer, that the text does not tell."""
+"""Phrases that say, anywhere in an answer, that the text does not tell. An empty one is an empty
+answer, which the scorer of SQuAD 2.0 takes for that."""
 
 LONGEST_WORD = 5
 """Words that an answer may have, to be read as a word or number; more if the right one has more."""
@@ -106,6 +107,7 @@ class Rule:
         """Return the measures of one answer: accuracy, unparsed, and those of its kind."""
         if self.own is not None:
             return self._score_own(self.own, prediction)
+        prediction = replace(prediction, answer=without_thinking(prediction.answer))
         kind = self.kind or kind_of(prediction)
         if kind == "span":
             return self._score_span(prediction)
@@ -132,15 +134,18 @@ class Rule:
             found = one.match(text)
             return (found.group(1) or found.group(2)).upper() if found else None
 
+        def bare(text: str) -> str | None:
+            found = re.fullmatch(rf"[\W_]*([{letters}{letters.lower()}])[\W_]*", text)
+            return found.group(1).upper() if found else None
+
         def whole(text: str) -> str | None:
-            bare = re.fullmatch(rf"[\W_]*([{letters}{letters.lower()}])[\W_]*", text)
-            if bare:
-                return bare.group(1).upper()
             plain = normalised(text)
             same = [key for key, value in options.items() if plain and normalised(value) == plain]
-            return same[0] if len(same) == 1 else None
+            return bare(text) or (same[0] if len(same) == 1 else None)
 
-        return self._read(answer, read, whole, lambda line: _last_letter(line, letters))
+        return self._read(
+            answer, read, whole, lambda line: bare(line) or _last_letter(line, letters)
+        )
 
     def yes_or_no(self, answer: str) -> str | None:
         """Return the "yes" or "no" that an answer says; None where it cannot be read."""
@@ -213,14 +218,15 @@ class Rule:
         if self.name == "first-answer":
             answer = next((each for each in answer.split("\n") if each.strip()), "")
         abstains = self.abstains(answer)
-        return _with_parsing(squad(answer, references, abstains), bool(squad_words(answer)))
+        parsed = abstains or bool(squad_words(answer))
+        return _with_parsing(squad(answer, references, abstains), parsed)
 
     def abstains(self, answer: str) -> bool:
         """Tell whether an answer says that the text does not tell."""
         plain = " ".join(answer.lower().replace("’", "'").split())
         if self.name == "strict":
             return plain.strip(" .!*\"'") in self.abstaining
-        return any(phrase in plain for phrase in self.abstaining)
+        return any(phrase in plain if phrase else not plain for phrase in self.abstaining)
 
     def _score_own(self, own: UserRule, prediction: Prediction) -> Scores:
         try:
@@ -367,6 +373,11 @@ def _right(prediction: Prediction) -> tuple[Kind, str]:
         return "choice", letter
     told = Rule().letter(gold, options) if options and _MARKER.search(gold) else None
     return ("word", gold) if told is None else ("choice", told)
+
+
+def without_thinking(answer: str) -> str:
+    """Return what stands behind the thinking of a model that marks its end, or all of it."""
+    return answer.rpartition("</think>")[2]
 
 
 def normalised(text: str) -> str:

@@ -155,13 +155,19 @@ def _difference_rows(score: Score) -> Iterator[list[str]]:
         ]
 
 
+def _abstaining(phrases: Sequence[str]) -> str:
+    said = "; ".join(filter(None, phrases))
+    ways = (f"says one of: {said}" if said else "", "is empty" if "" in phrases else "")
+    return ", or ".join(filter(None, ways))
+
+
 def _notes(score: Score) -> Iterator[str]:
     yield score.rule.stated()
     if score.abstaining:
         yield (
             "Answers from a text are compared as the scorer of SQuAD 2.0 does, with the best "
-            "reference; accuracy is exact match. An answer abstains where it says one of: "
-            f"{'; '.join(score.abstaining)}."
+            "reference; accuracy is exact match. An answer abstains where it "
+            f"{_abstaining(score.abstaining)}."
         )
     if any(len(method.seeds) > 1 for method in score.methods.values()):
         yield "Pooled, an item counts once, by its mean over the seeds."
