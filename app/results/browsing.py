@@ -14,7 +14,7 @@ from app.results.opened_run import Key, OpenedRun, opened
 from app.results.tables import conditions, table_of
 from sinktrack.core.errors import SinkTrackError, shown
 from sinktrack.eval.result_table import remarks
-from sinktrack.eval.run_files import RESULTS, Record, find_runs
+from sinktrack.eval.run_files import RESULTS, Record, find_runs, trace_files
 
 PAGE = 25
 """Items on one page of the list."""
@@ -46,6 +46,7 @@ class Browsing:
             "changes": self._changes,
             "item": self._item,
             "asked": self._asked,
+            "attention": self._attention,
         }
         find_runs(folder)
 
@@ -53,8 +54,8 @@ class Browsing:
         """Answer a browser's request.
 
         Args:
-            request: An object with "what", one of "run", "changes", "item" and "asked", and what
-                that needs.
+            request: An object with "what", one of "run", "changes", "item", "asked" and
+                "attention", and what that needs.
 
         Returns:
             The answer, or {"error": a sentence}.
@@ -112,7 +113,8 @@ class Browsing:
 
     def _item(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return both answers to one item, and which items stand before and behind it."""
-        asked = _Asked(self._opened(request), request)
+        run = self._opened(request)
+        asked = _Asked(run, request)
         first, second = asked.pair(request)
         keys = [(each.first.item, each.first.seed) for each in asked.shown]
         key = first.item, first.seed
@@ -127,6 +129,7 @@ class Browsing:
             "kinds": [KINDS[each] for each in kinds_of(first, second, asked.judge)],
             "question": _cut(first.question),
             "references": [_cut(each) for each in first.references],
+            "traced": bool(trace_files(run.folder, first.task, *key)),
             "answers": [
                 _answer(record, own, asked.judge)
                 for record, own in zip((first, second), pieces, strict=True)
@@ -139,6 +142,18 @@ class Browsing:
         first, _ = _Asked(run, request).pair(request)
         told = asked_about(run.settings, first)
         return told | {"passage": _cut(told["passage"])}
+
+    def _attention(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the viewer draws of both answers to one item."""
+        from sinktrack.eval.traces import read  # torch, which takes a second
+
+        run = self._opened(request)
+        first, second = _Asked(run, request).pair(request)
+        methods = [first.name, second.name]
+        found = read(run.folder, first.task, first.item, first.seed, methods)
+        if found is None:
+            raise Refused("What attention did in both of these answers was not kept.")
+        return found
 
     def _opened(self, request: Mapping[str, Any]) -> OpenedRun:
         return opened(_among(find_runs(self._folder), request.get("run"), "run"))

@@ -35,6 +35,7 @@ class OpenedRun:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.settings = read_settings(folder)
         self.results = read_results(folder)
         records, self.troubles = read_records(folder)

@@ -106,6 +106,14 @@ def evaluate(
         typer.Option(metavar="N", help="How often each item is sampled; by default once."),
     ] = None,
     batch: Annotated[int, typer.Option(metavar="N", help="Rows at once.")] = 100,
+    traces: Annotated[
+        bool,
+        typer.Option(
+            "--traces",
+            help="Keep what attention did, of items whose answers differ, for app.py --results. "
+            "It takes memory and disk, so ask with a smaller --batch and --limit.",
+        ),
+    ] = False,
 ) -> None:
     """Measure methods over a set of questions, and compare each with the first.
 
@@ -146,6 +154,7 @@ def evaluate(
         decoding=decoding,
         seeds=seeds or 1,
         batch=batch,
+        traces=traces,
     )
     found = measured(loaded, processor, run, out)
     if is_first_process():

@@ -389,8 +389,9 @@ def answer_batch(
     seeds: Sequence[int] | None = None,
     beginnings: Sequence[Beginnings] | None = None,
     wrote: Callable[[int], None] = lambda tokens: None,
+    looked: Callable[[list[Comparison]], None] | None = None,
 ) -> list[list[Row]]:
-    """Answer prompts as one batch, without recording.
+    """Answer prompts as one batch.
 
     Args:
         model: The model.
@@ -402,6 +403,7 @@ def answer_batch(
         seeds: As for `Generator`.
         beginnings: As for `Generator`.
         wrote: Told after each step how many tokens the longest answer has.
+        looked: Told the answers with their attention at the end; by default none is recorded.
 
     Returns:
         What was written, one list of rows a prompt, in the order of the methods.
@@ -413,12 +415,14 @@ def answer_batch(
         methods,
         decoding=decoding or Decoding(),
         cache=cache,
-        record=False,
+        record=looked is not None,
         seeds=seeds,
         beginnings=beginnings,
     )
     for tokens, _ in enumerate(generator.steps(), start=1):
         wrote(tokens)
+    if looked is not None:
+        looked(generator.comparisons())
     return generator.rows
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from sinktrack.core.batch import Methods, filled, method_groups
+from sinktrack.core.comparison import Comparison
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import (
     DataError,
@@ -60,6 +61,9 @@ class Failure:
 
 Failed = Callable[[Failure], None]
 """Takes what could not be answered."""
+
+Looked = Callable[[Item, int | None, Comparison], None]
+"""Takes the answers to an item of a seed, with what attention did."""
 
 Asked = tuple[Item, int | None]
 """An item, and the seed that its answer is sampled with."""
@@ -170,6 +174,7 @@ def answered_batches(
     processes: Processes = ALONE,
     failed: Failed | None = None,
     wrote: Callable[[int], None] = lambda tokens: None,
+    looked: Looked | None = None,
 ) -> Iterator[list[tuple[Item, int | None, Row]]]:
     """Answer a task's items, as many rows at once as may be, but for those that are answered.
 
@@ -186,6 +191,8 @@ def answered_batches(
         failed: Called with what could not be answered. A batch that fails is asked again in
             halves, and an item's methods one by one. Without it the first error is raised.
         wrote: Told after each step how many tokens the longest answer of the batch has.
+        looked: Told what attention did; by default it is not recorded. Methods that do not fit
+            into one batch come one after the other.
 
     Yields:
         Of each batch the item, the seed and what was written.
@@ -193,7 +200,7 @@ def answered_batches(
     Raises:
         Exception: Whatever a method fails with for `MOST_IN_A_ROW` items in a row.
     """
-    asking = _Asking(model, processor, run, task, failed, wrote)
+    asking = _Asking(model, processor, run, task, failed, wrote, looked)
     done = frozenset(done)
     for methods in method_groups(run.methods, run.batch):
         left = [
@@ -220,6 +227,7 @@ class _Asking:
         task: The task.
         failed: As for `answered_batches`.
         wrote: As for `answered_batches`.
+        looked: As for `answered_batches`.
     """
 
     def __init__(
@@ -230,9 +238,11 @@ class _Asking:
         task: Task,
         failed: Failed | None,
         wrote: Callable[[int], None],
+        looked: Looked | None,
     ) -> None:
         self._model, self._processor = model, processor
         self._run, self._task, self._failed, self._wrote = run, task, failed, wrote
+        self._looked = looked
         self._decoding: Decoding = replace(run.decoding, max_new_tokens=task.max_new_tokens)
         self._in_a_row: Counter[str] = Counter()
 
@@ -257,6 +267,7 @@ class _Asking:
     ) -> list[tuple[Item, int | None, Row]]:
         """Answer a batch; where it fails, its halves, and then the methods one by one."""
         task = self._task.name
+        seen: list[Comparison] = []
         try:
             told = [self._told(item) for (item, _), _ in batch]
             answers = answer_batch(
@@ -269,6 +280,7 @@ class _Asking:
                 seeds=[noise_seed(task, item.id, seed or 0) for (item, seed), _ in batch],
                 beginnings=[dict.fromkeys(methods, ids) for ids in told],
                 wrote=self._wrote,
+                looked=None if self._looked is None else seen.extend,
             )
         except Exception as error:  # models and methods fail in their own ways
             if self._failed is None:
@@ -283,6 +295,9 @@ class _Asking:
         else:
             for name in methods:
                 self._in_a_row[name] = 0
+            if self._looked is not None:
+                for ((item, seed), _), comparison in zip(batch, seen, strict=True):
+                    self._looked(item, seed, comparison)
             return [
                 (item, seed, row)
                 for ((item, seed), _), ids, rows in zip(batch, told, answers, strict=True)

@@ -33,6 +33,7 @@ class Run:
         seeds: How often each item is sampled: with the seed of `decoding`, the next one and so on.
             The methods share an item's noise, and other items have noise of their own.
         batch: Rows at once. Where the methods take more, they answer in groups that fit.
+        traces: Whether to keep what attention did, of items whose answers differ. It changes none.
 
     Raises:
         MethodError: If there are no seeds, or several for greedy answers.
@@ -46,6 +47,7 @@ class Run:
     decoding: Decoding = Decoding()
     seeds: int = 1
     batch: int = 100
+    traces: bool = False
 
     def __post_init__(self) -> None:
         """Check how often items are asked."""

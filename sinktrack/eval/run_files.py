@@ -4,6 +4,8 @@ A run's folder may come from anywhere: every value has its type and its range. N
 Knows nothing about models and tasks.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ STARTS = "starts"
 RECORDS = "records.jsonl"
 RESULTS = "results.json"
 TABLE = "results.md"
+TRACES = "traces"
+"""The folder of what attention did, if that was kept; see `sinktrack.eval.traces`."""
 
 LARGEST = 1_000_000_000
 """Bytes of a file that is read."""
@@ -127,6 +131,18 @@ def read_records(run: Path) -> tuple[list[Record], list[str]]:
                 f"{said.rstrip('.')}."
             )
     return records, troubles
+
+
+def trace_name(task: str, item: str, seed: int | None) -> str:
+    """Return how the names of the files begin that hold an item's traces; ids may be no names."""
+    return hashlib.sha256(json.dumps([task, item, seed]).encode()).hexdigest()[:24]
+
+
+def trace_files(run: Path, task: str, item: str, seed: int | None) -> list[Path]:
+    """Return the files that hold what attention did in the answers to an item."""
+    names = sorted(each.name for each in (run / TRACES).glob(f"{trace_name(task, item, seed)}-*"))
+    found = (file_inside(run, f"{TRACES}/{name}") for name in names)
+    return [path for path in found if path is not None]
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

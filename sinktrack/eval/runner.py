@@ -13,6 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from sinktrack.core.comparison import Comparison
 from sinktrack.core.errors import DataError, OutputError
 from sinktrack.core.files import whole_file
 from sinktrack.core.intervention import fit
@@ -34,6 +35,7 @@ from sinktrack.eval.results import Answered, Groups, results
 from sinktrack.eval.run import Run
 from sinktrack.eval.run_files import RESULTS, TABLE
 from sinktrack.eval.task import Item, Task
+from sinktrack.eval.traces import differs, keep
 
 __all__ = ["Run", "evaluate"]
 
@@ -199,6 +201,9 @@ def _answer(
                 processes=processes,
                 failed=partial(_keep_failure, records, run, task, done),
                 wrote=wrote,
+                looked=partial(_keep_traces, folder, task)
+                if run.traces and task.foretold is None
+                else None,
             ):
                 for item, seed, row in batch:
                     if (task.name, row.name, item.id, seed) not in done:
@@ -210,6 +215,14 @@ def _answer(
         processes.wait()
         if processes.first:
             bar.update(bar.initial + records.written() - bar.n)
+
+
+def _keep_traces(
+    folder: Path, task: Task, item: Item, seed: int | None, comparison: Comparison
+) -> None:
+    """Keep what attention did, where answers differ."""
+    if differs(comparison):
+        keep(folder, task.name, item.id, seed, comparison)
 
 
 def _keep_failure(

@@ -1,6 +1,8 @@
 """What `sinktrack eval` wrote, looked through in the browser: real answers, and hostile ones."""
 
+import gzip
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from real_page import Guest, Server
 
+from sinktrack.eval.run_files import trace_files, trace_name
 from sinktrack.eval.runner import Run, evaluate
 from sinktrack.eval.tasks.shapes import DESCRIPTIONS
 from sinktrack.methods import create
@@ -25,15 +28,25 @@ def runs(tmp_path_factory: pytest.TempPathFactory, checkpoint: tuple[Any, Any]) 
     """A real run of few items, and a copy of it in which everything is hostile."""
     folder = tmp_path_factory.mktemp("runs")
     methods = {"baseline": None, "pai": create("pai")}
-    run = Run(tasks=DESCRIPTIONS[:1], methods=methods, limit=ITEMS)
+    run = Run(tasks=DESCRIPTIONS[:1], methods=methods, limit=ITEMS, traces=True)
     evaluate(*checkpoint, run, folder / "real")
+    (folder / "hostile" / "traces").mkdir(parents=True)
     for name in ("run.json", "records.jsonl", "results.json"):
-        text = (folder / "real" / name).read_text()
-        for word in ("There is", "What do you see", "Describe", "baseline", "describe", "CHAIR_s"):
-            text = text.replace(word, f"{HOSTILE} {word}")
-        (folder / "hostile").mkdir(exist_ok=True)
+        text = hostile((folder / "real" / name).read_text())
         (folder / "hostile" / name).write_text(text + ("{\n" if name == "records.jsonl" else ""))
+    for item in changed(folder / "real"):
+        (path,) = trace_files(folder / "real", "describe", item, None)
+        name = trace_name(hostile("describe"), item, None)
+        text = hostile(json.dumps(json.loads(gzip.decompress(path.read_bytes()))))
+        kept = folder / "hostile" / "traces" / f"{name}-0.json.gz"
+        kept.write_bytes(gzip.compress(text.encode()))
     return folder
+
+
+def hostile(text: str) -> str:
+    for word in ("There is", "What do you see", "Describe", "baseline", "describe", "CHAIR_s"):
+        text = text.replace(word, f"{HOSTILE} {word}")
+    return text
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +136,31 @@ def test_a_run_is_looked_through_by_mouse_and_keyboard(
     expect(lost.locator(".sr-said")).to_contain_text("There is no item 'nothing'")
 
 
+def test_attention_is_looked_at_where_it_was_kept(
+    visit: Callable[..., Any], runs: Path, runs_url: str
+) -> None:
+    """It stays unfolded from item to item, and is said to be missing where it is."""
+    differ = changed(runs / "real")
+    first, second, *_ = differ
+    page = visit(f"{runs_url}/?run=real", Reader).page
+    page.locator(".sr-looked summary").click()
+    cards = page.locator(".sr-looked .stv-card")
+    expect(cards).to_have_count(2)
+    for at, text in enumerate(differ[first]):
+        expect(cards.nth(at)).to_contain_text(text.split(".")[0])
+    expect(cards.nth(1)).to_contain_text("pai")
+    expect(page.locator(".sr-looked")).to_contain_text("the answers part")
+    page.get_by_role("button", name="Next →").click()
+    expect(title(page)).to_have_text(second)
+    expect(cards).to_have_count(2)
+    expect(cards.nth(0)).to_contain_text(differ[second][0].split(".")[0])
+    (path,) = trace_files(runs / "real", "describe", first, None)
+    hidden = path.rename(path.with_name("hidden"))
+    page.get_by_role("button", name="← Previous").click()
+    expect(page.locator(".sr-attention")).to_have_text(re.compile("was not kept of this item"))
+    hidden.rename(path)
+
+
 def test_nothing_in_a_run_is_taken_for_markup(visit: Callable[..., Any], runs_url: str) -> None:
     """The visitor complains of every request that leaves the page, and of every error."""
     page = visit(f"{runs_url}/?run=hostile", Reader).page
@@ -132,6 +170,8 @@ def test_nothing_in_a_run_is_taken_for_markup(visit: Callable[..., Any], runs_ur
     page.locator(".sr-conditions summary").click()
     expect(page.locator(".sr-facts")).to_contain_text(HOSTILE)
     expect(page.locator(".sr-plot")).to_contain_text(HOSTILE[:8])
+    page.locator(".sr-looked summary").click()
+    expect(page.locator(".sr-looked .stv-card").first).to_contain_text(HOSTILE)
     assert page.evaluate("window.hacked") is None
     assert page.locator(".sr img[src=x]").count() == 0
 
@@ -140,6 +180,9 @@ def test_nothing_in_a_run_is_taken_for_markup(visit: Callable[..., Any], runs_ur
 def test_a_run_fits_a_phone(visit: Callable[..., Any], runs_url: str, scheme: str) -> None:
     reader = visit(f"{runs_url}/?run=real", Reader, width=390, height=844, color_scheme=scheme)
     expect(title(reader.page)).to_be_visible()
+    assert reader.overflow() <= 0
+    reader.page.locator(".sr-looked summary").click()
+    expect(reader.page.locator(".sr-looked .stv-card")).to_have_count(2)
     assert reader.overflow() <= 0
     reader.page.locator(".sr-conditions summary").click()
     assert reader.overflow() <= 0

@@ -28,7 +28,8 @@ const SinkTrackChanged = (() => {
       this.listBox.setAttribute("aria-label", "Items that changed");
       this.view = make("article", "sr-item");
       both.append(this.listBox, this.view);
-      host.append(both);
+      this.attention = make("section", "sr-attention");
+      host.append(both, this.attention);
       this.start();
     }
 
@@ -98,7 +99,10 @@ const SinkTrackChanged = (() => {
       const listed = await this.list(0);
       if (!listed) return;
       if (listed.length) await this.open(listed[0]);
-      else this.view.replaceChildren(make("p", "sr-note", "No item changed in this way."));
+      else {
+        this.view.replaceChildren(make("p", "sr-note", "No item changed in this way."));
+        this.attention.replaceChildren();
+      }
     }
 
     request(what, values) {
@@ -206,8 +210,29 @@ const SinkTrackChanged = (() => {
       if (!answer.references.length) right.append(make("p", "sr-note", "None: the question has no answer."));
       const answers = make("div", "sr-answers");
       answers.append(...answer.answers.map((each) => this.said(each)));
-      this.view.replaceChildren(head, copied, this.about, question, right, answers,
-        make("p", "sr-note", "Marked words differ. sinktrack eval keeps no attention, so none can be opened here."));
+      this.view.replaceChildren(head, copied, this.about, question, right, answers, make("p", "sr-note", "Marked words differ."));
+      this.attention.replaceChildren(answer.traced ? this.looked(answer)
+        : make("p", "sr-note", "What attention did was not kept of this item: sinktrack eval keeps it with --traces."));
+    }
+
+    /** What attention did in both answers, fetched when it is unfolded; it stays so from item to item. */
+    looked(answer) {
+      const box = make("details", "sr-looked");
+      const view = make("div");
+      box.append(make("summary", "", "Attention in both answers"), view);
+      const show = async () => {
+        this.unfolded = box.open;
+        if (!box.open || view.childElementCount) return;
+        view.append(make("p", "sr-note", "Reading…"));
+        const payload = await this.request("attention", { item: answer.item, seed: answer.seed });
+        view.replaceChildren();
+        payload?.lanes.forEach((lane) => Object.assign(lane, { number: this.run.methods.indexOf(lane.name) + 1 }));
+        if (!payload) box.open = false;
+        else if (view.isConnected) SinkTrackViewer.mount(view, payload);
+      };
+      box.addEventListener("toggle", show);
+      box.open = this.unfolded === true;
+      return box;
     }
 
     said({ method, pieces, right, scores }) {

@@ -2,7 +2,8 @@
  * chosen token, and in tabs what is about whole answers. Used by the HTML report and by the page; depends on the
  * other scripts of this folder alone.
  *
- *     SinkTrackViewer.mount(element, payload)     a finished comparison, see sinktrack/report/payload.py
+ *     SinkTrackViewer.mount(element, payload)     a finished comparison, see sinktrack/report/payload.py; lanes may
+ *                                                 have a `number` each, by which a page knows them elsewhere
  *     SinkTrackViewer.progress(element, lanes)    cards whose answers are still being written
  *
  * A page with a server adds to the payload `why`, which asks it about a token (see explanations.js), and `force`,
@@ -45,7 +46,7 @@ const SinkTrackViewer = (() => {
   class Viewer {
     constructor(root, row, payload) {
       const { segments, visuals } = payload;
-      const lanes = payload.lanes.map((lane, at) => new LaneData(lane, payload.lanes.length > 1 ? at + 1 : undefined));
+      const lanes = payload.lanes.map((lane, at) => new LaneData(lane, payload.lanes.length > 1 ? lane.number ?? at + 1 : undefined));
       Object.assign(this, { root, lanes, payload, segments, visuals, quantity: "sink" });
       this.longest = Math.max(1, ...lanes.map((lane) => lane.count));
       this.partsAt = payload.parts_at ?? null;
