@@ -68,6 +68,22 @@ def test_popes_categories_are_tasks(small):
     assert tasks[0].max_new_tokens == 128 and tasks[0].limit >= MOST
 
 
+@pytest.mark.parametrize("name", ["pope", "squad", "quac", "hallusion-bench", "longbench"])
+def test_what_items_share_is_named(small, name):
+    """The same picture, passage or conversation has the same name, and another one another."""
+    for task in small(name):
+        items = items_of(task)
+        assert all(item.cluster for item in items)
+        passages = {}
+        for item in items:
+            passages.setdefault(item.passage, set()).add(item.cluster)
+        if name in ("squad", "longbench"):
+            assert all(len(found) == 1 for found in passages.values())
+            assert len({each for found in passages.values() for each in found}) == len(passages)
+    if name != "longbench":
+        assert len({item.cluster for item in items}) < len(items)
+
+
 def test_choices_are_put_with_their_letters(small):
     (task,) = small("m3cot", prompt="published-sinktrack")
     first, _, last = items_of(task)  # one row has no picture

@@ -207,6 +207,24 @@ def test_an_item_that_is_sampled_often_is_still_one_item():
     assert figures["x"]["accuracy"]["value"] == 0.75 and low < 0.7 and high > 0.8
 
 
+def test_items_that_share_a_picture_are_no_more_evidence_than_one():
+    """Ten questions about each of six pictures, which all go right together."""
+    once = {"plain": [judged(0)] * 6, "x": [judged(1)] * 5 + [judged(0)]}
+    often = {name: [item for item in items for _ in range(10)] for name, items in once.items()}
+    clusters = {"t": [str(number) for number in range(6) for _ in range(10)]}
+    together = results({"methods": once}, {"t": often}, clusters=clusters)
+    alone = results({"methods": once}, {"t": often}, clusters={"t": list(map(str, range(60)))})
+    shared, own = (found["tasks"]["t"]["x"]["accuracy"] for found in (together, alone))
+    assert shared["value"] == own["value"] and shared["items"] == own["items"] == 60
+    assert own["p"] < 1e-9 and shared["p"] == pytest.approx(2 / 2**5)
+    assert own == results({"methods": once}, {"t": often})["tasks"]["t"]["x"]["accuracy"]
+    assert shared["interval"][0] < 0.6 < own["interval"][0]
+    assert shared["difference"]["interval"][0] < 0.6 < own["difference"]["interval"][0]
+    assert not any("clusters" in note for note in alone["notes"])
+    (note,) = [note for note in together["notes"] if "clusters" in note]
+    assert note.startswith("In 't', 60 items make 6 clusters, such as those about one picture")
+
+
 def test_how_far_a_method_moved_things_is_told_by_kind():
     """The median and the most over answers; what an answer does not name was not moved."""
     told = [{"logits": 0.1, "new kind": 3.0}, {"logits": 0.3}, {}, {"logits": 0.2}]

@@ -154,6 +154,10 @@ def test_records_of_this_program_tell_method_seed_and_task(tmp_path):
         ("sinktrack", "-", "no"),
     ]
     assert runs[0].group == (("task", "shapes"),) and runs[0].answers[0].gold == "yes"
+    assert runs[0].answers[0].cluster == "a"
+    rows = [{**row, "cluster": "the same picture"} for row in rows]
+    runs, _ = read_runs([written(tmp_path, "records.jsonl", lines(rows))])
+    assert runs[0].answers[0].cluster == "the same picture"
 
 
 def test_a_table_of_vlmevalkit_has_options_in_columns(tmp_path):

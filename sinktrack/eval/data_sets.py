@@ -3,6 +3,7 @@
 Knows rows and columns, and neither tasks nor models.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -133,6 +134,11 @@ def spread(values: Sequence[_Value], limit: int) -> Iterator[_Value]:
     count = min(limit, len(values))
     for number in range(count):
         yield values[number * len(values) // count]
+
+
+def cluster_of(text: str) -> str:
+    """Return a short name of a text that several items share."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def picture_in(folder: Path, name: str) -> Callable[[], Image.Image]:

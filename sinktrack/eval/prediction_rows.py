@@ -214,6 +214,8 @@ def _answer(
         )
     category = text_of(values.get("category"))
     cluster = id if dialogue is None else dialogue
+    if values.keys() >= _RECORD and values.get("cluster"):
+        cluster = text_of(values["cluster"])
     if fields.cluster is not None:
         if fields.cluster not in values:
             raise AnswersError(

@@ -69,7 +69,7 @@ def _about(
         "seed": seed,
         "question": item.question,
         "reference": item.answer if item.references is None else list(item.references),
-    }
+    } | ({"cluster": item.cluster} if item.cluster else {})
 
 
 def _key_of(record: Mapping[str, Any]) -> Key:

@@ -4,13 +4,14 @@ Knows nothing about models, prompts and files.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
 from statistics import median
 from typing import Any
 
 from sinktrack.eval.statistics import (
+    Pair,
     difference_interval,
     holm,
     interval,
@@ -18,6 +19,7 @@ from sinktrack.eval.statistics import (
     paired_p,
     pairs_of,
     ratio,
+    summed,
 )
 from sinktrack.eval.task import Scores
 
@@ -95,6 +97,7 @@ def results(
     tasks: Mapping[str, ByMethod],
     groups: Mapping[str, Sequence[Groups]] | None = None,
     powers: Mapping[str, Mapping[str, str]] | None = None,
+    clusters: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """Return the figures of a run, as JSON values.
 
@@ -104,9 +107,14 @@ def results(
         groups: Measures of groups of items, by task.
         powers: Measures that are e to the power of another one, by task, as `Task` has them. They
             are not compared, because the other one is.
+        clusters: Item by item what each belongs to, by task. Intervals and tests draw or exchange
+            whole clusters, because items of one are not independent.
     """
-    grouped = groups or {}
-    figures = {task: _figures(answers, grouped.get(task, ())) for task, answers in tasks.items()}
+    grouped, clustered = groups or {}, clusters or {}
+    figures = {
+        task: _figures(answers, grouped.get(task, ()), clustered.get(task))
+        for task, answers in tasks.items()
+    }
     for task, raised in (powers or {}).items():
         for own in figures[task].values():
             own |= {name: _power(own[of]) for name, of in raised.items() if of in own}
@@ -116,7 +124,11 @@ def results(
     return {
         "settings": settings,
         "comparisons": len(compared),
-        "notes": [note for task, answers in tasks.items() for note in _notes(task, answers)],
+        "notes": [
+            note
+            for task, answers in tasks.items()
+            for note in (*_notes(task, answers), *_note_of_clusters(task, clustered.get(task, ())))
+        ],
         "tasks": figures,
         "moved": {task: _moved(answers) for task, answers in tasks.items()},
         "failed": {task: _failed(answers) for task, answers in tasks.items()},
@@ -139,7 +151,9 @@ def _all(figures: Mapping[str, Mapping[str, Mapping[str, Figure]]]) -> Iterator[
             yield from measures.values()
 
 
-def _figures(answers: ByMethod, groups: Sequence[Groups]) -> dict[str, dict[str, Figure]]:
+def _figures(
+    answers: ByMethod, groups: Sequence[Groups], clusters: Sequence[str] | None
+) -> dict[str, dict[str, Figure]]:
     """Return value, interval and p of every measure of every method."""
     scores = {
         name: [
@@ -150,6 +164,7 @@ def _figures(answers: ByMethod, groups: Sequence[Groups]) -> dict[str, dict[str,
     }
     first, base = next(iter(scores.items()))
     measures = dict.fromkeys(name for own in scores.values() for score in own for name in score)
+    drawn = _drawn(clusters, len(next(iter(scores.values()))))
     figures: dict[str, dict[str, Figure]] = {}
     for name, answered in scores.items():
         figures[name] = {}
@@ -160,7 +175,7 @@ def _figures(answers: ByMethod, groups: Sequence[Groups]) -> dict[str, dict[str,
                 continue  # nothing of the kind was said
             figure: Figure = {
                 "value": value,
-                "interval": interval(pairs),
+                "interval": interval(drawn(pairs)),
                 "items": sum(any(pair) for pair in pairs),
             }
             plain = pairs_of(base, measure)
@@ -168,11 +183,35 @@ def _figures(answers: ByMethod, groups: Sequence[Groups]) -> dict[str, dict[str,
             if name != first and before is not None:
                 figure["difference"] = {
                     "value": value - before,
-                    "interval": difference_interval(plain, pairs),
+                    "interval": difference_interval(drawn(plain), drawn(pairs)),
                 }
-                figure["p"] = paired_p(plain, pairs)
+                figure["p"] = paired_p(drawn(plain), drawn(pairs))
             figures[name][measure] = figure
     return figures
+
+
+def _drawn(
+    clusters: Sequence[str] | None, entries: int
+) -> Callable[[Sequence[Pair]], Sequence[Pair]]:
+    """Return what makes of all pairs of a measure those that are drawn: whole clusters' sums.
+
+    Args:
+        clusters: Item by item; None where each item stands alone.
+        entries: How many pairs there are: behind the items' stand those of groups, each alone.
+    """
+    if clusters is None or len(set(clusters)) == len(clusters):
+        return lambda pairs: pairs
+    names = [*clusters, *(f"group {number}" for number in range(entries - len(clusters)))]
+    return lambda pairs: summed(pairs, names)
+
+
+def _note_of_clusters(task: str, clusters: Sequence[str]) -> Iterator[str]:
+    count = len(set(clusters))
+    if count < len(clusters):
+        yield (
+            f"In {task!r}, {len(clusters):,} items make {count:,} clusters, such as those about "
+            "one picture or passage; intervals and tests take clusters as independent."
+        )
 
 
 def _moved(answers: ByMethod) -> dict[str, dict[str, dict[str, float]]]:

@@ -152,6 +152,10 @@ def _found(
             for task in run.tasks
         },
         {task.name: task.powers for task in run.tasks},
+        {
+            task: [item.cluster or f"item {item.id}" for item in asked]
+            for task, asked in items.items()
+        },
     )
 
 

@@ -31,6 +31,8 @@ class Item:
         references: The right answers, where several are right. None of them right means that the
             question has no answer.
         system: The system prompt; empty for what the chat format writes by itself.
+        cluster: Names what it shares with items that go right or wrong with it, such as their
+            picture; empty where it shares nothing.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Item:
     facts: dict[str, Any] = field(default_factory=dict)
     references: tuple[str, ...] | None = None
     system: str = ""
+    cluster: str = ""
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,7 @@ def _items(
             answer=", ".join(truth) if generative else truth,
             images=[picture_in(images, query["image"])],
             facts=facts,
+            cluster=query["image"],
             **prompt.put(question=query["query"]),
         )
 

@@ -58,6 +58,7 @@ def _items(rows: Rows, prompt: TaskPrompt, limit: int) -> Iterator[Item]:
             id=f"{figure}_{row['question_id']}",
             answer="yes" if row["gt_answer"] == "1" else "no",
             images=[] if row["image"] is None else [row["image"]],
+            cluster="_".join((row["category"], row["subcategory"], row["set_id"])),
             facts={
                 "pair": question,
                 "figure": None if alone else figure,

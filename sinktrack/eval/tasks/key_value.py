@@ -43,6 +43,7 @@ def pairs_items(pairs: int, split: str, limit: int) -> Iterator[Item]:
             answer=value,
             passage=json.dumps(dict(zip(keys, values, strict=True)), indent=0),
             facts={"place": place},
+            cluster=f"{split}/{drawn}",
         )
 
 

@@ -15,7 +15,7 @@ copy that lm-eval at 4e7e0d47 reads, whose question stands in the column `questi
 from collections.abc import Iterator
 from functools import partial
 
-from sinktrack.eval.data_sets import PARQUET, HubData, Rows, spread
+from sinktrack.eval.data_sets import PARQUET, HubData, Rows, cluster_of, spread
 from sinktrack.eval.hub_benchmark import Part, hub_benchmark
 from sinktrack.eval.prompts import TaskPrompt
 from sinktrack.eval.scorers import best_reference
@@ -39,6 +39,7 @@ def _items(name: str, rows: Rows, prompt: TaskPrompt, limit: int) -> Iterator[It
             id=str(row.get("_id") or f"{name}/{number}"),
             answer=row["answers"][0],
             references=tuple(row["answers"]),
+            cluster=cluster_of(row["context"]),
             **prompt.put(passage=row["context"], question=question),
         )
 

@@ -34,6 +34,7 @@ def _items(category: str, rows: Rows, prompt: TaskPrompt, limit: int) -> Iterato
             id=str(row["question_id"]),
             answer=row["answer"],
             images=[row["image"]],
+            cluster=str(row.get("image_source") or ""),
             **prompt.put(question=row["question"]),
         )
 

@@ -88,7 +88,7 @@ def _items(rows: Rows, prompt: TaskPrompt, limit: int) -> Iterator[Item]:
                 answer=own,
                 references=tuple(references),
                 earlier=() if prompt.has("history") else tuple(earlier),
-                facts={"dialogue": row["dialogue_id"]},
+                cluster=row["dialogue_id"],
                 **put,
             )
             earlier.append((question, own))
@@ -125,7 +125,7 @@ SUITES = {
             prompts=("quac",),
             items=_items,
             score=_score,
-            together={"HEQ-D": Together("HEQ-Q", lambda item: item.facts["dialogue"])},
+            together={"HEQ-D": Together("HEQ-Q", lambda item: item.cluster)},
         ),
     )
 }

@@ -17,7 +17,7 @@ from typing import Any
 
 from sinktrack.core.errors import DataError
 from sinktrack.eval.answer_files import read_json
-from sinktrack.eval.data_sets import HubData, Rows, spread
+from sinktrack.eval.data_sets import HubData, Rows, cluster_of, spread
 from sinktrack.eval.hub_benchmark import Part, hub_benchmark
 from sinktrack.eval.prompts import TaskPrompt
 from sinktrack.eval.rules import fair_scores
@@ -65,6 +65,7 @@ def _items(rows: Rows, prompt: TaskPrompt, limit: int) -> Iterator[Item]:
             id=row["id"],
             answer=right[0] if right else UNANSWERABLE,
             references=right,
+            cluster=cluster_of(row["context"]),
             **prompt.put(passage=row["context"], question=row["question"].strip()),
         )
 
