@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import sinktrack
-from sinktrack.core.generate import answer_batch
+from sinktrack.core.answer_batch import answer_batch
 from sinktrack.core.images import load_picture
 from sinktrack.core.prompt import build_prompt
 from sinktrack.shapes.outside import HONEST

@@ -104,6 +104,7 @@ def test_a_rate_has_wilsons_interval():
         scores = [(1.0, 1.0)] * right + [(0.0, 1.0)] * (items - right) + [(0.0, 0.0)] * 7
         assert interval(scores) == pytest.approx((low, high), abs=5e-5)
     low, high = interval([(0.0, 1.0)] * 20)
+    assert interval([(0.0, 5.0)] * 20) == (low, high) == interval([(0.0, 2.5)] * 20)
     assert low == 0 and high == pytest.approx(0.1611, abs=5e-5)
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 import sinktrack
 from sinktrack import cli
+from sinktrack.core.answer_batch import answer_batch
 from sinktrack.core.errors import DataError, DeviceMemoryError, MethodError, ModelError
-from sinktrack.core.generate import answer_batch
 from sinktrack.eval.asking import MOST_IN_A_ROW
 from sinktrack.eval.result_table import table
 from sinktrack.eval.runner import Run, evaluate

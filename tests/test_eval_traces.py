@@ -73,6 +73,26 @@ def test_methods_that_answer_in_several_batches_are_read_as_one(checkpoint, run,
         assert [lane["text"] for lane in found["lanes"]] == [own[name] for name in METHODS]
 
 
+def test_no_difference_between_two_batches_is_lost(checkpoint, run, folder, tmp_path):
+    """Two methods that agree answer in one batch, and the third in one of its own."""
+    methods = {name: run.methods[name] for name in ("baseline", "again", "dola")}
+    evaluate(*checkpoint, replace(run, methods=methods, batch=2), tmp_path / "two")
+    for item, own in answers_of(folder).items():
+        found = traces.read(tmp_path / "two", TASK.name, item, None, METHODS)
+        assert [lane["text"] for lane in found["lanes"]] == [own[name] for name in METHODS]
+
+
+def test_files_that_do_not_belong_together_are_refused(checkpoint, run, tmp_path):
+    one = replace(run, batch=1, limit=1)
+    evaluate(*checkpoint, one, tmp_path)
+    (item,) = answers_of(tmp_path)
+    for path in trace_files(tmp_path, TASK.name, item, None)[1:]:
+        data = json.loads(gzip.decompress(path.read_bytes()))
+        path.write_bytes(gzip.compress(json.dumps({**data, "visuals": []}).encode()))
+    with pytest.raises(OutputError, match="is no trace that sinktrack eval writes"):
+        traces.read(tmp_path, TASK.name, item, None, METHODS)
+
+
 def test_an_id_is_no_path(checkpoint, run, tmp_path):
     odd = "../../up/\x00" + "long" * 100
     items = [replace(next(iter(TASK.items("test", 1))), id=odd)]
@@ -89,10 +109,11 @@ def test_an_id_is_no_path(checkpoint, run, tmp_path):
         gzip.compress(b"no JSON"),
         gzip.compress(b"[1]"),
         gzip.compress(b"{}"),
-        gzip.compress(b'{"lanes": [{"name": "dola"}]}'),
+        gzip.compress(b'{"lanes": [{"name": "dola"}, {"name": "baseline"}]}'),
         gzip.compress(b"[" * 100_000),
         gzip.compress(json.dumps({"lanes": []}).encode())[:-9],
     ],
+    ids=["packed", "JSON", "list", "empty", "lanes", "deep", "cut"],
 )
 def test_a_file_that_is_no_trace_is_refused(tmp_path, content):
     (tmp_path / TRACES).mkdir()

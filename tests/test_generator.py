@@ -6,10 +6,11 @@ from PIL import Image
 from small_models import FAMILIES, IMAGE_TOKEN, TEXT, small_inputs, small_model
 
 import sinktrack
+from sinktrack.core.answer_batch import answer_batch
 from sinktrack.core.batch import batch_size, filled, method_groups
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import MethodError, PromptError
-from sinktrack.core.generate import Generator, answer_batch
+from sinktrack.core.generate import Generator
 from sinktrack.core.images import Picture
 from sinktrack.core.prompt import Prompt, build_prompt
 from sinktrack.methods import create

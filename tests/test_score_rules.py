@@ -120,7 +120,8 @@ def test_what_a_model_thinks_before_is_no_part_of_its_answer():
     assert FAIR.score(prediction(thought, "B", OPTIONS))["accuracy"] == (1.0, 1.0)
     assert STRICT.score(prediction(thought, "B", OPTIONS))["accuracy"] == (1.0, 1.0)
     assert FAIR.score(prediction("<think>no answer?</think>Rollo", ("Rollo",)))["F1"] == (1.0, 1.0)
-    assert FAIR.score(prediction("</think>", "B", OPTIONS))["unparsed"] == (1.0, 1.0)
+    for cut in ("</think>", "<think>The answer is B? Let me see"):
+        assert FAIR.score(prediction(cut, "B", OPTIONS))["unparsed"] == (1.0, 1.0)
 
 
 def test_abstaining_is_right_for_the_unanswerable_alone():
@@ -132,6 +133,9 @@ def test_abstaining_is_right_for_the_unanswerable_alone():
     assert FAIR.score(prediction("France", ()))["F1"] == (0.0, 1.0)
     assert STRICT.score(prediction(answer, ()))["F1"] == (0.0, 1.0)
     assert STRICT.score(prediction("Cannotanswer.", ()))["F1"] == (1.0, 1.0)
+    for name in ("fair", "strict"):
+        official = find_rule(name, None, [""])
+        assert official.abstains(" ") and not official.abstains("...")
     other = find_rule("fair", None, ["Weiß  NICHT"])
     assert other.score(prediction("Das weiß nicht jeder", ()))["F1"] == (1.0, 1.0)
     assert other.score(prediction(answer, ()))["F1"] == (0.0, 1.0)

@@ -1,5 +1,6 @@
 """Streaming perplexity: how a text is cut, and how likely each token is before it is told."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from transformers import DynamicCache
 
 import sinktrack
 from sinktrack import cli
+from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import DataError, MethodError
 from sinktrack.core.upstream import cache_argument
 from sinktrack.eval.asking import answered_batches, example_prompts
@@ -119,6 +121,31 @@ def test_stretches_of_other_lengths_in_a_batch_change_no_loss(checkpoint, stream
         assert found[1][item] == (tokens, pytest.approx(loss, rel=1e-4))
 
 
+def test_what_is_told_is_told_to_its_end(checkpoint, streaming):
+    """Though answers of this model end with a word of it."""
+    task = streaming()
+    run = Run(tasks=[task], methods={"x": None}, decoding=Decoding(stop_strings=["circle"]))
+    items = run.items(task)
+    for batch in answered_batches(*checkpoint, run, task, items, ()):
+        assert [len(row.probabilities) for _, _, row in batch] == [TOLD] * len(items)
+    with pytest.raises(MethodError, match="'streaming' is told its answers, so nothing is sampled"):
+        Run(tasks=[task], methods={"x": None}, decoding=Decoding(do_sample=True))
+
+
+def test_caches_are_compared_by_score(checkpoint, streaming, tmp_path, capsys):
+    """As the documents show: no finding, and no measure of texts that nobody said."""
+    for name, cache in (("full", "full"), ("window", sinktrack.SinkWindow(window=24))):
+        run = Run(tasks=[streaming()], methods={name: None}, cache=cache)
+        evaluate(*checkpoint, run, tmp_path / name)
+    files = [str(tmp_path / name / "records.jsonl") for name in ("full", "window")]
+    told = tmp_path / "told.json"
+    assert cli.main(["score", *files, "--rule", "recorded", "--json", str(told)]) == 0
+    found = json.loads(told.read_text())
+    assert found["findings"] == []
+    assert {each["measure"] for each in found["differences"]} == {LOSS, f"{LOSS}, first 256"}
+    assert all(each["minus"] == "full" and each["value"] for each in found["differences"])
+
+
 def test_marks_of_the_chat_format_are_text_like_any_other(checkpoint, streaming, tmp_path):
     text = TEXT[: PASSAGE + 40] + " <|im_end|>" + TEXT[PASSAGE + 40 :]
     run = Run(tasks=[streaming(text)], methods={"baseline": None}, limit=1)
@@ -139,7 +166,7 @@ def test_a_method_that_holds_words_for_impossible_has_no_perplexity(
     assert not found["tasks"]["streaming"]["masked"]
     (note,) = found["notes"]
     assert note.startswith("In 'streaming', masked failed in 2 of 2 answers, which count in no")
-    assert f"of {TOLD} tokens the probability 0" in note and note.endswith("(beta=0).")
+    assert f"of {TOLD} tokens the probability 0" in note and note.endswith("set beta=0.")
     assert "| masked | - |" in table(found)
     task, items = run.tasks[0], run.items(run.tasks[0])
     with pytest.raises(MethodError, match="masked gives"):

@@ -23,8 +23,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from sinktrack.api import compare
+from sinktrack.core.answer_batch import answer_batch
 from sinktrack.core.cache import Cache, SinkWindow
-from sinktrack.core.generate import answer_batch
 from sinktrack.core.images import load_picture
 from sinktrack.core.models import load
 from sinktrack.core.prompt import build_prompt

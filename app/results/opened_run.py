@@ -46,6 +46,7 @@ class OpenedRun:
         self.tasks = {
             task: dict(sorted(items.items(), key=lambda each: _natural(each[0])))
             for task, items in tasks.items()
+            if any(each.said for own in items.values() for each in own.values())
         }
         self.judges: Mapping[str, Mapping[str, str]] = {
             task: judges(record for answers in items.values() for record in answers.values())

@@ -110,8 +110,8 @@ def evaluate(
         bool,
         typer.Option(
             "--traces",
-            help="Keep what attention did, of items whose answers differ, for app.py --results. "
-            "It takes memory and disk, so ask with a smaller --batch and --limit.",
+            help="Keep what attention did, of items whose answers differ from now on, for app.py "
+            "--results. It takes memory and disk, so ask with a smaller --batch and --limit.",
         ),
     ] = False,
 ) -> None:

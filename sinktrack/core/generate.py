@@ -43,7 +43,6 @@ from sinktrack.core.recorder import Recorder
 from sinktrack.core.roomy_cache import roomy_cache
 from sinktrack.core.row import Row
 from sinktrack.core.text import token_texts
-from sinktrack.core.text_tokens import tokenizer_of
 from sinktrack.core.trace import Token
 from sinktrack.core.upstream import cache_argument
 from sinktrack.version import VERSION
@@ -376,54 +375,6 @@ class Generator:
                 f"The device ran out of memory on {tokens} image tokens and {where} methods: take "
                 f"{smaller}a smaller picture, fewer new tokens or fewer methods."
             ) from error
-
-
-def answer_batch(
-    model: Any,
-    processor: Any,
-    prompts: Sequence[Prompt],
-    methods: Methods,
-    *,
-    cache: Cache = "full",
-    decoding: Decoding | None = None,
-    seeds: Sequence[int] | None = None,
-    beginnings: Sequence[Beginnings] | None = None,
-    wrote: Callable[[int], None] = lambda tokens: None,
-    looked: Callable[[list[Comparison]], None] | None = None,
-) -> list[list[Row]]:
-    """Answer prompts as one batch.
-
-    Args:
-        model: The model.
-        processor: Its processor or tokenizer.
-        prompts: As for `Generator`.
-        methods: As for `Generator`.
-        cache: As for `Generator`.
-        decoding: Greedy, 128 tokens at most, by default.
-        seeds: As for `Generator`.
-        beginnings: As for `Generator`.
-        wrote: Told after each step how many tokens the longest answer has.
-        looked: Told the answers with their attention at the end; by default none is recorded.
-
-    Returns:
-        What was written, one list of rows a prompt, in the order of the methods.
-    """
-    generator = Generator(
-        model,
-        tokenizer_of(processor),
-        prompts,
-        methods,
-        decoding=decoding or Decoding(),
-        cache=cache,
-        record=looked is not None,
-        seeds=seeds,
-        beginnings=beginnings,
-    )
-    for tokens, _ in enumerate(generator.steps(), start=1):
-        wrote(tokens)
-    if looked is not None:
-        looked(generator.comparisons())
-    return generator.rows
 
 
 def _repeat_positions(model: Any, rows_of: torch.Tensor) -> None:

@@ -16,6 +16,9 @@ class Row:
         name: What the method was called.
         method: The method, None for the plain model.
         tokenizer: Turns ids into text.
+
+    Attributes:
+        length: How many tokens it ends after, whatever they are; None where they tell.
     """
 
     def __init__(self, name: str, method: Intervention | None, tokenizer: Any) -> None:
@@ -28,6 +31,7 @@ class Row:
         self.probabilities: list[float] = []
         self.text = ""
         self.finish: Finish | None = None
+        self.length: int | None = None
         self.first_at = self.last_at = 0.0
         self.moved: dict[str, float] | None = None
 
@@ -43,6 +47,8 @@ class Row:
             seconds: Since the start of the prefill.
         """
         self.ids.append(token_id)
+        if self.length is not None:
+            finish = "length" if len(self.ids) >= self.length else None
         self.probabilities.append(probability)
         self.first_at, self.last_at = self.first_at or seconds, seconds
         self.finish = finish

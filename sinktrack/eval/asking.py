@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from sinktrack.core.answer_batch import answer_batch
 from sinktrack.core.batch import Methods, filled, method_groups
 from sinktrack.core.comparison import Comparison
 from sinktrack.core.decoding import Decoding
@@ -24,7 +25,6 @@ from sinktrack.core.errors import (
     SinkTrackError,
     reason,
 )
-from sinktrack.core.generate import answer_batch
 from sinktrack.core.messages import Text
 from sinktrack.core.processor import rendered
 from sinktrack.core.prompt import Prompt, build_prompt
@@ -269,16 +269,16 @@ class _Asking:
         task = self._task.name
         seen: list[Comparison] = []
         try:
-            told = [self._told(item) for (item, _), _ in batch]
+            told = [self._told(item) for (item, _), _ in batch] if self._task.foretold else None
             answers = answer_batch(
                 self._model,
                 self._processor,
                 [prompt for _, prompt in batch],
                 methods,
                 cache=self._run.cache,
-                decoding=self._decoding_of(told),
+                decoding=self._decoding,
                 seeds=[noise_seed(task, item.id, seed or 0) for (item, seed), _ in batch],
-                beginnings=[dict.fromkeys(methods, ids) for ids in told],
+                told=told,
                 wrote=self._wrote,
                 looked=None if self._looked is None else seen.extend,
             )
@@ -293,17 +293,18 @@ class _Asking:
                 self._failed(Failure(item, seed, name, _sentence(error)))
                 return []
         else:
-            for name in methods:
+            possible = [
+                (item, seed, row)
+                for ((item, seed), _), rows in zip(batch, answers, strict=True)
+                for row in rows
+                if told is None or self._possible(item, seed, row)
+            ]
+            for name in {row.name for _, _, row in possible}:
                 self._in_a_row[name] = 0
             if self._looked is not None:
                 for ((item, seed), _), comparison in zip(batch, seen, strict=True):
                     self._looked(item, seed, comparison)
-            return [
-                (item, seed, row)
-                for ((item, seed), _), ids, rows in zip(batch, told, answers, strict=True)
-                for row in rows
-                if not ids or self._possible(item, seed, row, len(ids))
-            ]
+            return possible
         # Out here, because what is being handled holds what filled the memory.
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -313,32 +314,25 @@ class _Asking:
         return [row for name, one in methods.items() for row in self.rows(batch, {name: one})]
 
     def _told(self, item: Item) -> list[int]:
-        """Return the ids that are told in the place of an answer; none where one is asked for."""
-        if self._task.foretold is None:
-            return []
+        """Return the ids of an item's answer, which the model is told."""
         tokenizer = tokenizer_of(self._processor)
         controls = control_tokens(self._model.config, tokenizer, template="")
         text = without_control_tokens(item.answer, controls)
         ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids[: self._task.max_new_tokens]
 
-    def _decoding_of(self, told: Sequence[Sequence[int]]) -> Decoding:
-        """Return how to decode: no longer than the longest of what is told, if anything is."""
-        longest = max(map(len, told))
-        return replace(self._decoding, max_new_tokens=longest) if longest else self._decoding
-
-    def _possible(self, item: Item, seed: int | None, row: Row, length: int) -> bool:
-        """Leave of a row what it was told; tell whether its method held all of it for possible."""
-        del row.ids[length:], row.probabilities[length:]
+    def _possible(self, item: Item, seed: int | None, row: Row) -> bool:
+        """Tell whether a method held all that it was told for possible."""
         ruled_out = row.probabilities.count(0.0)
         if ruled_out:
-            sentence = (
-                f"{row.name} gives {ruled_out} of {length} tokens the probability 0, so what is "
-                "told has no likelihood: leave the method out, or let it forbid nothing (beta=0)."
+            error = MethodError(
+                f"{row.name} gives {ruled_out} of {len(row.ids)} tokens the probability 0, so what "
+                "is told has no likelihood: leave the method out, or, if it has a beta, set beta=0."
             )
-            if self._failed is None:
-                raise MethodError(sentence)
-            self._failed(Failure(item, seed, row.name, sentence))
+            self._in_a_row[row.name] += 1
+            if self._failed is None or self._in_a_row[row.name] >= MOST_IN_A_ROW:
+                raise error
+            self._failed(Failure(item, seed, row.name, str(error)))
         return not ruled_out
 
 

@@ -10,7 +10,7 @@ from sinktrack.core.errors import listed, shown
 from sinktrack.eval.answer_files import AnswerFile
 from sinktrack.eval.prediction_rows import Prediction
 from sinktrack.eval.predictions import AnsweredRun
-from sinktrack.eval.rules import kind_of
+from sinktrack.eval.rules import kind_of, without_thinking
 
 Name = Callable[[AnsweredRun], str]
 """Gives a run's name, for a sentence."""
@@ -155,7 +155,11 @@ def _none_of_the_options(runs: Sequence[AnsweredRun], name: Name) -> Iterator[st
 
 def _empty(run: AnsweredRun, name: str) -> Iterator[str]:
     answers = run.first().values()
-    empty = [each for each in answers if not each.answer.strip()]
+    empty = [
+        each
+        for each in answers
+        if not without_thinking(each.answer).strip() and not each.row.values.get("told")
+    ]
     if empty:
         about_a_text = any(isinstance(each.gold, tuple) for each in empty)
         yield f"{name}: {len(empty):,} of {len(answers):,} answers are empty" + (

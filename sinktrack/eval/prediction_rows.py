@@ -282,7 +282,8 @@ def _as_letter(right: Any, options: Options, values: Mapping[str, Any]) -> Gold 
     if not isinstance(gold, str) or gold.strip().upper() in options:
         return gold
     listed = isinstance(values.get("choices"), list) or isinstance(values.get("doc"), dict)
-    place = int(gold) if listed and gold.isdecimal() and int(gold) < len(options) else None
+    small = listed and gold.isdecimal() and len(gold) < 4
+    place = int(gold) if small and int(gold) < len(options) else None
     if place is not None and isinstance(right, int | float):
         return list(options)[place]  # even where an option's text is this number
     for letter, text in options.items():
@@ -314,8 +315,10 @@ def _by_likelihood(
     gold = gold_of(right)
     if isinstance(gold, tuple) and len(gold) == 1:
         gold = gold[0]
-    if isinstance(gold, str) and gold.isdecimal() and int(gold) < len(letters):
-        gold = letters[int(gold)]
+    if isinstance(gold, str):
+        plain = gold.strip().strip("().").upper()
+        place = int(plain) if plain.isdecimal() and len(plain) < 4 else len(letters)
+        gold = letters[place] if place < len(letters) else plain if plain in letters else gold
     gold = _as_letter(gold, options, {})
     likeliest = max(range(len(pairs)), key=lambda place: float(pairs[place][0]))
     if likeliest >= len(letters) or not (gold is None or gold in letters):

@@ -35,6 +35,7 @@ def record_of(task: Task, item: Item, seed: int | None, row: Row) -> dict[str, A
         answer, scores = "", task.foretold(item, row.probabilities)
     return _about(task, item, seed, row.name, row.method) | {
         "answer": answer,
+        **({"told": True} if task.foretold else {}),
         "moved": row.moved or {},
         "scores": scores,
     }

@@ -224,9 +224,11 @@ class Rule:
     def abstains(self, answer: str) -> bool:
         """Tell whether an answer says that the text does not tell."""
         plain = " ".join(answer.lower().replace("’", "'").split())
+        if not plain:
+            return "" in self.abstaining
         if self.name == "strict":
-            return plain.strip(" .!*\"'") in self.abstaining
-        return any(phrase in plain if phrase else not plain for phrase in self.abstaining)
+            return plain.strip(" .!*\"'") in filter(None, self.abstaining)
+        return any(phrase in plain for phrase in filter(None, self.abstaining))
 
     def _score_own(self, own: UserRule, prediction: Prediction) -> Scores:
         try:
@@ -242,6 +244,8 @@ class Rule:
                 f"The rule {self.name} failed at {prediction.row.place} (id {prediction.id}): "
                 f"{type(error).__name__}: {reason(error).rstrip('.')}."
             ) from error
+        if self.name == RECORDED and "accuracy" not in pairs:
+            return pairs
         return _with_parsing(pairs, values.get("accuracy", 0.0) is not None)
 
     def stated(self) -> str:
@@ -250,7 +254,10 @@ class Rule:
             return "Scores are those that the records hold."
         if self.own is not None:
             return f"Answers were read by {self.name}."
-        return f"{_STATED[self.name]} What cannot be read is unparsed and counts as wrong."
+        return (
+            f"{_STATED[self.name]} What stands before </think> is left out. What cannot be read is "
+            "unparsed and counts as wrong."
+        )
 
 
 _STATED = {
@@ -376,8 +383,8 @@ def _right(prediction: Prediction) -> tuple[Kind, str]:
 
 
 def without_thinking(answer: str) -> str:
-    """Return what stands behind the thinking of a model that marks its end, or all of it."""
-    return answer.rpartition("</think>")[2]
+    """Return an answer without what a model that marks its thinking has thought."""
+    return answer.rpartition("</think>")[2].partition("<think>")[0]
 
 
 def normalised(text: str) -> str:

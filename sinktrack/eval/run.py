@@ -59,6 +59,13 @@ class Run:
                 "give a temperature, or leave it out."
             )
 
+        told = next((task.name for task in self.tasks if task.foretold), None)
+        if told is not None and self.decoding.do_sample:
+            raise MethodError(
+                f"The task {told!r} is told its answers, so nothing is sampled: leave the "
+                "temperature out."
+            )
+
     def items(self, task: Task) -> list[Item]:
         """Return what is asked of a task.
 

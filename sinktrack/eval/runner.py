@@ -205,7 +205,7 @@ def _answer(
                 processes=processes,
                 failed=partial(_keep_failure, records, run, task, done),
                 wrote=wrote,
-                looked=partial(_keep_traces, folder, task)
+                looked=partial(_keep_traces, folder, run, task)
                 if run.traces and task.foretold is None
                 else None,
             ):
@@ -222,10 +222,10 @@ def _answer(
 
 
 def _keep_traces(
-    folder: Path, task: Task, item: Item, seed: int | None, comparison: Comparison
+    folder: Path, run: Run, task: Task, item: Item, seed: int | None, comparison: Comparison
 ) -> None:
-    """Keep what attention did, where answers differ."""
-    if differs(comparison):
+    """Keep what attention did, where answers differ or others are still to come."""
+    if len(comparison) < len(run.methods) or differs(comparison):
         keep(folder, task.name, item.id, seed, comparison)
 
 

@@ -76,7 +76,8 @@ def interval(scores: Sequence[Pair], draws: int = 2000, seed: int = 0) -> tuple[
 
     A rate gets Wilson's score interval (`scipy.stats.binomtest`, `proportion_ci`), which holds its
     level near 0 and 1 and is never empty there (Newcombe 1998,
-    https://pubmed.ncbi.nlm.nih.gov/9595616/). Any other ratio gets the percentile bootstrap
+    https://pubmed.ncbi.nlm.nih.gov/9595616/). So does a ratio of 0 or 1 to which every item agrees,
+    where drawing items again would show no doubt. Any other ratio gets the percentile bootstrap
     (`scipy.stats.bootstrap`; Efron & Tibshirani 1993, chapter 13), which draws whole items, since
     the mentions of one answer are not independent.
 
@@ -92,8 +93,10 @@ def interval(scores: Sequence[Pair], draws: int = 2000, seed: int = 0) -> tuple[
     values = _array(scores)
     values = values[values.any(axis=1)]
     numerators, denominators = values.T
-    if _is_rate(values):
-        rate = stats.binomtest(int(numerators.sum()), len(values))
+    never, always = not numerators.any(), bool((numerators == denominators).all())
+    if never or always or _is_rate(values):
+        often = len(values) * always if never or always else int(numerators.sum())
+        rate = stats.binomtest(often, len(values))
         low, high = rate.proportion_ci(0.95, method="wilson")
     elif len(values) == 1:
         low = high = numerators[0] / denominators[0]

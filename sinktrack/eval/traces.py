@@ -8,7 +8,8 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sinktrack.core.errors import OutputError, SinkTrackError, reason
 from sinktrack.core.files import parsed_json, whole_file
 from sinktrack.eval.run_files import TRACES, trace_files, trace_name
 from sinktrack.report.checked import checked
+from sinktrack.report.fields import mapping
 from sinktrack.report.payload import parts_at, payload
 
 LARGEST = 64_000_000
@@ -36,9 +38,8 @@ _BROKEN = (
 
 
 def differs(comparison: Comparison) -> bool:
-    """Tell whether there is a difference to explain; of a single answer that is not known yet."""
-    answers = [answer.token_ids for answer in comparison.values()]
-    return len(answers) == 1 or len(set(answers)) > 1
+    """Tell whether there is a difference to explain."""
+    return len({answer.token_ids for answer in comparison.values()}) > 1
 
 
 def keep(run: Path, task: str, item: str, seed: int | None, comparison: Comparison) -> None:
@@ -83,22 +84,33 @@ def read(
     lanes: dict[str, Any] = {}
     whole: dict[str, Any] = {}
     for path in trace_files(run, task, item, seed):
-        try:
-            with gzip.open(path) as file:
-                content = file.read(LARGEST + 1)
-            if len(content) > LARGEST:
-                raise OutputError(f"it has more than {LARGEST:,} bytes")
-            found = parsed_json(content.decode())
-            own = {lane["name"]: lane for lane in found["lanes"] if lane["name"] in methods}
-            if own:
-                whole = checked({**found, "lanes": list(own.values()), "parts_at": None})
-                lanes |= {lane["name"]: lane for lane in whole["lanes"]}
-        except _BROKEN as error:
-            raise OutputError(
-                f"{TRACES}/{path.name} is no trace that sinktrack eval writes: "
-                f"{reason(error).rstrip('.')}. Delete it, and run the same command again."
-            ) from error
+        with _broken(path):
+            whole = _unpacked(path)
+            lanes |= {lane["name"]: lane for lane in whole["lanes"]}
     if not all(name in lanes for name in methods):
         return None
-    shown = [lanes[name] | {"title": name} for name in methods]
+    with _broken(path):
+        whole = checked({**whole, "lanes": [lanes[name] for name in methods], "parts_at": None})
+    shown = [lane | {"title": lane["name"]} for lane in whole["lanes"]]
     return whole | {"lanes": shown, "parts_at": parts_at([lane["ids"] for lane in shown])}
+
+
+def _unpacked(path: Path) -> dict[str, Any]:
+    with gzip.open(path) as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise OutputError(f"it has more than {LARGEST:,} bytes")
+    return mapping(parsed_json(content.decode()), "it")
+
+
+@contextmanager
+def _broken(path: Path) -> Iterator[None]:
+    """Say of a file that holds something else, in one sentence, what to do."""
+    try:
+        yield
+    except _BROKEN as error:
+        raise OutputError(
+            f"{TRACES}/{path.name} is no trace that sinktrack eval writes: "
+            f"{reason(error).rstrip('.')}. Delete it; the same command in a new folder makes it "
+            "again."
+        ) from error

@@ -14,10 +14,11 @@ import torch
 from tqdm import tqdm
 
 from sinktrack.cli.options import Dtype, Loading
+from sinktrack.core.answer_batch import answer_batch
 from sinktrack.core.batch import Methods, filled
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import MethodError, ModelError, PromptError, shown
-from sinktrack.core.generate import Generator, answer_batch
+from sinktrack.core.generate import Generator
 from sinktrack.core.messages import conversation
 from sinktrack.core.prompt import Prompt, PromptBuilder
 from sinktrack.core.text_tokens import tokenizer_of

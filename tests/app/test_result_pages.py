@@ -13,14 +13,7 @@ from app.results.changes import KINDS, kinds_of, marked
 from app.shared.settings import Settings
 from sinktrack.core.errors import OutputError
 from sinktrack.eval.results import Answered, results
-from sinktrack.eval.run_files import (
-    Record,
-    find_runs,
-    read_records,
-    read_results,
-    read_settings,
-    trace_name,
-)
+from sinktrack.eval.run_files import Record, find_runs, read_records, read_results, read_settings
 from sinktrack.eval.tasks.shapes import POPE
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
@@ -111,19 +104,6 @@ def test_a_table_says_what_results_json_says(tmp_path):
     assert told["Method baseline"] == {"kind": "the plain model"}
     assert told["Method vcd"] == {"kind": "vcd", "alpha": "1"}
     assert told["The run"]["weights"] == "float32" and "Chat format" in told
-
-
-def test_attention_that_was_not_kept_or_is_broken_is_a_sentence(tmp_path):
-    folder = write(tmp_path / "run", FOUR)
-    assert ask(folder, "item", item="test/0")["traced"] is False
-    said = ask(folder, "attention", item="test/0")
-    assert said == {"error": "What attention did in both of these answers was not kept."}
-    (folder / "traces").mkdir()
-    (folder / "traces" / f"{trace_name(TASK, 'test/0', None)}-0.json.gz").write_bytes(b"broken")
-    assert ask(folder, "item", item="test/0")["traced"] is True
-    assert (
-        "is no trace that sinktrack eval writes" in ask(folder, "attention", item="test/0")["error"]
-    )
 
 
 def test_each_kind_of_change_is_counted_and_listed(tmp_path):

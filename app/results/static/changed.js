@@ -16,7 +16,7 @@ const SinkTrackChanged = (() => {
     constructor(host, run, ask, place) {
       Object.assign(this, { host, run, ask, place, page: 0, asked: 0, item: null });
       host.append(make("h2", "", "Items where methods differ"));
-      const missing = !run.tasks.length ? "There are no answers yet."
+      const missing = !run.tasks.length ? "There are no answers to look through."
         : run.methods.length < 2 ? "This run has one method, so that there is nothing to compare." : "";
       if (missing) {
         host.append(make("p", "sr-note", missing));
@@ -29,6 +29,7 @@ const SinkTrackChanged = (() => {
       this.view = make("article", "sr-item");
       both.append(this.listBox, this.view);
       this.attention = make("section", "sr-attention");
+      this.viewer = make("div"); // one for all items, which mounting clears of the last one
       host.append(both, this.attention);
       this.start();
     }
@@ -212,23 +213,26 @@ const SinkTrackChanged = (() => {
       answers.append(...answer.answers.map((each) => this.said(each)));
       this.view.replaceChildren(head, copied, this.about, question, right, answers, make("p", "sr-note", "Marked words differ."));
       this.attention.replaceChildren(answer.traced ? this.looked(answer)
-        : make("p", "sr-note", "What attention did was not kept of this item: sinktrack eval keeps it with --traces."));
+        : make("p", "sr-note", "What attention did was not kept of this item: sinktrack eval keeps it with --traces, in a new folder."));
     }
 
     /** What attention did in both answers, fetched when it is unfolded; it stays so from item to item. */
     looked(answer) {
       const box = make("details", "sr-looked");
-      const view = make("div");
-      box.append(make("summary", "", "Attention in both answers"), view);
+      const reading = make("p", "sr-note", "Reading…");
+      box.append(make("summary", "", "Attention in both answers"), reading);
       const show = async () => {
         this.unfolded = box.open;
-        if (!box.open || view.childElementCount) return;
-        view.append(make("p", "sr-note", "Reading…"));
+        if (!box.open || !reading.isConnected) return;
         const payload = await this.request("attention", { item: answer.item, seed: answer.seed });
-        view.replaceChildren();
+        if (!box.isConnected || !reading.isConnected) return;
         payload?.lanes.forEach((lane) => Object.assign(lane, { number: this.run.methods.indexOf(lane.name) + 1 }));
-        if (!payload) box.open = false;
-        else if (view.isConnected) SinkTrackViewer.mount(view, payload);
+        if (!payload) {
+          box.open = false;
+          return;
+        }
+        reading.replaceWith(this.viewer);
+        SinkTrackViewer.mount(this.viewer, payload);
       };
       box.addEventListener("toggle", show);
       box.open = this.unfolded === true;
