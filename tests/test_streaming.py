@@ -14,7 +14,7 @@ from sinktrack import cli
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import DataError, MethodError
 from sinktrack.core.upstream import cache_argument
-from sinktrack.eval.asking import answered_batches, example_prompts
+from sinktrack.eval.asking import MOST_IN_A_ROW, answered_batches, example_prompts
 from sinktrack.eval.result_table import table
 from sinktrack.eval.runner import Run, evaluate
 from sinktrack.eval.task import Chosen
@@ -171,6 +171,14 @@ def test_a_method_that_holds_words_for_impossible_has_no_perplexity(
     task, items = run.tasks[0], run.items(run.tasks[0])
     with pytest.raises(MethodError, match="masked gives"):
         list(answered_batches(*checkpoint, run, task, items, ()))
+
+
+def test_a_method_that_fails_for_every_stretch_ends_the_run(checkpoint, streaming, tmp_path):
+    methods = {"masked": sinktrack.methods.create("plausibility")}
+    run = Run(tasks=[streaming(" ".join([TEXT] * 5))], methods=methods)
+    assert len(run.items(run.tasks[0])) > MOST_IN_A_ROW
+    with pytest.raises(MethodError, match="masked gives"):
+        evaluate(*checkpoint, run, tmp_path / "run")
 
 
 def test_the_command_line_wants_a_text(tmp_path, capsys):
