@@ -13,6 +13,7 @@ import sinktrack
 from sinktrack import cli
 from sinktrack.core.decoding import Decoding
 from sinktrack.core.errors import DataError, MethodError
+from sinktrack.core.reading import fresh_positions
 from sinktrack.core.upstream import cache_argument
 from sinktrack.eval.asking import MOST_IN_A_ROW, answered_batches, example_prompts
 from sinktrack.eval.result_table import table
@@ -66,7 +67,8 @@ def read_one_by_one(model, prompt, ids, method, cache):
     kept = DynamicCache(config=model.config.get_text_config())
     cached = {cache_argument(model): kept, "use_cache": True}
     losses = []
-    with sinktrack.attach(model, method, cache=cache, record=False):
+    # The model may still have the positions of an earlier prompt's picture.
+    with fresh_positions(model), sinktrack.attach(model, method, cache=cache, record=False):
         logits = model(**prompt.inputs, **cached).logits[0, -1]
         for each in ids:
             losses.append(-float(logits.log_softmax(-1)[each]))
