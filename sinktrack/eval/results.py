@@ -4,14 +4,13 @@ Knows nothing about models, prompts and files.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
 from statistics import median
 from typing import Any
 
 from sinktrack.eval.statistics import (
-    Pair,
     difference_interval,
     holm,
     interval,
@@ -164,7 +163,9 @@ def _figures(
     }
     first, base = next(iter(scores.items()))
     measures = dict.fromkeys(name for own in scores.values() for score in own for name in score)
-    drawn = _drawn(clusters, len(next(iter(scores.values()))))
+    entries = len(next(iter(scores.values())))
+    names = list(clusters or ())  # behind the items' stand those of groups, each alone
+    names += [f"entry {number}" for number in range(len(names), entries)]
     figures: dict[str, dict[str, Figure]] = {}
     for name, answered in scores.items():
         figures[name] = {}
@@ -175,34 +176,20 @@ def _figures(
                 continue  # nothing of the kind was said
             figure: Figure = {
                 "value": value,
-                "interval": interval(drawn(pairs)),
+                "interval": interval(summed(pairs, names)),
                 "items": sum(any(pair) for pair in pairs),
             }
             plain = pairs_of(base, measure)
             before = ratio(plain)
             if name != first and before is not None:
+                both = summed(plain, names), summed(pairs, names)
                 figure["difference"] = {
                     "value": value - before,
-                    "interval": difference_interval(drawn(plain), drawn(pairs)),
+                    "interval": difference_interval(*both),
                 }
-                figure["p"] = paired_p(drawn(plain), drawn(pairs))
+                figure["p"] = paired_p(*both)
             figures[name][measure] = figure
     return figures
-
-
-def _drawn(
-    clusters: Sequence[str] | None, entries: int
-) -> Callable[[Sequence[Pair]], Sequence[Pair]]:
-    """Return what makes of all pairs of a measure those that are drawn: whole clusters' sums.
-
-    Args:
-        clusters: Item by item; None where each item stands alone.
-        entries: How many pairs there are: behind the items' stand those of groups, each alone.
-    """
-    if clusters is None or len(set(clusters)) == len(clusters):
-        return lambda pairs: pairs
-    names = [*clusters, *(f"group {number}" for number in range(entries - len(clusters)))]
-    return lambda pairs: summed(pairs, names)
 
 
 def _note_of_clusters(task: str, clusters: Sequence[str]) -> Iterator[str]:

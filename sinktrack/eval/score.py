@@ -268,7 +268,7 @@ def _figures(method: _Seeds) -> Method:
     for measure in _measures(items):
         pairs = pairs_of(items, measure)
         if ratio(pairs) is not None:
-            intervals[measure] = interval(_clustered(pairs, clusters))
+            intervals[measure] = interval(summed(pairs, clusters))
     return Method(
         group=method.group,
         name=method.name,
@@ -291,10 +291,6 @@ def _measures(items: Sequence[Scores]) -> list[str]:
     return list(dict.fromkeys(measure for scores in items for measure in scores))
 
 
-def _clustered(pairs: Sequence[Pair], clusters: Sequence[str]) -> list[Pair]:
-    return list(pairs) if len(set(clusters)) == len(pairs) else summed(pairs, clusters)
-
-
 def _differences(of: str, minus: str, one: _Seeds, other: _Seeds) -> Iterator[Difference]:
     """Yield the differences of every measure that both methods have."""
     above, below = one.pooled(), other.pooled()
@@ -307,7 +303,7 @@ def _differences(of: str, minus: str, one: _Seeds, other: _Seeds) -> Iterator[Di
         before, after = ratio(first), ratio(second)
         if before is None or after is None:
             return None
-        first, second = _clustered(first, clusters), _clustered(second, clusters)
+        first, second = summed(first, clusters), summed(second, clusters)
         return Difference(
             of,
             minus,
