@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from PIL import Image
 
 from sinktrack.core.errors import DataError, reason
-from sinktrack.core.files import file_inside
+from sinktrack.core.files import file_inside, read_text
 from sinktrack.core.images import load_picture
 from sinktrack.core.names import exists
 
@@ -134,6 +134,20 @@ def spread(values: Sequence[_Value], limit: int) -> Iterator[_Value]:
     count = min(limit, len(values))
     for number in range(count):
         yield values[number * len(values) // count]
+
+
+def text_in(path: str) -> str:
+    """Return the text of a file.
+
+    Raises:
+        DataError: If there is no such file, or it holds no text.
+    """
+    if not is_file(path):
+        raise DataError(f"There is no file {path[:200]}: check the path.")
+    try:
+        return read_text(path)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path[:200]} is no text in UTF-8: {error}.") from error
 
 
 def cluster_of(text: str) -> str:

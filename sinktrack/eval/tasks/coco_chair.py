@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from sinktrack.core.errors import DataError
-from sinktrack.core.files import read_text
 from sinktrack.eval.answer_files import read_json
 from sinktrack.eval.coco_objects import CocoObjects
-from sinktrack.eval.data_sets import is_file, picture_in, spread
+from sinktrack.eval.data_sets import is_file, picture_in, spread, text_in
 from sinktrack.eval.prompts import TaskPrompt, prompt_of
 from sinktrack.eval.scorers import chair
 from sinktrack.eval.task import WHOLE, Benchmark, Chosen, Item, Scores, Task
@@ -44,7 +43,7 @@ class _Coco:
     """
 
     def __init__(self, captions: str, instances: str, synonyms: str) -> None:
-        self.objects = CocoObjects(_lines(synonyms))
+        self.objects = CocoObjects(text_in(synonyms).splitlines())
         told, boxes = _json(captions), _json(instances)
         try:
             self.files = {each["id"]: each["file_name"] for each in told["images"]}
@@ -91,7 +90,7 @@ def _listed(path: str, coco: _Coco) -> list[int]:
     """Return the ids of pictures that a file lists, each once."""
     by_name = {name: image for image, name in coco.files.items()}
     found = []
-    for line in filter(None, map(str.strip, _lines(path))):
+    for line in filter(None, map(str.strip, text_in(path).splitlines())):
         try:
             said = json.loads(line)["image_id"] if line.startswith("{") else line
             image = by_name[said] if said in by_name else int(said)
@@ -104,12 +103,6 @@ def _listed(path: str, coco: _Coco) -> list[int]:
             raise DataError(f"{path} lists the picture {line[:80]}, which the captions lack.")
         found.append(image)
     return list(dict.fromkeys(found))
-
-
-def _lines(path: str) -> list[str]:
-    if not is_file(path):
-        raise DataError(f"There is no file {path[:200]}: check the path.")
-    return read_text(path).splitlines()
 
 
 def _json(path: str) -> Any:

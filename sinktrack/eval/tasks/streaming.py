@@ -16,8 +16,7 @@ from functools import partial
 from typing import Any
 
 from sinktrack.core.errors import DataError
-from sinktrack.core.files import read_text
-from sinktrack.eval.data_sets import is_file, spread
+from sinktrack.eval.data_sets import spread, text_in
 from sinktrack.eval.prompts import TaskPrompt, prompt_of
 from sinktrack.eval.task import WHOLE, Benchmark, Chosen, Item, Scores, Task
 
@@ -69,18 +68,9 @@ def _cut(text: str, begin: int, length: int) -> int:
 
 
 def _items(path: str, prompt: TaskPrompt, split: str, limit: int) -> Iterator[Item]:
-    found = list(enumerate(stretches(_text(path))))
+    found = list(enumerate(stretches(text_in(path))))
     for number, (passage, rest) in spread(found, limit):
         yield Item(id=str(number), answer=rest, **prompt.put(passage=passage))
-
-
-def _text(path: str) -> str:
-    if not is_file(path):
-        raise DataError(f"There is no file {path[:200]}: check the path.")
-    try:
-        return read_text(path)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path[:200]} is no text in UTF-8: {error}.") from error
 
 
 def _foretold(item: Item, probabilities: Sequence[float]) -> Scores:
@@ -103,7 +93,7 @@ def _tasks(chosen: Chosen) -> tuple[Task, ...]:
     names = ["", *(f", {part}" for part in PARTS)]
 
     def about(split: str) -> dict[str, Any]:
-        stretches(_text(path))
+        stretches(text_in(path))
         return {"data": path} | prompt.about()
 
     return (
