@@ -12,10 +12,12 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Error, Locator, Page, Playwright, expect
+from playwright.sync_api import Browser, Error, Locator, Page, Playwright, Route, expect
 
 ROOT = Path(__file__).parent.parent.parent
 CHECKPOINT = ROOT / "assets" / "shapes-vl-anchored"
@@ -25,6 +27,7 @@ OVERVIEW = ".stv-attention canvas"
 HEADS = ".stv-finder .stv-plot canvas"
 OVERLAY = ".stv-one .stv-picture canvas"
 WAIT_MILLISECONDS = 45_000
+SERVER_CALL = re.compile("/component_server")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -192,6 +195,25 @@ class Guest:
         """Return by how many pixels the page is wider than its window."""
         width: int = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         return width
+
+
+@contextmanager
+def holding(page: Page, what: str) -> Iterator[list[Route]]:
+    """Let a page's requests for this wait until the end of a block; give those that wait."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        data = (route.request.post_data_json or {}).get("data")
+        if isinstance(data, dict) and data.get("what") == what:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(SERVER_CALL, hold)
+    yield held
+    for route in held:
+        route.continue_()
+    page.unroute(SERVER_CALL, hold)
 
 
 class Visitor(Guest):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from annotators import CODE, Annotator
 from playwright.sync_api import expect
-from real_page import ROOT, Guest, Server
+from real_page import ROOT, Guest, Server, holding
 
 ITEMS = 4
 RESULTS = "coordinator's code"
@@ -189,7 +189,8 @@ def test_the_coordinator_deletes_somebodys_votes_with_a_second_press(
     name.press("Enter")
     expect(said).to_have_text("Nobody has signed in by that name.")
     name.fill("ann")
-    page.get_by_role("button", name="Find their votes").click()
+    page.get_by_role("button", name="Find their votes").dblclick()  # which is one press
+    expect(page.get_by_role("button", name="Delete 1 vote of Ann for good")).to_be_enabled()
     expect(said).to_contain_text("Nothing is deleted yet")
     name.fill("an")  # another name begins anew
     name.fill("ann")
@@ -202,6 +203,24 @@ def test_the_coordinator_deletes_somebodys_votes_with_a_second_press(
     expect(page.locator("#results")).to_contain_text(deleted)
     ann.page.get_by_role("button", name="Undo").click()
     expect(ann.said()).to_contain_text("signed out")
+
+
+def test_an_answer_that_comes_late_hides_nothing_that_was_said_since(
+    visit: Callable[..., Any], study_url: str
+) -> None:
+    """The page asks for the study's state as it opens; here that answer comes last."""
+    page = visit(f"{study_url}/results", Coordinator).page
+    with holding(page, "state") as held:
+        page.fill("#code input", RESULTS)
+        page.keyboard.press("Enter")
+        name = page.get_by_label("Somebody wants their votes deleted: their name")
+        name.fill("Nemo")
+        name.press("Enter")
+        said = page.locator(".sj-note")
+        expect(said).to_have_text("Nobody has signed in by that name.")
+        assert len(held) == 1
+    expect(page.locator(".sj-state")).to_contain_text("The study is open.")
+    expect(said).to_have_text("Nobody has signed in by that name.")
 
 
 def test_whoever_guesses_codes_is_told_how_long_to_wait(
