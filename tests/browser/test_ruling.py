@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from annotators import CODE, Annotator
 from playwright.sync_api import expect
-from real_page import Guest, Server
+from real_page import Guest, Server, holding
 from studies import LANES, YAML, make_study, open_store
 
 RESULTS = "coordinator's code"
@@ -140,6 +140,34 @@ def test_a_judge_rules_by_keys_and_learns_the_names_afterwards(
     page.get_by_text("Rule on what annotators see differently").click()
     expect(page.get_by_label("Your name, which goes")).to_have_value("Dan")
     expect(judge.locator(".sj-count")).to_contain_text("ruled on · 0 without")
+
+
+def test_what_is_ruled_on_is_what_is_shown_however_late_it_comes(
+    visit: Callable[..., Any], study_url: str
+) -> None:
+    coordinator = visit(f"{study_url}/results", Coordinator)
+    coordinator.show()
+    page, press = coordinator.page, coordinator.page.keyboard.press
+    page.get_by_text("Rule on what annotators see differently").click()
+    judge = page.locator("#ruling")
+    expect(judge.locator(".sj-count")).to_contain_text("1 of 2: item0")
+    page.get_by_label("Your name, which goes").fill("Dan")
+    judge.locator(".sj-verdict input").first.focus()
+    with holding(page, "dispute") as held:
+        press("2")
+        press("n")
+        press("Enter")  # the first item still stands there
+        press("n")
+        expect(judge.locator(".sj-count")).to_contain_text("1 of 2: item0")
+        assert len(held) == 1
+    expect(judge.locator(".sj-count")).to_contain_text("2 of 2: item1, spread 1.00 · 2 without")
+    press("3")
+    press("Enter")
+    expect(judge.locator(".sj-said")).to_contain_text("Kept.")
+    with page.expect_download() as download:
+        page.click("#rulings")
+    (row,) = map(json.loads, Path(download.value.path()).read_text().splitlines())
+    assert (row["item"], row["better"]) == ("item1", "tie")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

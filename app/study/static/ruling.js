@@ -147,9 +147,14 @@ const SinkTrackRuling = (() => {
       folded.addEventListener("keydown", (event) => this.key(event));
     }
 
-    asked(what, more) {
+    /** Ask for one thing at a time, so that what is ruled on is what is shown; null while another is asked for. */
+    async asked(what, more) {
+      if (this.busy) return null;
       const { left_out } = JSON.parse(this.props.value);
-      return this.send({ what, left_out, judge: this.name.value, ...more });
+      this.busy = true;
+      const answer = await this.send({ what, left_out, judge: this.name.value, ...more });
+      this.busy = false;
+      return answer;
     }
 
     /** Fetch the list, and show the first item that nobody has ruled on. */
@@ -161,20 +166,20 @@ const SinkTrackRuling = (() => {
         this.body.replaceChildren(make("p", "sj-empty", "Annotators differ nowhere, or nobody has judged twice yet."));
         return;
       }
-      this.at = Math.max(0, this.all.findIndex(({ ruled }) => !ruled));
-      await this.open();
+      await this.open(Math.max(0, this.all.findIndex(({ ruled }) => !ruled)));
     }
 
     async step(by) {
       if (!this.all.length) return;
-      this.at = (this.at + by + this.all.length) % this.all.length;
-      if (await this.open()) this.form.focus();
+      if (await this.open((this.at + by + this.all.length) % this.all.length)) this.form.focus();
     }
 
-    async open() {
-      const answer = await this.asked("dispute", { key: this.all[this.at].key });
-      if (answer) this.show(answer);
-      return Boolean(answer);
+    async open(at) {
+      const answer = await this.asked("dispute", { key: this.all[at].key });
+      if (!answer) return false;
+      this.at = at;
+      this.show(answer);
+      return true;
     }
 
     show(answer) {
