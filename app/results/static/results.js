@@ -35,8 +35,10 @@ const SinkTrackResults = (() => {
     }
 
     async open(name) {
+      this.wanted = name;
       this.body.classList.add("sr-busy");
       const run = await this.ask({ what: "run", run: name });
+      if (name !== this.wanted) return; // another run was chosen meanwhile
       this.body.classList.remove("sr-busy");
       if (!run) return;
       this.changed = null;
