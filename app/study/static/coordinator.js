@@ -10,6 +10,7 @@ const SinkTrackCoordinator = (() => {
   const TABLES = [["csv", "CSV"], ["jsonl", "JSONL"], ["parquet", "Parquet"]];
   const TEXTS = [["summary", "Summary (Markdown)"], ["rulings", "Rulings (JSONL)"]];
   const RANKING = ["ranking", "Ranking (SVG)"];
+  const PAUSE = 1_000; // milliseconds, in which a second press belongs to the first one
   const STATES = {
     open: ["Open", "The study is open."],
     paused: ["Pause", "The study is paused: nobody gets new pairs; votes that were begun are kept."],
@@ -96,10 +97,14 @@ const SinkTrackCoordinator = (() => {
         found = null;
         go.textContent = ask;
       };
+      const rest = (rests) => go.setAttribute("aria-disabled", rests); // which keeps the focus
       input.addEventListener("input", begin);
       box.addEventListener("submit", async (event) => {
         event.preventDefault();
+        if (go.ariaDisabled === "true") return;
+        rest(true);
         const answer = await this.send({ what: "withdraw", name: found ?? input.value, confirmed: found !== null });
+        setTimeout(rest, answer ? PAUSE : 0, false);
         if (!answer || found !== null) {
           begin();
           if (!answer) return;
