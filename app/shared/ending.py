@@ -39,9 +39,10 @@ class Ending:
         """Let SIGTERM, with which servers are stopped, raise KeyboardInterrupt as Ctrl-C does.
 
         What the main thread is in may drop it, such as an import that can do without a package; so
-        `asked` says it as well.
+        `asked` says it as well. Where Python itself drops it, in what is called as an object goes,
+        the signal comes again in place of a traceback.
         """
-        own = os.getpid()
+        own, others = os.getpid(), sys.unraisablehook
 
         def stop(number: int, _frame: Any) -> None:
             if os.getpid() != own:  # forked, as where a ZeroGPU Space answers
@@ -50,7 +51,14 @@ class Ending:
             self._asked.set()
             raise KeyboardInterrupt
 
+        def again(dropped: Any) -> None:
+            if isinstance(dropped.exc_value, KeyboardInterrupt):
+                threading.Timer(_TICK, os.kill, (own, signal.SIGTERM)).start()
+            else:
+                others(dropped)
+
         signal.signal(signal.SIGTERM, stop)
+        sys.unraisablehook = again
 
     @property
     def asked(self) -> bool:

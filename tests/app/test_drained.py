@@ -127,7 +127,30 @@ except KeyboardInterrupt:
 """
 
 
-def test_an_end_that_was_dropped_on_the_way_is_remembered():
+DROPPED = """
+import os, signal, time, weakref
+from app.shared.ending import Ending
+Ending().when_terminated()
+class Thing: pass
+thing = Thing()
+kept = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM) or time.sleep(1))
+try:
+    del thing
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("asked to end")
+"""
+
+
+def test_an_end_that_python_drops_comes_again_without_a_traceback():
+    done = subprocess.run(
+        [sys.executable, "-c", DROPPED], cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+    assert (done.stdout, done.stderr) == ("asked to end\n", "")
+
+
+def test_an_end_that_was_dropped_on_the_way_is_remembered(monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     ending = Ending()
     ending.when_terminated()
     assert not ending.asked
