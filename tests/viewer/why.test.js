@@ -133,11 +133,24 @@ test("only so many answers of the server are kept, and a refusal is none of them
   assert.equal(explanations.known({ what: "explain", at: 99 }), undefined);
 });
 
-test("a server that breaks off is a sentence", async () => {
-  const explanations = new Explanations(async () => {
-    throw new Error("gone");
+test("a server that breaks off or gives nothing is a sentence", async () => {
+  for (const answer of [async () => undefined, async () => assert.fail("gone")]) {
+    const explanations = new Explanations(answer);
+    assert.match((await explanations.get({ what: "explain", at: 0 })).error, /did not answer/);
+    assert.equal(explanations.kept.size, 0);
+  }
+});
+
+test("what nobody wants to know any more at its turn is not asked", async () => {
+  const asked = [];
+  const explanations = new Explanations(async (question) => {
+    asked.push(question.at);
+    return explanation(question.at);
   });
-  assert.match((await explanations.get({ what: "explain", at: 0 })).error, /did not answer/);
+  const steps = [0, 1, 2, 3].map((at) => explanations.get({ what: "maps", at }, () => at === 3));
+  assert.match((await steps[1]).error, /Something else/);
+  assert.equal((await steps[3]).at, 3);
+  assert.deepEqual(asked, [3]);
 });
 
 test("what the server refuses is said, and the button can be pressed again", async () => {

@@ -14,6 +14,8 @@ const SinkTrackExplanations = (() => {
   const MOST = 24; // answers that are kept
   const MOST_CHARACTERS = 24_000_000; // what they may take together
 
+  const SUPERSEDED = { error: "Something else was chosen." };
+
   class Explanations {
     constructor(ask) {
       this.ask = ask;
@@ -32,15 +34,16 @@ const SinkTrackExplanations = (() => {
       return found[0];
     }
 
-    /** What the server says; {error} where it cannot. */
-    async get(asked) {
-      const turn = this.last.then(async () => this.known(asked) ?? this.work(asked));
+    /** What the server says; {error} where it cannot, or where nobody wants to know any more at its turn. */
+    async get(asked, wanted = () => true) {
+      const turn = this.last.then(async () => this.known(asked) ?? (wanted() ? this.work(asked) : SUPERSEDED));
       this.last = turn.catch(() => {});
       return turn;
     }
 
     async work(asked) {
-      const said = await this.ask(asked).catch(() => ({ error: "The server did not answer: try again." }));
+      const none = { error: "The server did not answer: try again." };
+      const said = (await this.ask(asked).catch(() => none)) ?? none; // Gradio gives nothing for a server that has gone
       if (!said.error) this.keep(asked, said);
       return said;
     }

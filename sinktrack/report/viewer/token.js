@@ -123,14 +123,15 @@ const SinkTrackToken = (() => {
     async paint() {
       const overlays = this.sides.flatMap((side) => side.overlays);
       if (!overlays.length || !this.look) return;
+      clearTimeout(this.late);
       const [token, kind, turn] = [this.chosen, this.kind, (this.turn = (this.turn ?? 0) + 1)];
       const here = overlays.filter(({ lane }) => token < lane.count);
       let found = kind === "logit" ? this.logits(here) : here.map((overlay) => this.attention(overlay, token));
       if (found instanceof Promise || found.some((each) => each instanceof Promise)) {
-        const late = setTimeout(() => this.clear(here, "Fetching where it looked …"), 80);
-        found = await Promise.all(await found).catch((error) => error);
-        clearTimeout(late);
+        this.late = setTimeout(() => this.clear(here, "Fetching where it looked …"), 80);
+        found = await Promise.resolve(found).then((all) => Promise.all(all)).catch((error) => error);
         if (turn !== this.turn) return; // something else was chosen meanwhile
+        clearTimeout(this.late);
         if (found instanceof Error) {
           this.clear(here, found.said ?? "The server no longer has this answer’s maps: ask again.");
           return;
@@ -145,7 +146,8 @@ const SinkTrackToken = (() => {
 
     /** What the server says of the word's own logit at the patches. */
     async logits(overlays) {
-      const said = await this.explanations.get({ what: "maps", at: this.chosen });
+      const at = this.chosen;
+      const said = await this.explanations.get({ what: "maps", at }, () => at === this.chosen && this.kind === "logit");
       if (said.error) throw Object.assign(new Error(said.error), { said: said.error });
       return overlays.map(({ lane, number: visual }) => unpack(said.lanes[lane.name][visual]));
     }

@@ -156,9 +156,9 @@ const SinkTrackWhy = (() => {
       this.offer();
       this.shade(looks);
       if (looks || (whole && !this.selected.size)) return;
-      looks = await this.explanations.get(asked);
-      const still = said === this.shown && layer === this.pinned.layer && head === this.pinned.head;
-      if (!still) return;
+      const still = () => said === this.shown && layer === this.pinned.layer && head === this.pinned.head;
+      looks = await this.explanations.get(asked, still);
+      if (!still()) return;
       if (looks.error) this.says.textContent = looks.error;
       else this.shade(looks);
     }
