@@ -131,6 +131,23 @@ def insert_once(connection: sa.Connection, table: sa.Table, values: Mapping[str,
     return dialect.insert(table).values(dict(values)).on_conflict_do_nothing()
 
 
+def keep_vote(connection: sa.Connection, values: Mapping[str, Any]) -> bool:
+    """Keep a vote; where it stands already, it now says what it was sent with last.
+
+    Whoever does not hear that it was kept may change it before it is sent again.
+
+    Returns:
+        Whether its place has the vote with this key now.
+    """
+    connection.execute(insert_once(connection, votes, values))
+    same = [votes.c[name] == values[name] for name in ("key", "place", "annotator")]
+    earlier = votes.c.cast < values["cast"]  # what waited for long changes nothing
+    said = ("better", "judged", "comment", "seconds", "cast", "said")
+    anew = votes.update().where(*same, earlier, STANDING, votes.c.revealed.is_(None))
+    connection.execute(anew.values({name: values[name] for name in said}))
+    return connection.execute(sa.select(votes.c.key).where(*same, STANDING)).first() is not None
+
+
 def has_vote() -> Any:
     """A condition on `places`: the place has its vote."""
     return sa.exists().where(votes.c.place == places.c.id, STANDING)

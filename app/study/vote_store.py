@@ -27,6 +27,7 @@ from app.study.database import (
     find_or_add_annotator,
     has_vote,
     insert_once,
+    keep_vote,
     next_sequence,
     open_database,
     places,
@@ -261,7 +262,7 @@ class VoteStore:
         seconds: float | None = None,
         said: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Keep a vote; the same key again, or a place that has its vote, changes nothing.
+        """Keep a vote, or what it says now under the same key; a place has one vote.
 
         Args:
             key: Made by who sends it, once a vote.
@@ -297,9 +298,7 @@ class VoteStore:
                 raise StoreError("This item was given to somebody else meanwhile: take the next.")
             values["sequence"] = next_sequence(connection, annotator)
             values["pair"] = self.pairs.of(own_place.item, own_place.left, own_place.right)
-            connection.execute(insert_once(connection, votes, values))
-            own = (votes.c.key == key, votes.c.place == place, STANDING)
-            stands = connection.execute(sa.select(votes.c.key).where(*own)).first() is not None
+            stands = keep_vote(connection, values)
         if stands:
             self._changed(key)
         return stands

@@ -123,6 +123,25 @@ def test_a_vote_sent_twice_is_one_vote(make):
     assert [vote["better"] for vote in store.standing()] == ["tie"]
 
 
+def test_a_vote_that_was_changed_before_it_came_again_counts_as_it_came_last(make):
+    """As where its first answer was lost on the way, and whoever judges thought better of it."""
+    store = make()
+    ann = store.join("Ann")
+    place = store.next(ann)
+    told = []
+    cast(store, ann, place, "tie", key="anew")
+    store.subscribe(told.append)
+    judged = {"baseline": {"severity": "severe", "spans": []}}
+    assert store.vote("anew", place.id, ann, better="sinktrack", judged=judged, comment="No.")
+    (vote,) = store.history()
+    assert (vote["better"], vote["judged"], vote["comment"]) == ("sinktrack", judged, "No.")
+    assert told[-1]["better"] == "sinktrack" and vote["sequence"] == 1
+    store.reveal(ann)  # and now they know which was which
+    cast(store, ann, place, "both bad", key="anew")
+    store.undo(ann)
+    assert [vote["better"] for vote in store.history()] == ["sinktrack"]
+
+
 def test_nobody_votes_in_the_place_of_another(make):
     store = make()
     ann, bob = store.join("Ann"), store.join("Bob")
