@@ -236,7 +236,9 @@ class Judging:
     def _undo(self, request: Mapping[str, Any]) -> dict[str, Any]:
         annotator = self._annotator(request)
         number = self._sealed(request, annotator) if "place" in request else None
-        self._check_open()
+        state = self._store.state()
+        if state != "open":  # nobody could give the vote again
+            raise Refused(self._sentence(state))
         vote = self._store.undo(annotator, number)
         if vote is None:
             raise Refused("There is no vote that can be taken back.")

@@ -282,6 +282,8 @@ def test_a_paused_study_keeps_what_was_begun_and_a_closed_one_nothing(judging, a
     assert turn("paused") == {"state": "paused"} and "error" in turn("ajar")
     after = judging.answer(vote(ann))
     assert after["kept"] and after["pair"] is None and "paused" in after["state"]
+    assert "paused" in judging.answer({"what": "undo", "token": ann["token"]})["error"]
+    assert len(store.standing()) == 1
     turn("open")
     shown = {"token": ann["token"], **judging.answer({"what": "next", "token": ann["token"]})}
     turn("closed")
@@ -306,7 +308,8 @@ def test_a_late_vote_is_kept_where_the_item_is_free(tmp_path, monkeypatch):
     assert judging.answer(vote(ann))["kept"] is False  # Bob is at work on it
     monkeypatch.setattr(app.study.assignment, "HELD_SECONDS", 0)
     assert judging.answer(vote(ann, comment="long thought"))["kept"]
-    assert judging.answer(vote(ann))["kept"]  # as when the answer was lost on its way
+    again = vote(ann, comment="long thought")  # as when the answer was lost on its way
+    assert judging.answer(again)["kept"]
     assert judging.answer(vote(bob, key="key-of-bob"))["kept"] is False
     (kept,) = store.standing()
     lanes = dict(zip(LANES, texts_of(0), strict=True))
