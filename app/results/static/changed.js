@@ -90,6 +90,11 @@ const SinkTrackChanged = (() => {
       this.refresh();
     }
 
+    /** Show nothing more: another run was chosen. */
+    leave() {
+      this.asked += 1;
+    }
+
     async start() {
       const [item, seed] = [this.place.read("item"), this.place.read("seed")];
       if (item === null) await this.refresh();

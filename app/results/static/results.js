@@ -36,6 +36,7 @@ const SinkTrackResults = (() => {
 
     async open(name) {
       this.wanted = name;
+      this.changed?.leave();
       this.body.classList.add("sr-busy");
       const run = await this.ask({ what: "run", run: name });
       if (name !== this.wanted) return; // another run was chosen meanwhile
