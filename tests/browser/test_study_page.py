@@ -52,6 +52,10 @@ def judge_by_mouse(ann: Annotator, n: int) -> None:
         words.nth(1).click()
         words.nth(1).click()
         expect(ann.side("left").locator(".sj-marked")).to_have_count(1)
+        words.nth(1).dblclick()  # which marks it, as a click does
+        expect(ann.side("left").locator(".sj-marked")).to_have_count(2)
+        words.nth(1).click()
+        expect(ann.side("left").locator(".sj-marked")).to_have_count(1)
     ann.choose("Severe", ann.side("left"))
     ann.choose("No", ann.side("right"))
     ann.choose("2 · Right is better")
@@ -221,6 +225,13 @@ def test_an_answer_that_comes_late_hides_nothing_that_was_said_since(
         assert len(held) == 1
     expect(page.locator(".sj-state")).to_contain_text("The study is open.")
     expect(said).to_have_text("Nobody has signed in by that name.")
+    page.get_by_role("button", name="Pause").dblclick()  # where "Open" stands as soon as it is
+    expect(page.get_by_role("button", name="Open")).to_be_visible()
+    expect(page.locator(".sj-state")).to_contain_text("The study is paused")
+    lost = page.get_by_label("Somebody lost their personal code: their name")
+    lost.fill("Nemo")
+    lost.press("Enter")
+    expect(said).to_contain_text("Nobody has signed in by that name.")
 
 
 def test_whoever_guesses_codes_is_told_how_long_to_wait(

@@ -4,25 +4,17 @@ const SinkTrackAsk = (() => {
 
   /**
    * Return what sends a request and gives the answer; null after saying why there is none. Answers may come in
-   * another order than they were asked for: only what was asked last changes the line.
-   * @param {(request: object) => Promise<object>} ask asks the server
+   * another order than they were asked for, so asking clears the line, and an answer says only what went wrong.
+   * @param {(request: object) => Promise<object>} ask asks the server; nothing where it has gone
    * @param {HTMLElement} line where it is said
    */
   function asker(ask, line) {
-    let asked = 0;
     return async (request) => {
-      const turn = (asked += 1);
-      const say = (text) => {
-        if (turn === asked) line.textContent = text;
-      };
-      try {
-        const answer = await ask(request);
-        say(answer.error ?? "");
-        return answer.error ? null : answer;
-      } catch {
-        say("The server cannot be reached: try again.");
-        return null;
-      }
+      line.textContent = "";
+      const answer = (await ask(request).catch(() => null)) ?? { error: "The server cannot be reached: try again." };
+      if (!answer.error) return answer;
+      line.textContent = answer.error;
+      return null;
     };
   }
 

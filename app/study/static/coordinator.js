@@ -6,11 +6,10 @@ const SinkTrackCoordinator = (() => {
 
   const { make } = SinkTrackDom;
   const { asker } = SinkTrackAsk;
-  const { button } = SinkTrackPairForm;
+  const { button, once, onePressOfEnter } = SinkTrackPairForm;
   const TABLES = [["csv", "CSV"], ["jsonl", "JSONL"], ["parquet", "Parquet"]];
   const TEXTS = [["summary", "Summary (Markdown)"], ["rulings", "Rulings (JSONL)"]];
   const RANKING = ["ranking", "Ranking (SVG)"];
-  const PAUSE = 1_000; // milliseconds, in which a second press belongs to the first one
   const STATES = {
     open: ["Open", "The study is open."],
     paused: ["Pause", "The study is paused: nobody gets new pairs; votes that were begun are kept."],
@@ -30,11 +29,13 @@ const SinkTrackCoordinator = (() => {
       Object.assign(this, { props, send: asker(ask, this.said) });
       this.state = make("p", "sj-state");
       this.turns = make("div", "sj-row");
+      this.pressed = once((state) => this.turn(state)); // for other buttons take its place
       const { ranked } = JSON.parse(props.value);
       const texts = make("div", "sj-row");
       texts.append(...this.files(ranked ? [...TEXTS, RANKING] : TEXTS));
       host.replaceChildren(make("h2", "", "Files"), this.votes(), texts, make("h2", "", "The study"), this.state,
         this.turns, make("h2", "", "Annotators"), this.help(), this.withdrawal(), this.bringBack(), this.said);
+      onePressOfEnter(host);
       this.turn();
     }
 
@@ -61,7 +62,7 @@ const SinkTrackCoordinator = (() => {
       const { over = false, until = "" } = answer;
       this.state.textContent = over ? until : `${STATES[answer.state][1]} ${until}`.trim();
       const others = Object.entries(STATES).filter(([name]) => name !== answer.state && !over);
-      this.turns.replaceChildren(...others.map(([name, [text]]) => button(text, "", () => this.turn(name))));
+      this.turns.replaceChildren(...others.map(([name, [text]]) => button(text, "", () => this.pressed(name))));
     }
 
     async take(file, more) {
@@ -77,37 +78,34 @@ const SinkTrackCoordinator = (() => {
       setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     }
 
-    /** Somebody who has lost their personal code gets a new one. */
+    /** Somebody who has lost their personal code gets a new one, which stays until the next is made. */
     help() {
-      const { box, input } = this.about("lost", "Somebody lost their personal code: their name", "Make a new code");
-      box.addEventListener("submit", async (event) => {
-        event.preventDefault();
-        const answer = await this.send({ what: "personal", name: input.value });
-        if (answer) this.said.textContent = `The new personal code of ${input.value} is ${answer.personal}`;
+      const made = make("p", "sj-made");
+      made.setAttribute("role", "status");
+      const label = "Somebody lost their personal code: their name";
+      const { box } = this.about("lost", label, "Make a new code", async (name) => {
+        const answer = await this.send({ what: "personal", name });
+        if (answer) made.textContent = `The new personal code of ${name} is ${answer.personal}`;
       });
+      box.append(made);
       return box;
     }
 
     /** Somebody wants their votes deleted, which a second press confirms. */
     withdrawal() {
       const ask = "Find their votes";
-      const { box, input, go } = this.about("withdrawn", "Somebody wants their votes deleted: their name", ask);
       let found = null;
       const begin = () => {
         found = null;
         go.textContent = ask;
       };
-      const rest = (rests) => go.setAttribute("aria-disabled", rests); // which keeps the focus
-      input.addEventListener("input", begin);
-      box.addEventListener("submit", async (event) => {
-        event.preventDefault();
-        if (go.ariaDisabled === "true") return;
-        rest(true);
-        const answer = await this.send({ what: "withdraw", name: found ?? input.value, confirmed: found !== null });
-        setTimeout(rest, answer ? PAUSE : 0, false);
-        if (!answer || found !== null) {
-          begin();
-          if (!answer) return;
+      const label = "Somebody wants their votes deleted: their name";
+      const { box, input, go } = this.about("withdrawn", label, ask, async (name) => {
+        const confirmed = found !== null;
+        const answer = await this.send({ what: "withdraw", name: found ?? name, confirmed });
+        if (!answer || confirmed) begin();
+        if (!answer || (!confirmed && input.value !== name)) return; // another name was typed meanwhile
+        if (confirmed) {
           input.value = "";
           this.said.textContent = "Deleted, with the name and the personal code. Show the results again.";
           return;
@@ -117,6 +115,7 @@ const SinkTrackCoordinator = (() => {
         go.textContent = `Delete ${votes} of ${found} for good`;
         this.said.textContent = "Nothing is deleted yet: press again to delete, and nothing brings them back.";
       });
+      input.addEventListener("input", begin);
       return box;
     }
 
@@ -125,22 +124,28 @@ const SinkTrackCoordinator = (() => {
       const row = make("div", "sj-row");
       const passed = () => JSON.parse(this.props.value).passed;
       const which = select("passed", "Passed over", () => [["", "choose an item"], ...passed()]);
-      const go = button("Bring it back", "", async () => {
+      const back = once(async () => {
         const answer = await this.send({ what: "bring back", pass: Number(which.input.value) });
         if (answer) this.said.textContent = "Brought back. Show the results again.";
       });
+      const go = button("Bring it back", "", back);
       row.append(which.box, go);
       return row;
     }
 
-    /** A form about one person. */
-    about(name, label, text) {
+    /** A form about one person, who is told to `act` by name. */
+    about(name, label, text, act) {
       const box = make("form", "sj-row");
       const field = make("label", "sj-field");
       const input = Object.assign(make("input"), { name, type: "text", required: true, autocomplete: "off" });
       field.append(make("span", "", label), input);
       const go = Object.assign(make("button", "sj-button", text), { type: "submit" });
       box.append(field, go);
+      const press = once(act, go);
+      box.addEventListener("submit", (event) => {
+        event.preventDefault();
+        press(input.value);
+      });
       return { box, input, go };
     }
   }

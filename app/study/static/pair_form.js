@@ -14,12 +14,39 @@ const SinkTrackPairForm = (() => {
   const SEVERITY_KEYS = { left: "ASD", right: "JKL" }; // under the fingers of either hand
   const WORD_KEYS = { left: "F", right: "H" };
   const COMMENT_KEY = "C";
+  const PAUSE = 1_000; // milliseconds, in which a second press belongs to the first one
 
   function button(text, name, onClick) {
     const node = make("button", `sj-button ${name}`, text);
     node.type = "button";
     node.addEventListener("click", onClick);
     return node;
+  }
+
+  /**
+   * Return what does something, and does not do it again for a second press that follows at once.
+   * @param {(...given) => Promise<void>} act
+   * @param {HTMLElement} [node] a button that says meanwhile that it waits, and keeps the focus
+   */
+  function once(act, node) {
+    let resting = false;
+    const rest = (rests) => {
+      resting = rests;
+      node?.setAttribute("aria-disabled", rests);
+    };
+    return async (...given) => {
+      if (resting) return;
+      rest(true);
+      await act(...given);
+      setTimeout(rest, PAUSE, false);
+    };
+  }
+
+  /** Let Enter that is held be one press, but where it breaks lines: what it opens has a button of its own. */
+  function onePressOfEnter(host) {
+    host.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.repeat && !event.target.matches("textarea")) event.preventDefault();
+    }, { capture: true });
   }
 
   /** Radio buttons that are pressed by keys as well, which are shown beside their words. */
@@ -281,5 +308,5 @@ const SinkTrackPairForm = (() => {
     }
   }
 
-  return { PairForm, button, radios };
+  return { PairForm, button, once, onePressOfEnter, radios };
 })();

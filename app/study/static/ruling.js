@@ -161,12 +161,13 @@ const SinkTrackRuling = (() => {
     async load() {
       const answer = await this.asked("disputes");
       if (!answer) return;
-      this.all = answer.disputes;
-      if (!this.all.length) {
+      const { disputes } = answer;
+      if (!disputes.length) {
+        [this.all, this.form] = [[], null];
         this.body.replaceChildren(make("p", "sj-empty", "Annotators differ nowhere, or nobody has judged twice yet."));
         return;
       }
-      await this.open(Math.max(0, this.all.findIndex(({ ruled }) => !ruled)));
+      await this.open(Math.max(0, disputes.findIndex(({ ruled }) => !ruled)), disputes);
     }
 
     async step(by) {
@@ -174,10 +175,10 @@ const SinkTrackRuling = (() => {
       if (await this.open((this.at + by + this.all.length) % this.all.length)) this.form.focus();
     }
 
-    async open(at) {
-      const answer = await this.asked("dispute", { key: this.all[at].key });
+    async open(at, all = this.all) {
+      const answer = await this.asked("dispute", { key: all[at].key });
       if (!answer) return false;
-      this.at = at;
+      Object.assign(this, { at, all });
       this.show(answer);
       return true;
     }

@@ -76,8 +76,13 @@ const SinkTrackWords = (() => {
       event.preventDefault();
     }
 
+    /** A click turns a word over; the second click of a double one leaves it marked, and a third does nothing. */
     pointed(event) {
       const selection = window.getSelection();
+      if (event.detail > 2) {
+        selection.removeAllRanges();
+        return;
+      }
       const chosen = [];
       this.words.forEach(({ node }, index) => {
         const hit = selection.isCollapsed ? node === event.target : selection.containsNode(node, true);
@@ -86,7 +91,7 @@ const SinkTrackWords = (() => {
       if (!chosen.length) return;
       selection.removeAllRanges();
       this.at = chosen.at(-1);
-      this.set(chosen, !chosen.every((index) => this.words[index].marked));
+      this.set(chosen, event.detail === 2 || !chosen.every((index) => this.words[index].marked));
     }
 
     set(indices, marked) {
