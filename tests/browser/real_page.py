@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -201,19 +201,38 @@ class Guest:
 def holding(page: Page, what: str) -> Iterator[list[Route]]:
     """Let a page's requests for this wait until the end of a block; give those that wait."""
     held: list[Route] = []
+    with meeting(page, what, held.append):
+        yield held
+        for route in held:
+            route.continue_()
 
-    def hold(route: Route) -> None:
+
+@contextmanager
+def losing(page: Page, what: str) -> Iterator[None]:
+    """Lose the server's answers to a page's requests for this, though it does what they ask."""
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    with meeting(page, what, lose):
+        yield
+
+
+@contextmanager
+def meeting(page: Page, what: str, met: Callable[[Route], None]) -> Iterator[None]:
+    """Give away a page's requests for this, in a block; others go their way."""
+
+    def meet(route: Route) -> None:
         data = (route.request.post_data_json or {}).get("data")
         if isinstance(data, dict) and data.get("what") == what:
-            held.append(route)
+            met(route)
         else:
             route.continue_()
 
-    page.route(SERVER_CALL, hold)
-    yield held
-    for route in held:
-        route.continue_()
-    page.unroute(SERVER_CALL, hold)
+    page.route(SERVER_CALL, meet)
+    yield
+    page.unroute(SERVER_CALL, meet)
 
 
 class Visitor(Guest):

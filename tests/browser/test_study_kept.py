@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from annotators import CODE, Annotator
 from playwright.sync_api import expect
-from real_page import Server
+from real_page import Server, losing
 from studies import make_study
 
 CHIEF = "coordinator's code"
@@ -139,6 +139,43 @@ def test_a_reload_brings_what_was_begun_back_and_others_see_none_of_it(
     other.page.fill(".sj-sign [name=personal]", code)  # and this is Ann at home
     other.page.keyboard.press("Enter")
     expect(other.count()).to_have_text("0 judged · 3 to go")
+
+
+def test_what_was_done_stays_done_where_the_answer_is_lost(
+    visit: Callable[..., Any], serve: Callable[..., Server], folder: Path
+) -> None:
+    ann: Thinking = visit(serve().ready(), Thinking)
+    gone = "The server cannot be reached"
+    with losing(ann.page, "sign in"):
+        ann.page.fill(".sj-sign [name=name]", "Ann")
+        ann.page.fill(".sj-sign [name=code]", code_of(folder))
+        ann.page.click(".sj-sign button")
+        expect(ann.said()).to_contain_text(gone)
+    ann.page.reload()  # the server knows her, and she has seen no personal code
+    begin(ann, code_of(folder))
+    ann.page.get_by_role("button", name="I have it").click()
+    work(ann)
+    with losing(ann.page, "vote"):
+        ann.keep()
+        expect(ann.said()).to_contain_text(gone)
+    ann.page.fill(".sj-verdict textarea", "Better thought about")
+    ann.keep()
+    expect(ann.count()).to_have_text("1 judged · 2 to go")
+    ann.page.keyboard.press("u")
+    comment = ann.page.locator(".sj-verdict textarea")
+    expect(comment).to_have_value("Better thought about")
+    ann.page.reload()
+    expect(comment).to_have_value("Better thought about")
+    ann.keep()
+    expect(ann.count()).to_have_text("1 judged · 2 to go")
+    ann.troubles.clear()  # the browser complains of answers that never came
+    with sqlite3.connect(folder / "votes.sqlite") as database:
+        rows = database.execute("SELECT comment, undone FROM votes ORDER BY sequence").fetchall()
+    database.close()
+    assert [(comment, undone is None) for comment, undone in rows] == [
+        ("Better thought about", False),
+        ("Better thought about", True),
+    ]
 
 
 def test_on_a_phone_no_message_lies_over_a_button_and_none_outlives_its_reason(

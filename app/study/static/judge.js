@@ -5,9 +5,9 @@ const SinkTrackJudge = (() => {
   "use strict";
 
   const { make } = SinkTrackDom;
-  const { PairForm, button } = SinkTrackPairForm;
+  const { PairForm, button, onePressOfEnter } = SinkTrackPairForm;
   const { Drafts, attempt } = SinkTrackDrafts;
-  const { SignIn, codeCard, fromAddress } = SinkTrackSignIn;
+  const { Proposal, SignIn, codeCard, fromAddress } = SinkTrackSignIn;
   const { sideName, onStacked } = SinkTrackSides;
   const PRACTICE = "Practice: this vote does not count, and afterwards you read what is right.";
   const KNOWN = { tie: "it was a tie", "both bad": "both answers were bad" };
@@ -23,7 +23,7 @@ const SinkTrackJudge = (() => {
      * @param {(request: object) => Promise<object>} ask asks the server
      */
     constructor(host, study, ask) {
-      Object.assign(this, { host, study, ask, busy: false });
+      Object.assign(this, { host, study, ask, busy: false, proposal: new Proposal(study.key) });
       this.said = make("p", "sj-said");
       this.said.setAttribute("role", "status");
       [this.notes, this.body] = [make("div", "sj-notes"), make("div", "sj-body")];
@@ -31,6 +31,7 @@ const SinkTrackJudge = (() => {
       this.who = make("span", "sj-who");
       head.append(make("h1", "", study.title), this.who, ...ending(study.until));
       host.replaceChildren(head, this.said, this.notes, this.body);
+      onePressOfEnter(host);
       document.addEventListener("keydown", (event) => this.key(event));
       for (const each of ["keydown", "pointerdown", "scroll", "input"]) {
         document.addEventListener(each, () => (this.active = true), { passive: true, capture: true });
@@ -103,7 +104,7 @@ const SinkTrackJudge = (() => {
         return;
       }
       const kept = this.kept();
-      this.signingIn = new SignIn(above, kept, (request) => this.enter(request, kept, resume));
+      this.signingIn = new SignIn(this.proposal, above, kept, (request) => this.enter(request, kept, resume));
       (resume ? this.notes : this.body).replaceChildren(this.signingIn.box);
       this.signingIn.focus();
       if (sent) this.signingIn.submitAs(sent);
@@ -134,6 +135,7 @@ const SinkTrackJudge = (() => {
       const [name, before] = [answer.name ?? kept?.name ?? "", this.name];
       const personal = answer.personal ?? kept?.personal;
       Object.assign(this, { token: answer.token, name, personal, signingIn: null });
+      this.proposal.forget();
       this.drafts = new Drafts(this.study.key, name);
       this.notes.replaceChildren();
       if (!this.study.hub) {
@@ -297,6 +299,7 @@ const SinkTrackJudge = (() => {
       const answer = await this.send({ what: "undo", ...(place ? { place, seal } : {}) });
       if (!answer) return;
       this.show(answer, answer.before);
+      if (this.pair) this.changed(); // from now on it is kept in this browser alone
       this.say("Taken back: change it and keep it again.");
       this.host.scrollIntoView({ block: "start" });
     }

@@ -6,6 +6,7 @@ const SinkTrackSignIn = (() => {
 
   const { make } = SinkTrackDom;
   const { button } = SinkTrackPairForm;
+  const { attempt } = SinkTrackDrafts;
   const LETTERS = "abcdefghjkmnpqrstuvwxyz23456789";
 
   /** A personal code: three groups of four letters and digits. */
@@ -39,15 +40,41 @@ const SinkTrackSignIn = (() => {
     return { name, code };
   }
 
+  /** The code that a new name is to have, kept from before it is sent until it is known whose it is: the answer may
+   * never come, and then nobody else knows it.
+   */
+  class Proposal {
+    /** @param {string} study its key */
+    constructor(study) {
+      this.key = `${study}-proposed`;
+    }
+
+    of(name) {
+      const own = name.trim().toLowerCase();
+      this.made = attempt(() => JSON.parse(localStorage.getItem(this.key))) ?? this.made;
+      if (this.made?.name !== own) {
+        this.made = { name: own, code: personalCode() };
+        attempt(() => localStorage.setItem(this.key, JSON.stringify(this.made)));
+      }
+      return this.made.code;
+    }
+
+    forget() {
+      this.made = null;
+      attempt(() => localStorage.removeItem(this.key));
+    }
+  }
+
   class SignIn {
     /**
+     * @param {Proposal} proposal of a code, for a name that has none
      * @param {HTMLElement[]} above what stands above the fields
      * @param {object | null} kept who signed in here last: name and personal code
      * @param {(request: object) => Promise<object | null>} onSubmit signs in; null where that failed,
      *   and an answer with "taken" where the name is somebody's
      */
-    constructor(above, kept, onSubmit) {
-      Object.assign(this, { kept, onSubmit, proposed: personalCode() });
+    constructor(proposal, above, kept, onSubmit) {
+      Object.assign(this, { proposal, kept, onSubmit });
       this.box = make("form", "sj-card sj-sign");
       this.name = field("Your name", "name", "text");
       this.code = field("Code of this study", "code", "password");
@@ -74,7 +101,7 @@ const SinkTrackSignIn = (() => {
     async submit() {
       const name = this.name.input.value;
       const same = this.kept?.personal && name.trim().toLowerCase() === this.kept.name.toLowerCase();
-      const personal = this.personal.input.value.trim() || (same ? this.kept.personal : this.proposed);
+      const personal = this.personal.input.value.trim() || (same ? this.kept.personal : this.proposal.of(name));
       await this.onSubmit({ what: "sign in", name, code: this.code.input.value, personal });
     }
 
@@ -117,5 +144,5 @@ const SinkTrackSignIn = (() => {
     return box;
   }
 
-  return { SignIn, codeCard, fromAddress, personalCode };
+  return { Proposal, SignIn, codeCard, fromAddress };
 })();
