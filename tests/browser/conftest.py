@@ -91,6 +91,13 @@ def picture(tmp_path: Path) -> Path:
     return tmp_path / "picture.png"
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let pages be opened last, and so closed before the servers that they are from."""
+    names: list[str] = getattr(item, "fixturenames", [])
+    if "visit" in names:
+        names.append(names.pop(names.index("visit")))
+
+
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Callable[..., Any]]:
     """Open a page like someone new; at the end the browser must have had nothing to complain of."""

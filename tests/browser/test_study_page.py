@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -251,9 +252,15 @@ def test_whoever_guesses_codes_is_told_how_long_to_wait(
         expect(page.locator(".toast-body")).to_contain_text("not the coordinator's code")
         page.locator(".toast-close").click()
         expect(page.locator(".toast-body")).to_have_count(0)
+    said = ""
+    while not re.search(r"wait ([4-9]|\d\d) seconds, then try again", said):  # longer each time
+        page.click("#show")
+        said = page.locator(".toast-body").inner_text()
+        page.locator(".toast-close").click()
+        expect(page.locator(".toast-body")).to_have_count(0)
     page.fill("#code input", RESULTS)
     page.click("#show")  # nor is the right one looked at
-    expect(page.locator(".toast-body")).to_contain_text("wait 1 second, then try again")
+    expect(page.locator(".toast-body")).to_contain_text("wait")
     page.wait_for_timeout(1100)
     page.click("#show")
     expect(page.locator("#results")).to_contain_text("Which answer is better")
