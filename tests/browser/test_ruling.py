@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from annotators import CODE, Annotator
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 from real_page import Guest, Server, holding
 from studies import LANES, YAML, make_study, open_store
 
@@ -56,6 +56,16 @@ class Coordinator(Guest):
         self.page.keyboard.press("Enter")
         expect(self.page.locator("#results")).to_contain_text("Which answer is better")
 
+    def begin_to_rule(self) -> Locator:
+        """Open the first item as Dan, ready for keys; return what rules."""
+        self.show()
+        self.page.get_by_text("Rule on what annotators see differently").click()
+        judge = self.page.locator("#ruling")
+        expect(judge.locator(".sj-count")).to_contain_text("1 of 2: item0, spread 1.00 · 2 without")
+        self.page.get_by_label("Your name, which goes").fill("Dan")
+        judge.locator(".sj-verdict input").first.focus()
+        return judge
+
 
 def test_an_item_is_skipped_or_reported_by_keys_and_brought_back(
     visit: Callable[..., Any], study_url: str
@@ -97,19 +107,14 @@ def test_a_judge_rules_by_keys_and_learns_the_names_afterwards(
     visit: Callable[..., Any], study_url: str
 ) -> None:
     coordinator = visit(f"{study_url}/results", Coordinator)
-    coordinator.show()
+    judge = coordinator.begin_to_rule()
     page, press = coordinator.page, coordinator.page.keyboard.press
-    page.get_by_text("Rule on what annotators see differently").click()
-    judge = page.locator("#ruling")
-    expect(judge.locator(".sj-count")).to_contain_text("1 of 2: item0, spread 1.00 · 2 without")
     expect(judge.locator(".sj-opinions")).to_contain_text("Annotator 2")
     told = judge.inner_text()
     assert not re.search("Plain model|SinkTrack|baseline|Annotator 3|Ann\n|Bob\n", told)
     marks = judge.locator("mark")
     assert {"🔵1 2", " a b1"} <= set(marks.all_text_contents())  # what each of them marked
 
-    page.get_by_label("Your name, which goes").fill("Dan")
-    judge.locator(".sj-verdict input").first.focus()
     press("Enter")
     expect(judge.locator(".sj-said")).to_contain_text("Choose first")
     press("2")
@@ -146,13 +151,8 @@ def test_what_is_ruled_on_is_what_is_shown_however_late_it_comes(
     visit: Callable[..., Any], study_url: str
 ) -> None:
     coordinator = visit(f"{study_url}/results", Coordinator)
-    coordinator.show()
+    judge = coordinator.begin_to_rule()
     page, press = coordinator.page, coordinator.page.keyboard.press
-    page.get_by_text("Rule on what annotators see differently").click()
-    judge = page.locator("#ruling")
-    expect(judge.locator(".sj-count")).to_contain_text("1 of 2: item0")
-    page.get_by_label("Your name, which goes").fill("Dan")
-    judge.locator(".sj-verdict input").first.focus()
     with holding(page, "dispute") as held:
         press("2")
         press("n")
