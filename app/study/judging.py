@@ -159,7 +159,7 @@ class Judging:
     def _vote(self, request: Mapping[str, Any]) -> dict[str, Any]:
         annotator = self._annotator(request)
         number = self._sealed(request, annotator)
-        self._check_open()
+        self._refuse_while("closed")
         place = self._store.seat(number, annotator)
         if place is None:  # given to somebody else meanwhile, and the item has no other place
             return {"kept": False, **self._pair(annotator)}
@@ -209,7 +209,7 @@ class Judging:
         """Pass an item over: with a "reason" where something is wrong with it."""
         annotator = self._annotator(request)
         number = self._sealed(request, annotator)
-        self._check_open()
+        self._refuse_while("closed")
         reason = ""
         if "reason" in request:
             said = request["reason"]
@@ -236,9 +236,7 @@ class Judging:
     def _undo(self, request: Mapping[str, Any]) -> dict[str, Any]:
         annotator = self._annotator(request)
         number = self._sealed(request, annotator) if "place" in request else None
-        state = self._store.state()
-        if state != "open":  # nobody could give the vote again
-            raise Refused(self._sentence(state))
+        self._refuse_while("closed", "paused")  # nobody could give the vote again
         vote = self._store.undo(annotator, number)
         if vote is None:
             raise Refused("There is no vote that can be taken back.")
@@ -332,10 +330,11 @@ class Judging:
         }
         return {"pair": pair, **found}
 
-    def _check_open(self) -> None:
-        """Refuse what changes votes of a study that is closed."""
-        if self._store.state() == "closed":
-            raise Refused(self._sentence("closed"))
+    def _refuse_while(self, *states: State) -> None:
+        """Refuse what changes votes while the study is in one of some states."""
+        state = self._store.state()
+        if state in states:
+            raise Refused(self._sentence(state))
 
     def _sentence(self, state: State) -> str:
         """Return what annotators read while a study is not open."""
